@@ -1,0 +1,118 @@
+//! Facts: what an exchange measured, under keys that its probe declares once.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::foreign::Foreign;
+
+/// One measured thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FactValue {
+    /// A number of things, or a code.
+    Count(u64),
+    /// A duration; its key ends in `_seconds`.
+    Seconds(Duration),
+    /// Yes or no.
+    Flag(bool),
+    /// A word of a fixed set.
+    Word(&'static str),
+    /// A transport address.
+    Address(SocketAddr),
+    /// Text that came from a packet.
+    Text(Foreign),
+    /// Several texts that came from a packet, in the packet's order.
+    Texts(Vec<Foreign>),
+}
+
+/// What a probe says about one of its facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FactSpec {
+    /// The name in reports: snake case, ending in its unit where it has one.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub help: &'static str,
+    /// The name of the metric, for a fact that is a number, a duration or a flag.
+    pub metric: Option<&'static str>,
+}
+
+/// The typed key under which a probe states one fact, and under which a rule reads it.
+#[derive(Debug)]
+pub struct FactKey<T> {
+    spec: FactSpec,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T: Fact> FactKey<T> {
+    /// Declares a fact that reports show.
+    #[must_use]
+    pub const fn new(name: &'static str, help: &'static str) -> Self {
+        Self { spec: FactSpec { name, help, metric: None }, value: PhantomData }
+    }
+
+    /// Declares that the fact is a metric, too, under this name.
+    #[must_use]
+    pub const fn metric(mut self, name: &'static str) -> Self {
+        self.spec.metric = Some(name);
+        self
+    }
+
+    /// What the probe says about it.
+    #[must_use]
+    pub const fn spec(&self) -> FactSpec {
+        self.spec
+    }
+}
+
+/// A type that a fact can have.
+pub trait Fact: Sized {
+    /// Into the closed set of values.
+    fn into_value(self) -> FactValue;
+    /// Back out of it, where the value is of this type.
+    fn from_value(value: &FactValue) -> Option<Self>;
+}
+
+macro_rules! fact {
+    ($type:ty, $variant:ident) => {
+        impl Fact for $type {
+            fn into_value(self) -> FactValue {
+                FactValue::$variant(self)
+            }
+
+            fn from_value(value: &FactValue) -> Option<Self> {
+                if let FactValue::$variant(value) = value { Some(value.clone()) } else { None }
+            }
+        }
+    };
+}
+
+fact!(u64, Count);
+fact!(Duration, Seconds);
+fact!(bool, Flag);
+fact!(&'static str, Word);
+fact!(SocketAddr, Address);
+fact!(Foreign, Text);
+fact!(Vec<Foreign>, Texts);
+
+/// All that one exchange measured, in the order of the names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts(BTreeMap<&'static str, (FactSpec, FactValue)>);
+
+impl Facts {
+    /// States a fact; a later statement replaces an earlier one.
+    pub fn state<T: Fact>(&mut self, key: &FactKey<T>, value: T) {
+        self.0.insert(key.spec.name, (key.spec, value.into_value()));
+    }
+
+    /// The value of a fact, where the exchange stated it.
+    #[must_use]
+    pub fn read<T: Fact>(&self, key: &FactKey<T>) -> Option<T> {
+        self.0.get(key.spec.name).and_then(|(_, value)| T::from_value(value))
+    }
+
+    /// Every fact with what its probe says about it.
+    pub fn iter(&self) -> impl Iterator<Item = (FactSpec, &FactValue)> {
+        self.0.values().map(|(spec, value)| (*spec, value))
+    }
+}

@@ -1,0 +1,280 @@
+//! `Failure`: what went wrong, as seen from this host.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::foreign::Foreign;
+
+/// What went wrong, as seen from this host.
+///
+/// A failure says what was seen, never why: the why is a diagnosis, drawn elsewhere from many
+/// observations. [`Failure::label`] is the bounded `reason` of every metric and report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The name of the target did not give an address.
+    #[error("{host} did not resolve: {problem}")]
+    Unresolved {
+        /// The name that was asked for.
+        host: String,
+        /// What the host's resolver said.
+        problem: Unresolved,
+    },
+
+    /// Every request of the RFC's schedule went out and nothing came back.
+    #[error("no response from {peer} to {} in {waited:.1?}", requests(*transmissions))]
+    NoResponse {
+        /// Who was asked.
+        peer: SocketAddr,
+        /// How many requests left this host.
+        transmissions: u32,
+        /// From the first request to the end of the schedule.
+        waited: Duration,
+    },
+
+    /// The module's timeout ended the exchange while an answer was still awaited.
+    #[error(
+        "no response from {peer} to {} when the module's timeout ended the wait for {awaited} \
+         after {waited:.1?}",
+        requests(*transmissions)
+    )]
+    Deadline {
+        /// Who was asked.
+        peer: SocketAddr,
+        /// What was still missing.
+        awaited: &'static str,
+        /// How many requests left this host.
+        transmissions: u32,
+        /// From the first request to the timeout.
+        waited: Duration,
+    },
+
+    /// A host or router on the way said that nobody takes packets there.
+    #[error("{} refused {peer}: {refusal}", said_by(*by, *peer))]
+    Refused {
+        /// Who was asked.
+        peer: SocketAddr,
+        /// Who said no, where the packet tells.
+        by: Option<IpAddr>,
+        /// How it said no.
+        refusal: Refusal,
+    },
+
+    /// The peer answered with an error of its protocol.
+    #[error("{peer} rejected the request: {code}{}", spaced(reason))]
+    Rejected {
+        /// Who answered.
+        peer: SocketAddr,
+        /// The protocol's error code.
+        code: u16,
+        /// The peer's own words.
+        reason: Foreign,
+    },
+
+    /// The peer answered, and its answer breaks the protocol.
+    #[error("{peer} broke {rule}: {what}")]
+    Misbehaved {
+        /// Who answered.
+        peer: SocketAddr,
+        /// The rule, by RFC and section.
+        rule: &'static str,
+        /// What it did instead.
+        what: &'static str,
+    },
+
+    /// The peer answered by the protocol, but not what the configuration expects.
+    #[error("{peer} answered {found}, expected {expected}")]
+    UnexpectedAnswer {
+        /// Who answered.
+        peer: SocketAddr,
+        /// What came.
+        found: Foreign,
+        /// What the configuration asks for.
+        expected: String,
+    },
+
+    /// The peer asks for credentials of a realm other than the configured one; none were sent.
+    #[error("{peer} asks for realm \"{found}\", the credentials are for \"{expected}\": not sent")]
+    AuthRealm {
+        /// Who asked.
+        peer: SocketAddr,
+        /// Its realm.
+        found: Foreign,
+        /// The realm to which the credentials belong.
+        expected: String,
+    },
+
+    /// The peer offers only authentication that the configuration does not allow; no credentials
+    /// were sent.
+    #[error("{peer} offers only {offered}: credentials not sent")]
+    AuthWeak {
+        /// Who asked.
+        peer: SocketAddr,
+        /// What it offers.
+        offered: Foreign,
+    },
+
+    /// The exchange was called off and has cleaned up.
+    #[error("called off")]
+    Cancelled,
+
+    /// This host could not do its part; it says nothing of the peer.
+    #[error("this host could not reach out to {peer}: {problem}")]
+    Local {
+        /// Whom it was for.
+        peer: SocketAddr,
+        /// What this host's kernel said.
+        problem: std::io::ErrorKind,
+    },
+
+    /// A fault of this program; it says nothing of the peer.
+    #[error("branchline failed: please report this")]
+    Internal,
+}
+
+/// Why a name did not give an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unresolved {
+    /// The resolver says that the name, or any address of it, does not exist.
+    #[error("no such name or no address (NXDOMAIN or no data)")]
+    NoAddress,
+    /// The resolver did not answer.
+    #[error("the resolver did not answer")]
+    NoAnswer,
+    /// The resolver answered with an error.
+    #[error("the resolver failed (SERVFAIL or REFUSED)")]
+    ResolverFailed,
+}
+
+/// How somebody on the way said no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody listens: a TCP reset.
+    #[error("connection reset")]
+    Reset,
+    /// Nobody listens: an ICMP port unreachable.
+    #[error("port unreachable")]
+    Port,
+    /// A router has no way there.
+    #[error("{} unreachable (ICMP type {icmp_type}, code {code})", if *network { "network" } else { "host" })]
+    Unreachable {
+        /// Whether a whole network is out of reach.
+        network: bool,
+        /// The ICMP type.
+        icmp_type: u8,
+        /// The ICMP code.
+        code: u8,
+    },
+    /// A rule forbids it: ICMP "administratively prohibited".
+    #[error("administratively prohibited (ICMP type {icmp_type}, code {code})")]
+    Prohibited {
+        /// The ICMP type.
+        icmp_type: u8,
+        /// The ICMP code.
+        code: u8,
+    },
+}
+
+/// What a failure says of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The target, or the way to it, does not work.
+    Down,
+    /// Nothing can be said: the fault is this host's, its resolver's or its own decision.
+    Unknown,
+}
+
+impl Failure {
+    /// Every value that [`Failure::label`] can give.
+    pub const LABELS: &'static [&'static str] = &[
+        "unresolved",
+        "no_response",
+        "deadline",
+        "refused",
+        "unreachable",
+        "prohibited",
+        "rejected",
+        "misbehaved",
+        "unexpected_answer",
+        "auth_realm",
+        "auth_weak",
+        "cancelled",
+        "local",
+        "internal",
+    ];
+
+    /// The value of the label `reason`: one of a small, fixed set.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Unresolved { .. } => "unresolved",
+            Self::NoResponse { .. } => "no_response",
+            Self::Deadline { .. } => "deadline",
+            Self::Refused { refusal, .. } => match refusal {
+                Refusal::Reset | Refusal::Port => "refused",
+                Refusal::Unreachable { .. } => "unreachable",
+                Refusal::Prohibited { .. } => "prohibited",
+            },
+            Self::Rejected { .. } => "rejected",
+            Self::Misbehaved { .. } => "misbehaved",
+            Self::UnexpectedAnswer { .. } => "unexpected_answer",
+            Self::AuthRealm { .. } => "auth_realm",
+            Self::AuthWeak { .. } => "auth_weak",
+            Self::Cancelled => "cancelled",
+            Self::Local { .. } => "local",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether this speaks of the target at all.
+    ///
+    /// A fault of this host or of its resolver never says that the target is down.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        match self {
+            Self::Cancelled
+            | Self::Local { .. }
+            | Self::Internal
+            | Self::Unresolved {
+                problem: Unresolved::NoAnswer | Unresolved::ResolverFailed,
+                ..
+            } => Standing::Unknown,
+            Self::Unresolved { problem: Unresolved::NoAddress, .. }
+            | Self::NoResponse { .. }
+            | Self::Deadline { .. }
+            | Self::Refused { .. }
+            | Self::Rejected { .. }
+            | Self::Misbehaved { .. }
+            | Self::UnexpectedAnswer { .. }
+            | Self::AuthRealm { .. }
+            | Self::AuthWeak { .. } => Standing::Down,
+        }
+    }
+
+    /// Whether requests went out and nothing at all came back.
+    #[must_use]
+    pub const fn is_silence(&self) -> bool {
+        matches!(self, Self::NoResponse { .. } | Self::Deadline { .. })
+    }
+
+    /// Who on the way said no, where the packet told.
+    #[must_use]
+    pub const fn by(&self) -> Option<IpAddr> {
+        if let Self::Refused { by, .. } = self { *by } else { None }
+    }
+}
+
+fn requests(count: u32) -> String {
+    if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
+}
+
+fn said_by(by: Option<IpAddr>, peer: SocketAddr) -> String {
+    match by {
+        Some(by) if by != peer.ip() => format!("{by}, on the way,"),
+        Some(_) => "the host itself".to_owned(),
+        None => "somebody".to_owned(),
+    }
+}
+
+fn spaced(reason: &Foreign) -> String {
+    if reason.as_str().is_empty() { String::new() } else { format!(" {reason}") }
+}

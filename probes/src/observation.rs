@@ -1,0 +1,148 @@
+//! `Observation`: what one exchange saw, as plain data.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use crate::fact::Facts;
+use crate::failure::{Failure, Standing};
+use crate::target::Transport;
+
+/// A part of an exchange's duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// From a name to addresses.
+    Resolve,
+    /// The transport's own handshake.
+    Connect,
+    /// The request and its response.
+    Request,
+    /// The request that was answered with a demand for credentials.
+    Challenge,
+    /// The request with credentials.
+    Register,
+    /// Taking back what was created.
+    Unregister,
+}
+
+impl Phase {
+    /// The word that metrics and reports use.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Request => "request",
+            Self::Challenge => "challenge",
+            Self::Register => "register",
+            Self::Unregister => "unregister",
+        }
+    }
+}
+
+/// Why a datagram or message was not taken for the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ignored {
+    /// It came from an address that was not asked.
+    Stranger,
+    /// It is no message of the protocol.
+    Malformed,
+    /// It is a request, or belongs to no request of ours.
+    Unasked,
+    /// It names another transaction, question or dialog.
+    Mismatch,
+    /// It lacks a proof that it must carry, or the proof is wrong.
+    Unproven,
+}
+
+impl Ignored {
+    /// Every value that [`Ignored::label`] can give, in the order of the variants.
+    pub const LABELS: &'static [&'static str] =
+        &["stranger", "malformed", "unasked", "mismatch", "unproven"];
+
+    /// The value of the label `reason`: one of a small, fixed set.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Stranger => "stranger",
+            Self::Malformed => "malformed",
+            Self::Unasked => "unasked",
+            Self::Mismatch => "mismatch",
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
+/// How one exchange ended: what it measured and, where it failed, how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was measured, also on the way to a failure.
+    pub facts: Facts,
+    /// What went wrong first, and in which phase.
+    pub failure: Option<(Phase, Failure)>,
+    /// How long each phase took, in the order in which they ended.
+    pub phases: Vec<(Phase, Duration)>,
+    /// What arrived and was not taken for the answer, counted by reason.
+    pub ignored: BTreeMap<Ignored, u64>,
+}
+
+/// What one exchange saw, with the names that make it findable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The probe's name.
+    pub probe: &'static str,
+    /// The module's name, from the configuration.
+    pub module: String,
+    /// The target's name, from the configuration.
+    pub target: String,
+    /// The site from which it was probed.
+    pub site: String,
+    /// The address spoken to; `None` where the name did not resolve.
+    pub address: Option<SocketAddr>,
+    /// What carried the first leg.
+    pub transport: Transport,
+    /// When the exchange began, by this host's clock.
+    pub started: SystemTime,
+    /// How long it took in all, resolution included.
+    pub elapsed: Duration,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Whether a target works, as far as one observation can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The exchange succeeded.
+    Up,
+    /// This host's own fault kept us from knowing.
+    Unknown,
+    /// The exchange failed for a reason that speaks of the target or the way to it.
+    Down,
+}
+
+impl Observation {
+    /// What this observation says of its target.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self.failure().map(Failure::standing) {
+            None => Verdict::Up,
+            Some(Standing::Down) => Verdict::Down,
+            Some(Standing::Unknown) => Verdict::Unknown,
+        }
+    }
+
+    /// What went wrong, if anything did.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.outcome.failure.as_ref().map(|(_, failure)| failure)
+    }
+
+    /// How evidence refers to this observation: `module@target` and the address.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        match self.address {
+            Some(address) => format!("{}@{} ({address})", self.module, self.target),
+            None => format!("{}@{}", self.module, self.target),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `Target`: one address that one exchange speaks to, and the names under which people know it.
+
+use std::net::SocketAddr;
+
+/// What carries the bytes of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A byte stream.
+    Tcp,
+}
+
+impl Transport {
+    /// Every transport's word, in the order of the variants.
+    pub const WORDS: &'static [&'static str] = &["udp", "tcp"];
+
+    /// The word that configuration, metrics and reports use.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// Whom one exchange speaks to: one address, never a choice of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The name that the configuration gave it.
+    pub name: String,
+    /// The site from which it is probed.
+    pub site: String,
+    /// The host as it was written: a name or an address literal.
+    pub host: String,
+    /// The one address of this exchange.
+    pub address: SocketAddr,
+}

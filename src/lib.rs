@@ -1,0 +1,24 @@
+//! The voice-readiness agent of a branch office.
+//!
+//! The rooms, top floor first. Each imports only from floors below its own; `tests/layers.rs`
+//! holds the table.
+
+pub mod cli;
+pub mod daemon;
+
+pub mod config;
+
+pub mod outputs;
+pub mod web;
+
+pub mod rules;
+
+pub mod diagnosis;
+
+pub mod correlation;
+pub mod poller;
+
+pub mod check;
+pub mod driver;
+pub mod schedule;
+pub mod telephony;
