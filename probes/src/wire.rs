@@ -1,0 +1,5 @@
+//! Bytes of the wire: messages in and out, with no opinion about what they mean.
+
+pub mod dns;
+pub mod sip;
+pub mod stun;

@@ -1,0 +1,214 @@
+//! Reading a SIP response: tolerant of style, strict about its end.
+
+use super::header::{self, Challenge, Contact, Via};
+
+/// A response, its headers unfolded and in the order of the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status code, 100 to 699.
+    pub code: u16,
+    /// The server's own words.
+    pub reason: Vec<u8>,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The body, cut to Content-Length.
+    pub body: Vec<u8>,
+}
+
+/// Why bytes are no SIP response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// A request, or no SIP at all.
+    #[error("not a SIP response")]
+    NotAResponse,
+    /// More than a response of ours can need: 64 KiB, 128 headers, 8 KiB a header.
+    #[error("too large")]
+    TooLarge,
+    /// A line that is no header, or one with a NUL or a bare carriage return.
+    #[error("a broken header")]
+    BrokenHeader,
+    /// Content-Length is no number, is given twice with two values, or promises more than came.
+    #[error("a wrong Content-Length")]
+    WrongLength,
+}
+
+impl Response {
+    /// Reads one datagram (RFC 3261 §7, §18.3).
+    ///
+    /// Accepted though unusual: lines that end in a bare LF, empty lines before the message,
+    /// folded headers, compact and oddly cased header names, white space before the colon, a
+    /// missing reason, octets that are not UTF-8. Octets behind Content-Length are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] says which rule it breaks.
+    pub fn read(datagram: &[u8]) -> Result<Self, Malformed> {
+        if datagram.len() > MOST_BYTES {
+            return Err(Malformed::TooLarge);
+        }
+        let start = datagram.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or_default();
+        let mut rest = &datagram[start..];
+        let (code, reason) = status_line(next_line(&mut rest)).ok_or(Malformed::NotAResponse)?;
+        let headers = headers(&mut rest)?;
+        let mut response = Self { code, reason, headers, body: Vec::new() };
+        response.body = match response.content_length()? {
+            Some(length) => rest.get(..length).ok_or(Malformed::WrongLength)?.to_vec(),
+            None => rest.to_vec(),
+        };
+        Ok(response)
+    }
+
+    /// Every value of a header, by its full lower-case name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let is_it = move |header: &&(Vec<u8>, Vec<u8>)| header.0 == name.as_bytes();
+        self.headers.iter().filter(is_it).map(|(_, value)| value.as_slice())
+    }
+
+    /// The first value of a header.
+    #[must_use]
+    pub fn first<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        self.all(name).next()
+    }
+
+    /// Every Via, top first.
+    #[must_use]
+    pub fn vias(&self) -> Vec<Via> {
+        let values = self.all("via").flat_map(|value| header::split_list(value, b','));
+        values.map(|value| Via::read(value.trim_ascii()).unwrap_or_default()).collect()
+    }
+
+    /// Every contact binding that the response lists.
+    #[must_use]
+    pub fn contacts(&self) -> Vec<Contact> {
+        let values = self.all("contact").flat_map(|value| header::split_list(value, b','));
+        values.filter_map(|value| Contact::read(value.trim_ascii())).collect()
+    }
+
+    /// Every Digest challenge, in the order of the message.
+    #[must_use]
+    pub fn challenges(&self) -> Vec<Challenge> {
+        let name = if self.code == 407 { "proxy-authenticate" } else { "www-authenticate" };
+        self.all(name).flat_map(Challenge::read_all).collect()
+    }
+
+    /// CSeq: the number and the method.
+    #[must_use]
+    pub fn sequence(&self) -> Option<(u32, &[u8])> {
+        let value = self.first("cseq")?.trim_ascii();
+        let gap = value.iter().position(u8::is_ascii_whitespace)?;
+        Some((header::number(&value[..gap])?, value[gap..].trim_ascii()))
+    }
+
+    /// The `tag` of From.
+    #[must_use]
+    pub fn from_tag(&self) -> Option<Vec<u8>> {
+        let parts = header::split_list(self.first("from")?, b';');
+        parts.into_iter().skip(1).find_map(|part| {
+            let part = part.trim_ascii();
+            let (name, value) = part.split_at_checked(4)?;
+            name.eq_ignore_ascii_case(b"tag=").then(|| value.to_vec())
+        })
+    }
+
+    /// A header that is a number, such as `expires` or `min-expires`.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u32> {
+        header::number(self.first(name)?)
+    }
+
+    fn content_length(&self) -> Result<Option<usize>, Malformed> {
+        let mut length = None;
+        for value in self.all("content-length") {
+            let read = header::number(value).ok_or(Malformed::WrongLength)? as usize;
+            if length.is_some_and(|earlier| earlier != read) {
+                return Err(Malformed::WrongLength);
+            }
+            length = Some(read);
+        }
+        Ok(length)
+    }
+}
+
+/// `SIP/2.0 200 OK`, the reason left out or not.
+fn status_line(line: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let version = line.get(..8)?;
+    let rest = line.get(8..)?;
+    let digits = rest.trim_ascii_start().get(..3)?;
+    let reason = &rest.trim_ascii_start()[3..];
+    let is_separated = rest.first() == Some(&b' ') && reason.first().is_none_or(|&byte| byte == b' ');
+    let code: u16 = header::number(digits)?.try_into().ok()?;
+    let is_status =
+        version.eq_ignore_ascii_case(b"SIP/2.0") || version.eq_ignore_ascii_case(b"SIP/2.0 ");
+    let (code, reason) = (is_status && is_separated && (100..700).contains(&code))
+        .then(|| (code, reason.trim_ascii().to_vec()))?;
+    Some((code, reason))
+}
+
+/// The next line, without its end; what follows stays in `rest`.
+fn next_line<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    let end = rest.iter().position(|&byte| byte == b'\n');
+    let line = &rest[..end.unwrap_or(rest.len())];
+    *rest = &rest[end.map_or(rest.len(), |end| end + 1)..];
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+fn headers(rest: &mut &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Malformed> {
+    let mut headers: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    while !rest.is_empty() {
+        let line = next_line(rest);
+        if line.is_empty() {
+            break;
+        }
+        if line.contains(&0) || line.contains(&b'\r') {
+            return Err(Malformed::BrokenHeader);
+        }
+        let is_folded = line[0] == b' ' || line[0] == b'\t';
+        match headers.last_mut() {
+            Some((name, _)) if is_folded && NEVER_FOLDED.contains(&name.as_slice()) => {
+                return Err(Malformed::BrokenHeader);
+            }
+            Some((_, value)) if is_folded => {
+                value.push(b' ');
+                value.extend_from_slice(line.trim_ascii());
+            }
+            _ => headers.push(header_line(line).ok_or(Malformed::BrokenHeader)?),
+        }
+        if headers.len() > MOST_HEADERS
+            || headers.last().is_some_and(|(_, value)| value.len() > MOST_HEADER_BYTES)
+        {
+            return Err(Malformed::TooLarge);
+        }
+    }
+    Ok(headers)
+}
+
+fn header_line(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let colon = line.iter().position(|&byte| byte == b':')?;
+    let name = line[..colon].trim_ascii_end().to_ascii_lowercase();
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(byte);
+    let is_name = !name.is_empty() && name.iter().all(is_token);
+    is_name.then(|| (full_name(name), line[colon + 1..].trim_ascii().to_vec()))
+}
+
+/// The compact forms (RFC 3261 §7.3.3, §20).
+fn full_name(name: Vec<u8>) -> Vec<u8> {
+    let full: &[u8] = match name.as_slice() {
+        b"i" => b"call-id",
+        b"m" => b"contact",
+        b"e" => b"content-encoding",
+        b"l" => b"content-length",
+        b"c" => b"content-type",
+        b"f" => b"from",
+        b"s" => b"subject",
+        b"k" => b"supported",
+        b"t" => b"to",
+        b"v" => b"via",
+        _ => return name,
+    };
+    full.to_vec()
+}
+
+/// Headers by which messages are told apart: whoever folds them smuggles.
+const NEVER_FOLDED: [&[u8]; 3] = [b"content-length", b"cseq", b"via"];
+const MOST_BYTES: usize = 64 * 1024;
+const MOST_HEADERS: usize = 128;
+const MOST_HEADER_BYTES: usize = 8 * 1024;
