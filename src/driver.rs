@@ -1,0 +1,199 @@
+//! The one place that acts: it resolves, opens sockets, moves bytes and tells the time, for
+//! exchanges that can do none of it.
+
+mod clock;
+mod leg;
+mod refusal;
+mod resolve;
+mod stream;
+mod udp;
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant, SystemTime};
+
+use branchline_probes::{
+    Chance, Exchange, Failure, Input, Moment, Observation, Outcome, Output, Phase, Target,
+};
+use futures_util::FutureExt;
+use rand::TryRng;
+use rand::rngs::SysRng;
+use tokio_util::sync::CancellationToken;
+
+use crate::check::Check;
+use clock::Clock;
+use leg::Legs;
+
+/// One step of an exchange, for `probe --trace`.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The address of the exchange.
+    pub address: SocketAddr,
+    /// When, since the exchange began.
+    pub at: Moment,
+    /// What happened, or what is done, in one line without the bytes themselves.
+    pub what: String,
+}
+
+/// Who is told of each step.
+pub type Watcher<'a> = &'a (dyn Fn(Step) + Sync);
+
+/// Runs one check once: every address of its target is a target of its own.
+///
+/// Each address gives one observation; a name that does not resolve gives one without an address.
+/// When `cancel` fires, exchanges clean up what they created and then end.
+pub async fn observe(
+    check: &Check,
+    cancel: &CancellationToken,
+    watcher: Option<Watcher<'_>>,
+) -> Vec<Observation> {
+    let (started, begun) = (SystemTime::now(), Instant::now());
+    let patience = check.module.timeout().min(LONGEST_RESOLUTION);
+    let resolved = tokio::select! {
+        resolved = resolve::addresses(&check.host, check.port, patience) => resolved,
+        () = cancel.cancelled() => Err(Failure::Cancelled),
+    };
+    let took = begun.elapsed();
+    let (addresses, by_name) = match resolved {
+        Ok(resolved) => resolved,
+        Err(failure) => {
+            let failure = Some((Phase::Resolve, failure));
+            let outcome =
+                Outcome { failure, phases: vec![(Phase::Resolve, took)], ..Outcome::default() };
+            return vec![observation(check, None, started, took, outcome)];
+        }
+    };
+    let resolution = by_name.then_some(took);
+    let one = |address| async move {
+        let started = SystemTime::now();
+        let begun = Instant::now();
+        let mut outcome = run(check, address, cancel, watcher).await;
+        if let Some(took) = resolution {
+            outcome.phases.insert(0, (Phase::Resolve, took));
+        }
+        let elapsed = begun.elapsed() + resolution.unwrap_or_default();
+        observation(check, Some(address), started, elapsed, outcome)
+    };
+    if check.module.is_exclusive() {
+        let mut observations = Vec::new();
+        for address in addresses {
+            observations.push(one(address).await);
+        }
+        observations
+    } else {
+        futures_util::future::join_all(addresses.into_iter().map(one)).await
+    }
+}
+
+fn observation(
+    check: &Check,
+    address: Option<SocketAddr>,
+    started: SystemTime,
+    elapsed: Duration,
+    outcome: Outcome,
+) -> Observation {
+    Observation {
+        probe: check.probe.name(),
+        module: check.module_name.to_string(),
+        target: check.target.to_string(),
+        site: check.site.to_string(),
+        address,
+        transport: check.module.transport(),
+        started,
+        elapsed,
+        outcome,
+    }
+}
+
+/// Runs one exchange with one address. A panic inside it is a fault of this program and ends as
+/// [`Failure::Internal`], not as the end of the daemon.
+async fn run(
+    check: &Check,
+    address: SocketAddr,
+    cancel: &CancellationToken,
+    watcher: Option<Watcher<'_>>,
+) -> Outcome {
+    let broken = |failure| Outcome {
+        failure: Some((Phase::Request, failure)),
+        ..Outcome::default()
+    };
+    let mut seed = [0; 32];
+    if SysRng.try_fill_bytes(&mut seed).is_err() {
+        let problem = std::io::ErrorKind::Other;
+        return broken(Failure::Local { peer: address, problem });
+    }
+    let target = Target {
+        name: check.target.to_string(),
+        site: check.site.to_string(),
+        host: check.host.to_string(),
+        address,
+    };
+    let mut exchange = check.module.begin(&target, Chance::from_seed(seed));
+    let driven = drive(exchange.as_mut(), address, cancel, watcher);
+    match AssertUnwindSafe(driven).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            tracing::error!(probe = check.probe.name(), "an exchange panicked");
+            broken(Failure::Internal)
+        }
+    }
+}
+
+/// The loop that moves an exchange; it knows no protocol.
+pub async fn drive(
+    exchange: &mut dyn Exchange,
+    address: SocketAddr,
+    cancel: &CancellationToken,
+    watcher: Option<Watcher<'_>>,
+) -> Outcome {
+    let clock = Clock::start();
+    let mut legs = Legs::default();
+    let mut called_off = false;
+    let tell = |at: Moment, what: &dyn Fn() -> String| {
+        if let Some(watcher) = watcher {
+            watcher(Step { address, at, what: what() });
+        }
+    };
+    loop {
+        let until = match exchange.poll_output() {
+            Output::Done(outcome) => return outcome,
+            Output::Open(leg) => {
+                tell(clock.now(), &|| format!("open {} to {}", leg.transport.label(), leg.peer));
+                legs.open(leg, &clock);
+                continue;
+            }
+            Output::Transmit { leg, bytes } => {
+                tell(clock.now(), &|| format!("send {} bytes", bytes.len()));
+                legs.transmit(leg, &bytes, &clock);
+                continue;
+            }
+            Output::Wait { until, reason } => {
+                tell(clock.now(), &|| format!("wait for {reason} until {}", seconds(until)));
+                until
+            }
+        };
+        let (event, at) = tokio::select! {
+            biased;
+            () = cancel.cancelled(), if !called_off => {
+                called_off = true;
+                tell(clock.now(), &|| "called off".to_owned());
+                exchange.handle_input(Input::Cancelled, clock.now());
+                continue;
+            }
+            event = legs.event(&clock) => event,
+            () = tokio::time::sleep_until(clock.instant(until)) => {
+                exchange.handle_input(Input::Timeout, clock.now());
+                continue;
+            }
+        };
+        tell(at, &|| event.to_string());
+        exchange.handle_input(event.input(), at);
+    }
+}
+
+fn seconds(moment: Moment) -> String {
+    format!("{:.3} s", moment.elapsed().as_secs_f64())
+}
+
+/// A stub resolver's own patience: 2 attempts of 5 s (`resolv.conf(5)`).
+const LONGEST_RESOLUTION: Duration = Duration::from_secs(10);

@@ -1,0 +1,137 @@
+//! The open legs of one exchange, and what happens on them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use branchline_probes::{Input, Leg, LegId, Moment, Refusal, Stamp, Transport};
+
+use super::clock::Clock;
+use super::stream::StreamLeg;
+use super::udp::UdpLeg;
+
+/// Something that happened on a leg, with the bytes that came.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) leg: LegId,
+    pub(super) what: What,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(super) enum What {
+    Connected { local: SocketAddr },
+    Sent { number: u32, stamp: Stamp },
+    Received { from: SocketAddr, bytes: Vec<u8>, stamp: Stamp },
+    Refused { by: Option<IpAddr>, refusal: Refusal },
+    Closed,
+    Failed { problem: io::ErrorKind },
+}
+
+impl Event {
+    /// The same, as an exchange hears it.
+    pub(super) fn input(&self) -> Input<'_> {
+        let leg = self.leg;
+        match &self.what {
+            What::Connected { local } => Input::Connected { leg, local: *local },
+            What::Sent { number, stamp } => Input::Sent { leg, number: *number, stamp: *stamp },
+            What::Received { from, bytes, stamp } => {
+                Input::Received { leg, from: *from, bytes, stamp: *stamp }
+            }
+            What::Refused { by, refusal } => Input::Refused { leg, by: *by, refusal: *refusal },
+            What::Closed => Input::Closed { leg },
+            What::Failed { problem } => Input::Failed { leg, problem: *problem },
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Connected { local } => write!(formatter, "open from {local}"),
+            What::Sent { stamp, .. } => write!(formatter, "sent ({} time)", stamp.label()),
+            What::Received { from, bytes, stamp } => {
+                write!(formatter, "{} bytes from {from} ({} time)", bytes.len(), stamp.label())
+            }
+            What::Refused { by: Some(by), refusal } => write!(formatter, "{by} says: {refusal}"),
+            What::Refused { by: None, refusal } => write!(formatter, "refused: {refusal}"),
+            What::Closed => write!(formatter, "the peer closed the connection"),
+            What::Failed { problem } => write!(formatter, "this host failed: {problem}"),
+        }
+    }
+}
+
+enum Socket {
+    Udp(UdpLeg),
+    Stream(StreamLeg),
+    /// It could not be opened, and that has been told.
+    Closed,
+}
+
+/// Every leg of one exchange, by its number.
+#[derive(Default)]
+pub(super) struct Legs {
+    sockets: BTreeMap<LegId, Socket>,
+    /// What happened while opening.
+    told: Vec<(Event, Moment)>,
+}
+
+impl Legs {
+    /// Opens a leg; what comes of it is an event.
+    pub(super) fn open(&mut self, leg: Leg, clock: &Clock) {
+        let opened = match leg.transport {
+            Transport::Udp => UdpLeg::open(leg.peer).map(|(socket, local)| {
+                self.tell(leg.id, What::Connected { local }, clock);
+                Socket::Udp(socket)
+            }),
+            Transport::Tcp => StreamLeg::open(leg.peer).map(Socket::Stream),
+        };
+        let socket = opened.unwrap_or_else(|error| {
+            self.tell(leg.id, What::Failed { problem: error.kind() }, clock);
+            Socket::Closed
+        });
+        self.sockets.insert(leg.id, socket);
+    }
+
+    /// Sends on a leg; a leg that is not open takes nothing.
+    pub(super) fn transmit(&mut self, leg: LegId, bytes: &[u8], clock: &Clock) {
+        let sent = match self.sockets.get_mut(&leg) {
+            Some(Socket::Udp(socket)) => socket.send(bytes, clock),
+            Some(Socket::Stream(socket)) => {
+                socket.send(bytes);
+                Ok(())
+            }
+            Some(Socket::Closed) | None => Ok(()),
+        };
+        if let Err(error) = sent {
+            self.tell(leg, What::Failed { problem: error.kind() }, clock);
+        }
+    }
+
+    /// Waits for the next event of any leg. Dropping the future loses nothing.
+    pub(super) async fn event(&mut self, clock: &Clock) -> (Event, Moment) {
+        if !self.told.is_empty() {
+            return self.told.remove(0);
+        }
+        let waiting = self.sockets.iter_mut().map(|(id, socket)| {
+            Box::pin(async move {
+                let (what, at) = match socket {
+                    Socket::Udp(socket) => socket.event(clock).await,
+                    Socket::Stream(socket) => socket.event(clock).await,
+                    Socket::Closed => std::future::pending().await,
+                };
+                (Event { leg: *id, what }, at)
+            })
+        });
+        let waiting: Vec<_> = waiting.collect();
+        if waiting.is_empty() {
+            return std::future::pending().await;
+        }
+        futures_util::future::select_all(waiting).await.0
+    }
+
+    fn tell(&mut self, leg: LegId, what: What, clock: &Clock) {
+        self.told.push((Event { leg, what }, clock.now()));
+    }
+}

@@ -1,0 +1,162 @@
+//! A connected UDP socket: only its peer can be heard, and ICMP errors find their way back.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+
+use branchline_probes::{Moment, Stamp};
+use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use super::clock::Clock;
+use super::leg::What;
+use super::refusal::{self, Entry};
+
+/// A leg over UDP.
+pub(super) struct UdpLeg {
+    socket: UdpSocket,
+    peer: SocketAddr,
+    buffer: Vec<u8>,
+    /// Packets that left and whose stamp has not come, with the program's view of when.
+    unstamped: VecDeque<(u32, Moment)>,
+    sent: u32,
+    happened: VecDeque<(What, Moment)>,
+}
+
+impl UdpLeg {
+    /// Opens a socket of its own, from a port of the kernel's choosing.
+    pub(super) fn open(peer: SocketAddr) -> io::Result<(Self, SocketAddr)> {
+        let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        refusal::queue_errors(&socket, peer.is_ipv6())?;
+        let flags = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
+            | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
+            | TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
+            | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID
+            | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
+        // Without kernel stamps the program's clock serves, and the observation says so.
+        let _ = setsockopt(&socket, sockopt::Timestamping, &flags);
+        socket.connect(&peer.into())?;
+        let socket = UdpSocket::from_std(socket.into())?;
+        let local = socket.local_addr()?;
+        let leg = Self {
+            socket,
+            peer,
+            buffer: vec![0; LARGEST_DATAGRAM],
+            unstamped: VecDeque::new(),
+            sent: 0,
+            happened: VecDeque::new(),
+        };
+        Ok((leg, local))
+    }
+
+    /// Sends one datagram, now or not at all.
+    pub(super) fn send(&mut self, bytes: &[u8], clock: &Clock) -> io::Result<()> {
+        // An earlier ICMP error would be reported in place of sending.
+        self.read_error_queue(clock);
+        let before = clock.now();
+        match nix::sys::socket::send(
+            std::os::fd::AsRawFd::as_raw_fd(&self.socket),
+            bytes,
+            nix::sys::socket::MsgFlags::MSG_DONTWAIT,
+        ) {
+            Ok(_) => {
+                self.unstamped.push_back((self.sent, before));
+                self.sent += 1;
+                Ok(())
+            }
+            Err(error) => {
+                let error = io::Error::from(error);
+                let before = self.happened.len();
+                self.read_error_queue(clock);
+                let is_told = self.happened.len() > before;
+                match refusal::refusal_of(&error) {
+                    _ if is_told => Ok(()),
+                    Some(refusal) => {
+                        self.happened.push_back((What::Refused { by: None, refusal }, clock.now()));
+                        Ok(())
+                    }
+                    None => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Waits for the next event. Dropping the future loses nothing.
+    pub(super) async fn event(&mut self, clock: &Clock) -> (What, Moment) {
+        loop {
+            if let Some(event) = self.happened.pop_front() {
+                return event;
+            }
+            let interest = Interest::READABLE | Interest::ERROR;
+            if let Err(error) = self.socket.ready(interest).await {
+                return (What::Failed { problem: error.kind() }, clock.now());
+            }
+            // The stamp of a request has to be known before its answer.
+            self.read_error_queue(clock);
+            self.read_datagram(clock);
+        }
+    }
+
+    fn read_error_queue(&mut self, clock: &Clock) {
+        loop {
+            let socket = &self.socket;
+            let entry = socket.try_io(Interest::ERROR, || refusal::next_entry(socket.as_fd()));
+            // Not every kernel says that the queue has something, so it is read in any case.
+            let entry = entry.or_else(|_| refusal::next_entry(socket.as_fd()));
+            match entry {
+                Ok(Entry::Sent { number, stamp }) => {
+                    let Some(index) = self.unstamped.iter().position(|(it, _)| *it == number) else {
+                        continue;
+                    };
+                    let Some((number, left)) = self.unstamped.remove(index) else { continue };
+                    let (at, stamp) = match clock.moment(stamp) {
+                        (at, Stamp::Kernel) => (at, Stamp::Kernel),
+                        (_, Stamp::Program) => (left, Stamp::Program),
+                    };
+                    self.happened.push_back((What::Sent { number, stamp }, at));
+                }
+                Ok(Entry::Refused { by, refusal }) => {
+                    self.happened.push_back((What::Refused { by, refusal }, clock.now()));
+                }
+                Ok(Entry::Other) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn read_datagram(&mut self, clock: &Clock) {
+        let Self { socket, buffer, .. } = self;
+        let read = socket.try_io(Interest::READABLE, || refusal::receive(socket.as_fd(), buffer));
+        match read {
+            Ok(packet) => {
+                let (at, stamp) = clock.moment(packet.stamp);
+                for (number, left) in self.unstamped.drain(..) {
+                    let sent = What::Sent { number, stamp: Stamp::Program };
+                    self.happened.push_back((sent, left));
+                }
+                let bytes = self.buffer[..packet.length].to_vec();
+                self.happened.push_back((What::Received { from: self.peer, bytes, stamp }, at));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // The error queue has told more of the same, or tells it at the next turn.
+            Err(error) => {
+                let before = self.happened.len();
+                self.read_error_queue(clock);
+                if self.happened.len() == before {
+                    let what = match refusal::refusal_of(&error) {
+                        Some(refusal) => What::Refused { by: None, refusal },
+                        None => What::Failed { problem: error.kind() },
+                    };
+                    self.happened.push_back((what, clock.now()));
+                }
+            }
+        }
+    }
+}
+
+/// The largest payload of a UDP datagram over IPv4 and IPv6 without jumbograms.
+const LARGEST_DATAGRAM: usize = 65_535;
