@@ -9,10 +9,13 @@ pub struct Response {
     pub code: u16,
     /// The server's own words.
     pub reason: Vec<u8>,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    headers: Vec<Header>,
     /// The body, cut to Content-Length.
     pub body: Vec<u8>,
 }
+
+/// A header's full lower-case name and its value.
+type Header = (Vec<u8>, Vec<u8>);
 
 /// Why bytes are no SIP response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +62,7 @@ impl Response {
 
     /// Every value of a header, by its full lower-case name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let is_it = move |header: &&(Vec<u8>, Vec<u8>)| header.0 == name.as_bytes();
+        let is_it = move |header: &&Header| header.0 == name.as_bytes();
         self.headers.iter().filter(is_it).map(|(_, value)| value.as_slice())
     }
 
@@ -130,17 +133,14 @@ impl Response {
 
 /// `SIP/2.0 200 OK`, the reason left out or not.
 fn status_line(line: &[u8]) -> Option<(u16, Vec<u8>)> {
-    let version = line.get(..8)?;
-    let rest = line.get(8..)?;
-    let digits = rest.trim_ascii_start().get(..3)?;
-    let reason = &rest.trim_ascii_start()[3..];
-    let is_separated = rest.first() == Some(&b' ') && reason.first().is_none_or(|&byte| byte == b' ');
+    let (version, rest) = line.split_at_checked(b"SIP/2.0".len())?;
+    let rest = rest.strip_prefix(b" ")?.trim_ascii_start();
+    let (digits, reason) = rest.split_at_checked(3)?;
     let code: u16 = header::number(digits)?.try_into().ok()?;
-    let is_status =
-        version.eq_ignore_ascii_case(b"SIP/2.0") || version.eq_ignore_ascii_case(b"SIP/2.0 ");
-    let (code, reason) = (is_status && is_separated && (100..700).contains(&code))
-        .then(|| (code, reason.trim_ascii().to_vec()))?;
-    Some((code, reason))
+    let is_status = version.eq_ignore_ascii_case(b"SIP/2.0")
+        && (100..700).contains(&code)
+        && reason.first().is_none_or(|&byte| byte == b' ');
+    is_status.then(|| (code, reason.trim_ascii().to_vec()))
 }
 
 /// The next line, without its end; what follows stays in `rest`.
@@ -151,8 +151,8 @@ fn next_line<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-fn headers(rest: &mut &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Malformed> {
-    let mut headers: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+fn headers(rest: &mut &[u8]) -> Result<Vec<Header>, Malformed> {
+    let mut headers: Vec<Header> = Vec::new();
     while !rest.is_empty() {
         let line = next_line(rest);
         if line.is_empty() {
@@ -181,7 +181,7 @@ fn headers(rest: &mut &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Malformed> {
     Ok(headers)
 }
 
-fn header_line(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+fn header_line(line: &[u8]) -> Option<Header> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     let name = line[..colon].trim_ascii_end().to_ascii_lowercase();
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(byte);

@@ -1,0 +1,209 @@
+//! Lays what was seen on site beside what the vendor says, by check and by time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use branchline_probes::{Failure, Observation, Verdict};
+
+use crate::check::{Check, CheckId};
+use crate::telephony::Snapshot;
+
+/// All that is known at one moment, as rules see it.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// When.
+    pub now: SystemTime,
+    /// What was seen on site, in the order of the checks.
+    pub cases: Vec<Case>,
+    /// Required checks of which there is no observation, or none that is still young enough.
+    pub missing: Vec<CheckId>,
+    /// What the vendor says; `None` where nobody is asked.
+    pub state: Option<Snapshot>,
+}
+
+/// The latest observation of one check at one address, and what the check is for.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Which check.
+    pub id: CheckId,
+    /// The host that was meant.
+    pub host: String,
+    /// Whether it decides between go and no-go.
+    pub required: bool,
+    /// The vendor's trunk that the target is the other end of.
+    pub trunk: Option<String>,
+    /// The vendor's edge group that the target serves.
+    pub edge_group: Option<String>,
+    /// What was seen last.
+    pub observation: Observation,
+    /// Whether a failure is more than one lost packet.
+    pub confirmed: bool,
+}
+
+impl Case {
+    /// Whether the latest exchange succeeded.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.observation.verdict() == Verdict::Up
+    }
+
+    /// Whether the target, or the way to it, surely does not work.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.observation.verdict() == Verdict::Down && self.confirmed
+    }
+
+    /// Whether nothing at all came back, and that is more than bad luck.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.confirmed && self.failure().is_some_and(Failure::is_silence)
+    }
+
+    /// What went wrong, if anything did.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.observation.failure()
+    }
+
+    /// Whether the exchange was one of this probe.
+    #[must_use]
+    pub fn is_of(&self, probe: &str) -> bool {
+        self.observation.probe == probe
+    }
+}
+
+impl Evidence {
+    /// The cases of one probe.
+    pub fn of<'a>(&'a self, probe: &'a str) -> impl Iterator<Item = &'a Case> {
+        self.cases.iter().filter(move |case| case.is_of(probe))
+    }
+
+    /// Whether anything at all answered, on site or at the vendor.
+    #[must_use]
+    pub fn has_life(&self) -> bool {
+        self.cases.iter().any(|case| case.is_up() || is_answer(case)) || self.api_answers()
+    }
+
+    /// Whether the vendor's API answered at its last reading.
+    #[must_use]
+    pub fn api_answers(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| {
+            let problems = [
+                &state.edges.problem,
+                &state.edge_groups.problem,
+                &state.trunks.problem,
+                &state.phones.problem,
+            ];
+            problems.iter().any(|problem| problem.is_none()) && state.edges.read.is_some()
+        })
+    }
+}
+
+/// Whether the peer itself said something, be it no.
+fn is_answer(case: &Case) -> bool {
+    matches!(
+        case.failure(),
+        Some(
+            Failure::Rejected { .. }
+                | Failure::Misbehaved { .. }
+                | Failure::UnexpectedAnswer { .. }
+                | Failure::AuthRealm { .. }
+                | Failure::AuthWeak { .. }
+        )
+    )
+}
+
+/// The last observations of every check, from which evidence is drawn.
+#[derive(Debug, Default)]
+pub struct Memory {
+    seen: BTreeMap<(CheckId, Option<SocketAddr>), VecDeque<Observation>>,
+}
+
+impl Memory {
+    /// Takes note of one run of a check.
+    pub fn record(&mut self, id: &CheckId, observations: impl IntoIterator<Item = Observation>) {
+        for observation in observations {
+            let key = (id.clone(), observation.address);
+            let cycles = self.seen.entry(key).or_default();
+            cycles.push_back(observation);
+            if cycles.len() > CYCLES {
+                cycles.pop_front();
+            }
+        }
+    }
+
+    /// Forgets what belongs to no check any more.
+    pub fn retain(&mut self, is_kept: impl Fn(&CheckId) -> bool) {
+        self.seen.retain(|(id, _), _| is_kept(id));
+    }
+
+    /// The latest observation of each check at each address, where it is young enough to speak
+    /// for the present.
+    pub fn latest<'a>(
+        &'a self,
+        check: &Check,
+        now: SystemTime,
+    ) -> impl Iterator<Item = (&'a Observation, bool)> {
+        let id = check.id();
+        let keeps = check.interval * KEEPS_INTERVALS + check.module.timeout();
+        self.seen
+            .iter()
+            .filter(move |((seen, _), _)| *seen == id)
+            .filter_map(|(_, cycles)| Some((cycles.back()?, is_confirmed(cycles))))
+            .filter(move |(latest, _)| age(latest, now) <= keeps)
+    }
+
+    /// Everything that is known of these checks at `now`.
+    #[must_use]
+    pub fn evidence(&self, checks: &[Check], state: Option<&Snapshot>, now: SystemTime) -> Evidence {
+        let mut cases = Vec::new();
+        let mut missing = Vec::new();
+        for check in checks {
+            let before = cases.len();
+            cases.extend(self.latest(check, now).map(|(observation, confirmed)| Case {
+                id: check.id(),
+                host: check.host.to_string(),
+                required: check.required,
+                trunk: check.trunk.as_deref().map(str::to_owned),
+                edge_group: check.edge_group.as_deref().map(str::to_owned),
+                observation: observation.clone(),
+                confirmed,
+            }));
+            if check.required && cases.len() == before {
+                missing.push(check.id());
+            }
+        }
+        Evidence { now, cases, missing, state: state.cloned() }
+    }
+}
+
+fn age(observation: &Observation, now: SystemTime) -> Duration {
+    now.duration_since(observation.started).unwrap_or_default()
+}
+
+/// Whether the latest failure may be believed: an answer is unambiguous, silence is so when it
+/// holds in two of three cycles, or when one exchange met it three times over. (Each repetition is
+/// a trial of its own: where one packet in ten is lost each way, three in a row find silence once
+/// in 146.)
+fn is_confirmed(cycles: &VecDeque<Observation>) -> bool {
+    let Some(latest) = cycles.back() else { return false };
+    let silent = |observation: &Observation| observation.failure().is_some_and(Failure::is_silence);
+    if !silent(latest) {
+        return true;
+    }
+    let repeated = match latest.failure() {
+        Some(
+            Failure::NoResponse { transmissions, .. } | Failure::Deadline { transmissions, .. },
+        ) => *transmissions >= TRIALS,
+        _ => false,
+    };
+    repeated || cycles.iter().filter(|observation| silent(observation)).count() >= 2
+}
+
+/// How many cycles decide.
+const CYCLES: usize = 3;
+/// How many unanswered requests of one exchange decide.
+const TRIALS: u32 = 3;
+/// After so many intervals without news a state is unknown, never the last good one (I6).
+const KEEPS_INTERVALS: u32 = 3;

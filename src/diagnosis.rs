@@ -1,0 +1,339 @@
+//! What the evidence means: findings, worst first, and a verdict.
+
+use crate::correlation::{Case, Evidence};
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Phones will not work, or calls will fail.
+    Blocking,
+    /// It works, and somebody should look.
+    Warning,
+    /// Good to know.
+    Info,
+}
+
+impl Severity {
+    /// The word that metrics and reports use.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Blocking => "blocking",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// Who can mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// The host on which branchline runs.
+    ThisHost,
+    /// Whoever runs the firewall and switches of the site.
+    SiteNetwork,
+    /// Whoever sells the uplink.
+    InternetProvider,
+    /// Whoever runs the nameservers.
+    Dns,
+    /// The telephony vendor.
+    Vendor,
+    /// The carrier behind a trunk.
+    Carrier,
+    /// Whoever keeps the accounts.
+    Credentials,
+    /// Whoever configured the trunk, the site or branchline.
+    Configuration,
+    /// Whoever looks after the desk phones.
+    Phones,
+}
+
+impl Owner {
+    /// The word that metrics and reports use.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ThisHost => "this-host",
+            Self::SiteNetwork => "site-network",
+            Self::InternetProvider => "internet-provider",
+            Self::Dns => "dns",
+            Self::Vendor => "vendor",
+            Self::Carrier => "carrier",
+            Self::Credentials => "credentials",
+            Self::Configuration => "configuration",
+            Self::Phones => "phones",
+        }
+    }
+}
+
+/// Where a piece of evidence comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something that was seen on site.
+    Observation,
+    /// Something that the vendor says.
+    State,
+}
+
+impl Kind {
+    /// The word that reports use.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Observation => "observation",
+            Self::State => "state",
+        }
+    }
+}
+
+/// One piece of evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exhibit {
+    /// Where it comes from.
+    pub kind: Kind,
+    /// Of what it speaks: `register@registrar (192.0.2.9:5060)` or `trunk Carrier A`.
+    pub reference: String,
+    /// What it says.
+    pub text: String,
+}
+
+impl Exhibit {
+    /// What was seen in one case.
+    #[must_use]
+    pub fn of_case(case: &Case) -> Self {
+        let text = match case.failure() {
+            Some(failure) => failure.to_string(),
+            None => format!("works, in {:.1?}", case.observation.elapsed),
+        };
+        Self { kind: Kind::Observation, reference: case.observation.reference(), text }
+    }
+
+    /// What the vendor says of one thing.
+    #[must_use]
+    pub fn of_state(reference: String, text: impl ToString) -> Self {
+        Self { kind: Kind::State, reference, text: text.to_string() }
+    }
+}
+
+/// One conclusion of one rule, with the evidence on which it rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Who can mend it.
+    pub owner: Owner,
+    /// What it is about.
+    pub subject: String,
+    /// What is wrong, in one sentence.
+    pub summary: String,
+    /// Why we say so.
+    pub evidence: Vec<Exhibit>,
+    /// What to do, or what to ask for.
+    pub next_step: String,
+    /// The findings that it hides, as `rule: subject`.
+    pub explains: Vec<String>,
+    covers: Vec<(&'static str, Option<String>)>,
+}
+
+impl Finding {
+    /// A finding of `rule`, still without evidence.
+    #[must_use]
+    pub fn new(
+        rule: &Rule,
+        severity: Severity,
+        owner: Owner,
+        subject: impl ToString,
+        summary: impl ToString,
+    ) -> Self {
+        Self {
+            rule: rule.id,
+            severity,
+            owner,
+            subject: subject.to_string(),
+            summary: summary.to_string(),
+            evidence: Vec::new(),
+            next_step: rule.remedy.to_owned(),
+            explains: Vec::new(),
+            covers: Vec::new(),
+        }
+    }
+
+    /// Adds evidence.
+    #[must_use]
+    pub fn because(mut self, exhibits: impl IntoIterator<Item = Exhibit>) -> Self {
+        self.evidence.extend(exhibits);
+        self
+    }
+
+    /// Says what to do, where the rule's own remedy is too general.
+    #[must_use]
+    pub fn next(mut self, step: impl ToString) -> Self {
+        self.next_step = step.to_string();
+        self
+    }
+
+    /// Declares that it explains every finding of these rules.
+    #[must_use]
+    pub fn covering(mut self, rules: &[&'static str]) -> Self {
+        self.covers.extend(rules.iter().map(|rule| (*rule, None)));
+        self
+    }
+
+    /// Declares that it explains the finding of a rule about one subject.
+    #[must_use]
+    pub fn covering_subject(mut self, rule: &'static str, subject: impl ToString) -> Self {
+        self.covers.push((rule, Some(subject.to_string())));
+        self
+    }
+
+    fn explains(&self, other: &Self) -> bool {
+        self.covers.iter().any(|(rule, subject)| {
+            *rule == other.rule && subject.as_ref().is_none_or(|subject| *subject == other.subject)
+        })
+    }
+}
+
+/// How one kind of fault is recognised: a pure function over the evidence.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// The id: part of the contract, since alerts and tickets quote it.
+    pub id: &'static str,
+    /// What a finding of it means.
+    pub meaning: &'static str,
+    /// From what it is concluded.
+    pub decided_by: &'static str,
+    /// What would prove it wrong.
+    pub falsified_by: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+    /// The conclusion itself.
+    pub judge: fn(&Evidence) -> Vec<Finding>,
+}
+
+/// Whether phones may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They may.
+    Go,
+    /// They may, and somebody should look at something.
+    GoWithWarnings,
+    /// They may not.
+    NoGo,
+    /// Nothing speaks against it, and not everything could be seen.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 4] = [Self::Go, Self::GoWithWarnings, Self::NoGo, Self::Inconclusive];
+
+    /// The word that metrics and reports use.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Go => "go",
+            Self::GoWithWarnings => "go_with_warnings",
+            Self::NoGo => "no_go",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// The findings at one moment, worst first, and what follows from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// Whether phones may come.
+    pub verdict: Verdict,
+    /// What is wrong; what a root cause explains is not repeated.
+    pub findings: Vec<Finding>,
+    /// Failures that no finding speaks of.
+    pub unexplained: Vec<Exhibit>,
+    /// What could not be seen, and is needed for a go.
+    pub open: Vec<String>,
+}
+
+/// Draws the conclusions of all `rules` from the evidence.
+#[must_use]
+pub fn diagnose(evidence: &Evidence, rules: &[&Rule]) -> Diagnosis {
+    let all: Vec<Finding> = rules.iter().flat_map(|rule| (rule.judge)(evidence)).collect();
+    let unexplained: Vec<&Case> = evidence
+        .cases
+        .iter()
+        .filter(|case| case.is_down() && !is_mentioned(case, &all))
+        .collect();
+    let open = open_questions(evidence);
+    let findings = settle(all);
+    let verdict = verdict(&findings, &unexplained, &open);
+    let unexplained = unexplained.into_iter().map(Exhibit::of_case).collect();
+    Diagnosis { verdict, findings, unexplained, open }
+}
+
+fn is_mentioned(case: &Case, findings: &[Finding]) -> bool {
+    let reference = case.observation.reference();
+    let mut exhibits = findings.iter().flat_map(|finding| &finding.evidence);
+    exhibits.any(|exhibit| exhibit.reference == reference)
+}
+
+/// Root causes swallow what they explain; what is left comes worst first, a root cause before
+/// others of its severity.
+fn settle(all: Vec<Finding>) -> Vec<Finding> {
+    let hidden: Vec<bool> = all
+        .iter()
+        .map(|finding| all.iter().any(|root| root.explains(finding) && !finding.explains(root)))
+        .collect();
+    let mut findings: Vec<Finding> = all
+        .iter()
+        .zip(&hidden)
+        .filter(|(_, hidden)| !**hidden)
+        .map(|(root, _)| {
+            let mut root = root.clone();
+            let explained = all.iter().filter(|finding| root.explains(finding));
+            root.explains = explained.map(|it| format!("{}: {}", it.rule, it.subject)).collect();
+            root
+        })
+        .collect();
+    findings.sort_by_key(|finding| (finding.severity, finding.explains.is_empty()));
+    findings
+}
+
+/// What is needed for a go and was not seen.
+fn open_questions(evidence: &Evidence) -> Vec<String> {
+    let unseen = evidence.missing.iter().map(|id| format!("{}@{} was not run", id.module, id.target));
+    let undecided = evidence
+        .cases
+        .iter()
+        .filter(|case| case.required && !case.is_up() && !case.is_down())
+        .map(|case| format!("{} is undecided", case.observation.reference()));
+    let unread = evidence.state.iter().flat_map(|state| {
+        let parts = [
+            ("edges", state.edges.read),
+            ("edge groups", state.edge_groups.read),
+            ("trunks", state.trunks.read),
+            ("phones", state.phones.read),
+        ];
+        parts.into_iter().filter(|(_, read)| read.is_none()).map(|(part, _)| {
+            format!("what the vendor says of its {part} could not be read")
+        })
+    });
+    unseen.chain(undecided).chain(unread).collect()
+}
+
+fn verdict(findings: &[Finding], unexplained: &[&Case], open: &[String]) -> Verdict {
+    let blocks = |finding: &Finding| {
+        // A fault of this host says nothing of the phones.
+        finding.severity == Severity::Blocking && finding.owner != Owner::ThisHost
+    };
+    if findings.iter().any(blocks) || unexplained.iter().any(|case| case.required) {
+        Verdict::NoGo
+    } else if !open.is_empty() || findings.iter().any(|it| it.severity == Severity::Blocking) {
+        Verdict::Inconclusive
+    } else if !unexplained.is_empty()
+        || findings.iter().any(|finding| finding.severity == Severity::Warning)
+    {
+        Verdict::GoWithWarnings
+    } else {
+        Verdict::Go
+    }
+}

@@ -1,0 +1,27 @@
+//! `Report`: one pass over everything, as plain data for every output.
+
+use std::time::{Duration, SystemTime};
+
+use branchline_probes::Observation;
+
+use crate::diagnosis::Diagnosis;
+use crate::telephony::Snapshot;
+
+/// One pass over everything.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The site that was looked at.
+    pub site: String,
+    /// The profile whose thresholds hold.
+    pub profile: &'static str,
+    /// When the pass began.
+    pub started: SystemTime,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// What it means.
+    pub diagnosis: Diagnosis,
+    /// What was seen.
+    pub observations: Vec<Observation>,
+    /// What the vendor said; `None` where nobody was asked.
+    pub state: Option<Snapshot>,
+}

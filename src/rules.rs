@@ -1,0 +1,59 @@
+//! The face of the rules: each is a file of its own, and one line in the list.
+
+mod api;
+mod dns;
+
+mod api_credentials;
+mod api_permission;
+mod api_throttled;
+mod api_unreachable;
+mod dns_not_created;
+mod dns_not_propagated;
+mod dns_resolver_down;
+mod dns_wrong_address;
+mod edge_group_not_ready;
+mod edge_offline;
+mod host_offline;
+mod internet_down;
+mod phones_offline;
+mod port_prohibited;
+mod relay_address_blocked;
+mod sip_credentials;
+mod sip_port_blocked;
+mod sip_server_down;
+mod state_stale;
+mod stun_turn_udp_blocked;
+mod trunk_configuration;
+mod trunk_down;
+mod trunk_unregistered;
+mod udp_blocked;
+
+use crate::diagnosis::Rule;
+
+/// Every rule, in the order of the documentation: path, names, signalling, vendor.
+pub static RULES: &[&Rule] = &[
+    &host_offline::RULE,
+    &internet_down::RULE,
+    &udp_blocked::RULE,
+    &stun_turn_udp_blocked::RULE,
+    &relay_address_blocked::RULE,
+    &port_prohibited::RULE,
+    &dns_resolver_down::RULE,
+    &dns_not_created::RULE,
+    &dns_not_propagated::RULE,
+    &dns_wrong_address::RULE,
+    &sip_port_blocked::RULE,
+    &sip_credentials::RULE,
+    &sip_server_down::RULE,
+    &edge_offline::RULE,
+    &edge_group_not_ready::RULE,
+    &trunk_down::RULE,
+    &trunk_unregistered::RULE,
+    &trunk_configuration::RULE,
+    &phones_offline::RULE,
+    &api_unreachable::RULE,
+    &api_credentials::RULE,
+    &api_permission::RULE,
+    &api_throttled::RULE,
+    &state_stale::RULE,
+];

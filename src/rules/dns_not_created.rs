@@ -1,0 +1,71 @@
+//! Rule `dns-not-created`: nobody has the record.
+
+use crate::correlation::{Case, Evidence};
+use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::dns::{self, Answer};
+use crate::telephony::State;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "dns-not-created",
+    meaning: "No nameserver that was asked has the record: phones cannot find their provisioning server.",
+    decided_by: "At least one nameserver says that there is no such name or no such record, and none has it. An authoritative answer makes it certain; from resolvers alone it may be an old negative answer.",
+    falsified_by: "One nameserver that has the record.",
+    remedy: "Have the record created, then watch it arrive.",
+    judge,
+};
+
+fn judge(evidence: &Evidence) -> Vec<Finding> {
+    dns::questions(evidence)
+        .into_iter()
+        .filter_map(|(question, cases)| {
+            let absent: Vec<&Case> =
+                cases.iter().copied().filter(|it| dns::answer(it) == Answer::Absent).collect();
+            let is_anywhere =
+                cases.iter().any(|it| matches!(dns::answer(it), Answer::Right | Answer::Wrong));
+            if absent.is_empty() || is_anywhere {
+                return None;
+            }
+            let by_authority = absent.iter().any(|case| dns::is_authoritative(case));
+            let (owner, mut step) = owner(evidence, &absent);
+            let mut summary = format!("no nameserver has {question}");
+            if !by_authority {
+                let wait = dns::longest_negative_ttl(&absent);
+                summary.push_str("; no authoritative one was asked");
+                step = format!(
+                    "ask an authoritative nameserver (recursion = false); a resolver may remember \
+                     the absence for {wait}"
+                );
+            }
+            let severity = if absent.iter().any(|case| case.required) {
+                Severity::Blocking
+            } else {
+                Severity::Warning
+            };
+            Some(
+                Finding::new(&RULE, severity, owner, question, summary)
+                    .because(absent.into_iter().map(Exhibit::of_case))
+                    .next(step),
+            )
+        })
+        .collect()
+}
+
+/// A group that is ready should have its record by now: then it is the vendor's.
+fn owner(evidence: &Evidence, absent: &[&Case]) -> (Owner, String) {
+    let group = absent.iter().find_map(|case| case.edge_group.as_deref());
+    let state = evidence.state.as_ref().zip(group).and_then(|(state, name)| {
+        state.edge_groups.items.iter().find(|group| group.reference.is(name))
+    });
+    match state {
+        Some(group) if group.state == State::Up => (
+            Owner::Vendor,
+            format!(
+                "open a ticket with the vendor: edge group {} is ready and its name was not \
+                 created",
+                group.reference.name
+            ),
+        ),
+        _ => (Owner::Dns, RULE.remedy.to_owned()),
+    }
+}

@@ -1,0 +1,41 @@
+//! Rule `edge-group-not-ready`: an edge group is not ready.
+
+use crate::correlation::Evidence;
+use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::dns;
+use crate::telephony::{EdgeGroup, State};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "edge-group-not-ready",
+    meaning: "An edge group is not ready: its phones cannot be provisioned, and its name may not exist yet.",
+    decided_by: "The group is not active, has no edge, or not all of its edges are up, by the vendor's API.",
+    falsified_by: "The vendor calling the group active, with every edge up.",
+    remedy: "Wait until the group is ready; if it stays so for more than ten minutes, ask the vendor.",
+    judge,
+};
+
+fn judge(evidence: &Evidence) -> Vec<Finding> {
+    let groups = evidence.state.iter().flat_map(|state| &state.edge_groups.items);
+    groups
+        .filter(|group| group.state == State::Down)
+        .map(|group| finding(evidence, group))
+        .collect()
+}
+
+fn finding(evidence: &Evidence, group: &EdgeGroup) -> Finding {
+    let name = &group.reference.name;
+    let summary = format!("edge group {name} is not ready");
+    let mut finding = Finding::new(&RULE, Severity::Blocking, Owner::Vendor, name, summary)
+        .because([Exhibit::of_state(format!("edge group {name}"), &group.raw)]);
+    // A group that is not ready has no record to spread yet.
+    for (question, cases) in dns::questions(evidence) {
+        let is_linked = |link: &String| group.reference.is(link);
+        if cases.iter().any(|case| case.edge_group.as_ref().is_some_and(is_linked)) {
+            finding = finding
+                .covering_subject("dns-not-created", &question)
+                .covering_subject("dns-not-propagated", &question);
+        }
+    }
+    finding
+}

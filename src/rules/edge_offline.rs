@@ -1,0 +1,41 @@
+//! Rule `edge-offline`: the vendor says that an edge is offline.
+
+use crate::correlation::Evidence;
+use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::telephony::{Edge, Reference, Snapshot, State};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "edge-offline",
+    meaning: "An edge is offline: its trunks and phones have nobody to speak to.",
+    decided_by: "The edge's state as the vendor's API gives it.",
+    falsified_by: "The vendor calling the edge online and active.",
+    remedy: "Check power and uplink of the edge if it stands at the site; else ask the vendor.",
+    judge,
+};
+
+fn judge(evidence: &Evidence) -> Vec<Finding> {
+    let Some(state) = &evidence.state else { return Vec::new() };
+    let offline = state.edges.items.iter().filter(|edge| edge.state == State::Down);
+    offline.map(|edge| finding(state, edge)).collect()
+}
+
+fn finding(state: &Snapshot, edge: &Edge) -> Finding {
+    let name = &edge.reference.name;
+    let summary = format!("the vendor says that edge {name} is offline");
+    let mut finding = Finding::new(&RULE, Severity::Blocking, Owner::Vendor, name, summary)
+        .because([Exhibit::of_state(format!("edge {name}"), &edge.raw)])
+        .covering(&["phones-offline"]);
+    if let Some(group) = &edge.edge_group {
+        finding = finding.covering_subject("edge-group-not-ready", &group.name);
+    }
+    let is_here = |at: &&Reference| at.id == edge.reference.id;
+    for trunk in &state.trunks.items {
+        if trunk.edge.as_ref().filter(is_here).is_some() {
+            finding = finding
+                .covering_subject("trunk-down", &trunk.reference.name)
+                .covering_subject("trunk-unregistered", &trunk.reference.name);
+        }
+    }
+    finding
+}

@@ -1,0 +1,30 @@
+//! Rule `trunk-unregistered`: the vendor says that a trunk is not registered.
+
+use crate::correlation::Evidence;
+use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::telephony::Registration;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "trunk-unregistered",
+    meaning: "A trunk that registers with its carrier is not registered: incoming calls do not arrive.",
+    decided_by: "The trunk's registrations as the vendor's API gives them.",
+    falsified_by: "The vendor calling every registration of the trunk positive.",
+    remedy: "Ask the carrier why it refuses the registration; compare the account of the trunk.",
+    judge,
+};
+
+fn judge(evidence: &Evidence) -> Vec<Finding> {
+    let trunks = evidence.state.iter().flat_map(|state| &state.trunks.items);
+    trunks
+        .filter(|trunk| trunk.registration == Registration::Unregistered)
+        .map(|trunk| {
+            let name = &trunk.reference.name;
+            let said = trunk.problem.as_ref().map_or_else(String::new, |it| format!(": {it}"));
+            let summary = format!("the vendor says that trunk {name} is not registered");
+            Finding::new(&RULE, Severity::Blocking, Owner::Carrier, name, summary).because([
+                Exhibit::of_state(format!("trunk {name}"), format!("{}{said}", trunk.raw)),
+            ])
+        })
+        .collect()
+}

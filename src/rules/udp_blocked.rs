@@ -1,0 +1,42 @@
+//! Rule `udp-blocked`: the site lets no UDP out but DNS.
+
+use std::collections::BTreeSet;
+
+use branchline_probes::Transport;
+
+use crate::correlation::{Case, Evidence};
+use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "udp-blocked",
+    meaning: "The site lets no UDP out but DNS: no call can have audio, and no phone registers over UDP.",
+    decided_by: "Two or more different servers were asked over UDP, none answered, and other things work.",
+    falsified_by: "One answer over UDP from anything but a nameserver.",
+    remedy: "Ask the site network to let UDP out to the addresses below, both ways for established flows.",
+    judge,
+};
+
+fn judge(evidence: &Evidence) -> Vec<Finding> {
+    // Nameservers stand apart: a firewall that blocks UDP nearly always lets DNS through.
+    let is_media_like = |case: &&Case| {
+        case.observation.transport == Transport::Udp && !case.is_of("dns-query")
+    };
+    let cases: Vec<&Case> = evidence.cases.iter().filter(is_media_like).collect();
+    let places: BTreeSet<_> = cases.iter().filter_map(|case| case.observation.address).collect();
+    if places.len() < 2 || !cases.iter().all(|case| case.is_silent()) || !evidence.has_life() {
+        return Vec::new();
+    }
+    let listed: Vec<String> = places.iter().map(|place| format!("udp {place}")).collect();
+    let summary = format!("no server answers over UDP ({} asked), other traffic works", places.len());
+    let step = format!(
+        "ask the site network to let UDP out, and its answers back in, for: {}",
+        listed.join(", ")
+    );
+    vec![
+        Finding::new(&RULE, Severity::Blocking, Owner::SiteNetwork, "UDP", summary)
+            .because(cases.into_iter().map(Exhibit::of_case))
+            .next(step)
+            .covering(&["stun-turn-udp-blocked", "relay-address-blocked", "sip-port-blocked"]),
+    ]
+}
