@@ -1,0 +1,268 @@
+//! The poller: reads the vendor's state through its published API, whole parts or none.
+
+mod client;
+mod pace;
+mod page;
+mod platform;
+pub mod region;
+mod token;
+mod transport;
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use branchline_probes::{Foreign, Secret};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use rand::rngs::SysError;
+use reqwest::Url;
+use serde_json::Value;
+
+use crate::telephony::{ApiProblem, Part, Snapshot};
+
+use client::Client;
+use pace::{Clock, Pace};
+use page::{Decoded, Listing};
+use token::Tokens;
+use transport::{Failed, Transport};
+
+/// The gauge of the last reading without a problem.
+const LAST_SUCCESS: &str = "branchline_telephony_api_last_success_timestamp_seconds";
+
+/// The counter of entities that could not be read.
+const SKIPPED: &str = "branchline_telephony_api_entities_skipped_total";
+
+/// Whom to ask, as whom, and how often.
+///
+/// It holds a secret and has no `Debug`.
+pub struct Settings {
+    /// The origin of the API: `https://api.mypurecloud.de`.
+    pub api_url: String,
+    /// The origin that gives tokens: `https://login.mypurecloud.de`.
+    pub login_url: String,
+    /// The id of the OAuth client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// How long to wait from one reading to the next.
+    pub interval: Duration,
+}
+
+/// By how much every wait and every time limit of a poller is divided, for tests.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Haste {
+    /// Pauses, back-off, lifetimes and the request budget.
+    pub waits: u32,
+    /// The time limits of one request.
+    pub limits: u32,
+}
+
+/// Why a poller cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// It is no URL.
+    #[error("the {name} is no URL: {source}")]
+    NoUrl {
+        /// Which of the two.
+        name: &'static str,
+        /// What is wrong with it.
+        source: <Url as FromStr>::Err,
+    },
+    /// It would carry a token or a secret in the clear.
+    #[error("the {name} must begin with https:// (http:// only with a loopback address)")]
+    Plaintext {
+        /// Which of the two.
+        name: &'static str,
+    },
+    /// It names more than a scheme, a host and a port.
+    #[error("the {name} must be an origin: no user, path, query or fragment")]
+    NoOrigin {
+        /// Which of the two.
+        name: &'static str,
+    },
+    /// The host has no trust anchors, so that no certificate could be verified.
+    #[error("this host has no trust anchors (is ca-certificates installed?)")]
+    NoTrustAnchors,
+    /// TLS could not be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[source] rustls::Error),
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[source] reqwest::Error),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Chance(#[source] SysError),
+}
+
+/// Reads the vendor's state. It holds a secret and has no `Debug`.
+pub struct Poller {
+    client: Client,
+    interval: Duration,
+}
+
+impl Poller {
+    /// A poller that has not asked anything yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] when an origin is none, is not https, or the host lacks what TLS needs.
+    pub fn new(settings: Settings) -> Result<Self, SetupError> {
+        Self::hasty(settings, Haste { waits: 1, limits: 1 })
+    }
+
+    /// A poller for tests, which waits less long.
+    ///
+    /// # Errors
+    ///
+    /// As [`Poller::new`].
+    #[doc(hidden)]
+    pub fn hasty(settings: Settings, haste: Haste) -> Result<Self, SetupError> {
+        let api = origin("API's address", &settings.api_url)?;
+        let login = origin("login address", &settings.login_url)?;
+        let loopback = api.scheme() == "http" || login.scheme() == "http";
+        let http = transport::http_client(loopback, haste.limits)?;
+        let pace = Pace::new(Clock::new(haste.waits)).map_err(SetupError::Chance)?;
+        let client = Client {
+            transport: Transport { http, pace },
+            api,
+            login,
+            id: settings.client_id,
+            secret: settings.client_secret,
+            tokens: Tokens::default(),
+        };
+        Ok(Self { client, interval: settings.interval })
+    }
+
+    /// How long to wait from one reading to the next.
+    #[must_use]
+    pub const fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// One complete reading of edges, edge groups, trunks and phones.
+    ///
+    /// A part that fails keeps the items and the time of `previous`, and says why it failed. Edge
+    /// groups are judged by their edges, so they fail with them.
+    pub async fn read(&self, previous: &Snapshot) -> Snapshot {
+        let edges_and_groups = async {
+            let edges = self.list(platform::EDGES, &[], platform::edge).await;
+            let groups = match &edges {
+                Ok(edges) => self.list(platform::EDGE_GROUPS, &[], platform::edge_group).await.map(
+                    |groups| Listing {
+                        items: platform::joined(groups.items, edges),
+                        unreadable: groups.unreadable,
+                    },
+                ),
+                Err(failed) => Err(failed.clone()),
+            };
+            (edges, groups)
+        };
+        let ((edges, edge_groups), trunks, phones) = tokio::join!(
+            edges_and_groups,
+            self.list(platform::TRUNKS, &[], platform::trunk),
+            self.list(platform::PHONES, platform::PHONES_QUERY, platform::phone),
+        );
+        let now = SystemTime::now();
+        let snapshot = Snapshot {
+            edges: settled("edges", edges, &previous.edges, now),
+            edge_groups: settled("edge_groups", edge_groups, &previous.edge_groups, now),
+            trunks: settled("trunks", trunks, &previous.trunks, now),
+            phones: settled("phones", phones, &previous.phones, now),
+        };
+        let is_whole = snapshot.edges.problem.is_none()
+            && snapshot.edge_groups.problem.is_none()
+            && snapshot.trunks.problem.is_none()
+            && snapshot.phones.problem.is_none();
+        if is_whole {
+            let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            gauge!(LAST_SUCCESS).set(since.as_secs_f64());
+        }
+        snapshot
+    }
+
+    async fn list<T>(
+        &self,
+        path: &'static str,
+        query: &[(&str, &str)],
+        decode: fn(Value, SystemTime) -> Decoded<T>,
+    ) -> Result<Listing<T>, Failed> {
+        let now = SystemTime::now();
+        page::read(&self.client, path, query, |entity| decode(entity, now)).await
+    }
+}
+
+/// Says what the poller's metrics mean; to be called once, after a recorder is installed.
+pub fn describe_metrics() {
+    describe_counter!(
+        transport::REQUESTS,
+        "Requests to the vendor's API, by class of answer; error: there was none"
+    );
+    describe_counter!(
+        transport::THROTTLED,
+        "Answers of the vendor's API that asked to send fewer requests"
+    );
+    describe_counter!(SKIPPED, "Listed entities that were not what the vendor's API publishes");
+    describe_gauge!(
+        LAST_SUCCESS,
+        metrics::Unit::Seconds,
+        "When every part of the vendor's state was last read without a problem"
+    );
+}
+
+fn settled<T: Clone>(
+    name: &'static str,
+    listing: Result<Listing<T>, Failed>,
+    previous: &Part<T>,
+    now: SystemTime,
+) -> Part<T> {
+    let before = previous.problem.as_ref().map(ApiProblem::label);
+    match listing {
+        Ok(listing) => {
+            if listing.unreadable > 0 {
+                tracing::debug!(part = name, skipped = listing.unreadable, "entities are skipped");
+                let skipped = u64::try_from(listing.unreadable).unwrap_or(u64::MAX);
+                counter!(SKIPPED, "part" => name).increment(skipped);
+            }
+            if before.is_some() {
+                tracing::info!(part = name, "the vendor's state can be read again");
+            }
+            Part { items: listing.items, read: Some(now), problem: None }
+        }
+        Err(Failed { problem, correlation }) => {
+            let correlation = correlation.as_ref().map(Foreign::as_str);
+            if before != Some(problem.label()) {
+                let reason = problem.label();
+                tracing::warn!(
+                    part = name,
+                    reason,
+                    correlation_id = correlation,
+                    "the vendor's state cannot be read"
+                );
+            }
+            tracing::debug!(part = name, %problem, correlation_id = correlation, "failed reading");
+            Part { items: previous.items.clone(), read: previous.read, problem: Some(problem) }
+        }
+    }
+}
+
+fn origin(name: &'static str, text: &str) -> Result<Url, SetupError> {
+    let url = Url::parse(text).map_err(|source| SetupError::NoUrl { name, source })?;
+    let host = url.host_str().unwrap_or_default();
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(host)) {
+        return Err(SetupError::Plaintext { name });
+    }
+    let is_bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if is_bare { Ok(url) } else { Err(SetupError::NoOrigin { name }) }
+}
+
+/// Only an address literal: a name could lead anywhere.
+fn is_loopback(host: &str) -> bool {
+    let v6 = host.trim_start_matches('[').trim_end_matches(']');
+    host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || v6.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
+}

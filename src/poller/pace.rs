@@ -1,0 +1,216 @@
+//! When the next request may leave: the vendor's pauses, our budget, and the back-off.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rand::rngs::{StdRng, SysError, SysRng};
+use rand::{RngExt, SeedableRng};
+
+/// The longest pause that a request waits for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The shortest and the longest pause that the vendor can ask for.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15 * 60));
+
+/// The part of a pause that is added to it at most, so that many agents do not return together.
+const JITTER: f64 = 0.2;
+
+/// One request every third of a second is 180 a minute; with the burst on top, any minute stays
+/// below the 300 that the vendor grants a token.
+const SPACING: Duration = Duration::from_nanos(1_000_000_000 / 3);
+
+/// How many requests may leave at once after a quiet time.
+const BURST: u32 = 30;
+
+/// The ceilings of the first and the second back-off.
+const CEILINGS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(30)];
+
+/// A monotonic clock on which every wait can be made shorter.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    start: Instant,
+    haste: u32,
+}
+
+impl Clock {
+    /// A clock that runs `haste` times as fast as the real one.
+    pub(super) fn new(haste: u32) -> Self {
+        Self { start: Instant::now(), haste: haste.max(1) }
+    }
+
+    /// The moment it is.
+    pub(super) fn now(&self) -> Instant {
+        self.start + self.start.elapsed() * self.haste
+    }
+
+    async fn sleep(&self, wait: Duration) {
+        tokio::time::sleep(wait / self.haste).await;
+    }
+}
+
+/// The gate through which every request of the client passes.
+pub(super) struct Pace {
+    clock: Clock,
+    gate: Mutex<Gate>,
+    chance: Mutex<StdRng>,
+}
+
+impl Pace {
+    /// An open gate.
+    pub(super) fn new(clock: Clock) -> Result<Self, SysError> {
+        let chance = StdRng::try_from_rng(&mut SysRng)?;
+        let gate = Gate::new(clock.now());
+        Ok(Self { clock, gate: Mutex::new(gate), chance: Mutex::new(chance) })
+    }
+
+    /// The clock by which the gate opens and closes.
+    pub(super) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Waits until a request may leave; the rest of the pause when that is too long to wait.
+    pub(super) async fn turn(&self) -> Result<(), Duration> {
+        loop {
+            let turn = held(&self.gate).turn(self.clock.now());
+            match turn {
+                Turn::Go => return Ok(()),
+                Turn::Wait(wait) => self.clock.sleep(wait).await,
+                Turn::Paused(rest) => return Err(rest),
+            }
+        }
+    }
+
+    /// Lets no request leave for as long as the vendor asks; how long that is, before jitter.
+    pub(super) fn pause(&self, asked: Duration) -> Duration {
+        let pause = asked.clamp(PAUSES.0, PAUSES.1);
+        let jitter = pause.mul_f64(held(&self.chance).random_range(0.0..=JITTER));
+        held(&self.gate).pause(self.clock.now() + pause + jitter);
+        pause
+    }
+
+    /// Waits before the retry that follows the failure number `failure`, counted from 0.
+    pub(super) async fn back_off(&self, failure: usize) {
+        let share = held(&self.chance).random_range(0.0..=1.0);
+        self.clock.sleep(back_off(failure, share)).await;
+    }
+}
+
+/// What a request that wants to leave is told.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    Go,
+    Wait(Duration),
+    Paused(Duration),
+}
+
+struct Gate {
+    paused_until: Instant,
+    /// When the budget would be whole again if nothing more left.
+    settled: Instant,
+}
+
+impl Gate {
+    const fn new(now: Instant) -> Self {
+        Self { paused_until: now, settled: now }
+    }
+
+    fn turn(&mut self, now: Instant) -> Turn {
+        let rest = self.paused_until.saturating_duration_since(now);
+        if rest > PATIENCE.mul_f64(1.0 + JITTER) {
+            return Turn::Paused(rest);
+        }
+        if !rest.is_zero() {
+            return Turn::Wait(rest);
+        }
+        let debt = self.settled.saturating_duration_since(now);
+        let allowed = SPACING * (BURST - 1);
+        if debt > allowed {
+            return Turn::Wait(debt - allowed);
+        }
+        self.settled = self.settled.max(now) + SPACING;
+        Turn::Go
+    }
+
+    fn pause(&mut self, until: Instant) {
+        self.paused_until = self.paused_until.max(until);
+    }
+}
+
+/// Full jitter between one second and a ceiling that grows with the failures.
+fn back_off(failure: usize, share: f64) -> Duration {
+    let [.., last] = CEILINGS;
+    let ceiling = CEILINGS.get(failure).copied().unwrap_or(last);
+    PAUSES.0 + (ceiling - PAUSES.0).mul_f64(share)
+}
+
+/// A gate that a panicking thread left behind is still whole: no method can panic half-way.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Gate, Turn, back_off};
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    // F12
+    #[test]
+    fn nothing_leaves_during_a_pause_and_a_shorter_pause_does_not_end_it() {
+        let start = Instant::now();
+        let mut gate = Gate::new(start);
+
+        gate.pause(start + seconds(20));
+        gate.pause(start + seconds(5));
+
+        assert_eq!(gate.turn(start), Turn::Wait(seconds(20)));
+        assert_eq!(gate.turn(start + seconds(19)), Turn::Wait(seconds(1)));
+        assert_eq!(gate.turn(start + seconds(20)), Turn::Go);
+    }
+
+    // F12
+    #[test]
+    fn a_pause_beyond_our_patience_is_not_waited_for() {
+        let start = Instant::now();
+        let mut gate = Gate::new(start);
+
+        gate.pause(start + seconds(900));
+
+        assert_eq!(gate.turn(start), Turn::Paused(seconds(900)));
+    }
+
+    #[test]
+    fn fewer_than_300_requests_leave_in_any_minute() {
+        let start = Instant::now();
+        let mut gate = Gate::new(start);
+        let mut now = start;
+        let mut left = Vec::new();
+
+        while now < start + seconds(180) {
+            match gate.turn(now) {
+                Turn::Go => left.push(now),
+                Turn::Wait(wait) => now += wait,
+                Turn::Paused(rest) => panic!("paused for {rest:?} although nobody asked"),
+            }
+        }
+
+        for first in &left {
+            let minute = left.iter().filter(|at| *at >= first && **at < *first + seconds(60));
+            assert!(minute.count() < 300);
+        }
+        assert!(left.len() > 500, "the budget is used: {}", left.len());
+    }
+
+    // F13
+    #[test]
+    fn the_back_off_lies_between_1_and_30_s_and_its_room_grows() {
+        assert_eq!(back_off(0, 0.0), seconds(1));
+        assert_eq!(back_off(1, 0.0), seconds(1));
+        assert!(back_off(0, 1.0) < back_off(1, 1.0));
+        assert_eq!(back_off(1, 1.0), seconds(30));
+    }
+}
