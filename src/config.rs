@@ -1,0 +1,204 @@
+//! The configuration: a file as it was written becomes a `Plan` as it is meant, or a list of what
+//! is wrong with it.
+
+mod address;
+mod error;
+mod fingerprint;
+mod modules;
+mod reader;
+mod secret_source;
+mod show;
+mod table;
+mod targets;
+mod telephony;
+mod web;
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use branchline_probes::{Foreign, Kind, Module, OptionKey, Probe};
+use toml::de::DeTable;
+
+use self::reader::Reader;
+use self::table::{Known, Table};
+use crate::check::Check;
+use crate::poller;
+
+pub use self::error::ConfigError;
+pub use self::secret_source::Surroundings;
+pub use self::show::show;
+
+/// What is to be done, as the configuration means it.
+pub struct Plan {
+    /// The name of the site from which is probed.
+    pub site: String,
+    /// Whose thresholds hold: `webrtc-agent`, `sip-phone` or `byoc-trunk`.
+    pub profile: &'static str,
+    /// Every module meeting every target, in the order of the file.
+    pub checks: Vec<Check>,
+    /// How the vendor's API is read; `None` where the file has no `[telephony]`.
+    pub telephony: Option<poller::Settings>,
+    /// How the pages are served.
+    pub web: crate::web::Settings,
+}
+
+/// The file that the package installs: every key with its unit and its default.
+pub const EXAMPLE: &str = include_str!("../config/branchline.toml");
+
+/// Reads a configuration file and validates it; touches no network.
+///
+/// # Errors
+///
+/// [`ConfigError`] lists what is wrong, in the order of the file.
+pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Plan, ConfigError> {
+    let file_name = Foreign::new(path.to_string_lossy().as_bytes());
+    match read(path) {
+        Ok(text) => parse(file_name.as_str(), &text, surroundings),
+        Err((problem, hint)) => Err(ConfigError::whole_file(file_name.as_str(), problem, hint)),
+    }
+}
+
+/// Validates the text of a configuration; `file_name` is what errors call it.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn parse(
+    file_name: &str,
+    text: &str,
+    surroundings: &Surroundings,
+) -> Result<Plan, ConfigError> {
+    let mut reader = Reader::new(surroundings);
+    let plan = read_document(text, &mut reader);
+    reader.finish(file_name, text, plan)
+}
+
+/// The module that `--option KEY=VALUE` words describe.
+///
+/// A secret is given as `credential:NAME`, `file:PATH` or `env:NAME`, never itself: other users of
+/// the host can read a command line.
+///
+/// # Errors
+///
+/// [`ConfigError`] lists what is wrong with the words; it names no line.
+pub fn module_from_words(
+    probe: &'static dyn Probe,
+    words: &[(String, String)],
+    surroundings: &Surroundings,
+) -> Result<Box<dyn Module>, ConfigError> {
+    let mut reader = Reader::new(surroundings);
+    let module = modules::from_words(probe, words, &mut reader);
+    reader.finish("--option", "", module)
+}
+
+fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let at = error.span().map(|span| span.start);
+        let (message, hint) = syntax_words(error.message());
+        reader.report(at, message, Some(hint.to_owned()));
+    }
+    if !errors.is_empty() {
+        // What was recovered lacks what could not be read: to judge it would be to invent errors.
+        return None;
+    }
+    let root = Table::root(document.get_ref(), TABLES);
+    root.refuse_unknown(reader);
+
+    let site = read_site(&root, reader);
+    let modules = modules::read(&root, reader);
+    let name = site.as_ref().map_or_else(|| Arc::from(""), |(name, _)| Arc::from(name.as_str()));
+    let checks = targets::read(&root, &name, &modules, reader);
+    let telephony = telephony::read(&root, reader);
+    let web = web::read(&root, reader);
+    if checks.is_empty() && root.field("targets").is_none() && root.field("telephony").is_none() {
+        reader.report(
+            None,
+            "there is nothing to do: the file has neither [[targets]] nor [telephony]".to_owned(),
+            Some("`branchline config example` prints a file that has both".to_owned()),
+        );
+    }
+    let (site, profile) = site?;
+    Some(Plan { site, profile, checks, telephony, web: web? })
+}
+
+fn read_site(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<(String, &'static str)> {
+    let Some(site) = root.subtable("site", SITE_KEYS, reader)? else {
+        reader.report(
+            None,
+            "[site] is missing".to_owned(),
+            Some("say from where is probed; for example: [site] with name = \"lyon\"".to_owned()),
+        );
+        return None;
+    };
+    site.refuse_unknown(reader);
+    let name = site.read(&SITE_NAME, reader);
+    let profile = site.read(&PROFILE, reader);
+    Some((name?, profile?))
+}
+
+fn read(path: &Path) -> Result<String, (String, Option<String>)> {
+    let unreadable = |error: io::Error| {
+        let problem = format!("cannot be read: {}", secret_source::io_words(&error));
+        let hint = (error.kind() == ErrorKind::NotFound).then(|| {
+            "`branchline config example` prints a file to start from; --config names it".to_owned()
+        });
+        (problem, hint)
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST) {
+        let hint = "is this the file that was meant?".to_owned();
+        return Err(("is larger than 1 MiB".to_owned(), Some(hint)));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|&&byte| byte == b'\n')
+            .count()
+            + 1;
+        let hint = "save the file in that encoding".to_owned();
+        (format!("is not UTF-8 text in line {line}"), Some(hint))
+    })
+}
+
+fn syntax_words(message: &str) -> (String, &'static str) {
+    if message == "duplicate key" {
+        return (
+            "this key or table stands in the file already".to_owned(),
+            "each stands once; only [[targets]] is repeated",
+        );
+    }
+    (
+        format!("this is not TOML: {message}"),
+        "a value is text in double quotes (durations, too), a whole number, true or false, a list \
+         [ … ] or a table { … }",
+    )
+}
+
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+const TABLES: &[Known] = &[
+    Known::new("site", "[site]"),
+    Known::new("modules", "[modules.stun-udp]"),
+    Known::new("targets", "[[targets]]"),
+    Known::new("telephony", "[telephony]"),
+    Known::new("web", "[web]"),
+];
+
+const SITE_KEYS: &[Known] =
+    &[Known::new("name", "name = \"lyon\""), Known::new("profile", "profile = \"sip-phone\"")];
+
+const SITE_NAME: OptionKey<String> =
+    OptionKey::new("name", Kind::Text, "the site from which is probed").required();
+
+const PROFILE: OptionKey<&'static str> = OptionKey::new(
+    "profile",
+    Kind::Word(&["webrtc-agent", "sip-phone", "byoc-trunk"]),
+    "whose thresholds hold",
+)
+.default("sip-phone");

@@ -1,0 +1,145 @@
+//! `Address`: a host, and a port where one is written.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// A host and, where it was written, a port.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// A name or an address literal, an IPv6 one without brackets.
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+}
+
+impl Address {
+    /// Reads `host:port`, `host`, `[v6]:port`, `[v6]` or an IPv6 literal.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, to follow "`address` of target `x`".
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.contains('/') {
+            return Err("takes a host and a port, not a URL");
+        }
+        if text.parse::<Ipv6Addr>().is_ok() {
+            return Ok(Self { host: text.to_owned(), port: None });
+        }
+        if let Some((host, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            if host.parse::<Ipv6Addr>().is_err() {
+                return Err("has no IPv6 address between its brackets");
+            }
+            return match rest.strip_prefix(':') {
+                Some(port) => Ok(Self { host: host.to_owned(), port: Some(parse_port(port)?) }),
+                None if rest.is_empty() => Ok(Self { host: host.to_owned(), port: None }),
+                None => Err("has something other than a port behind its brackets"),
+            };
+        }
+        let (host, port) = match text.split_once(':') {
+            Some((_, rest)) if rest.contains(':') => {
+                return Err("is neither a host with a port nor an IPv6 address");
+            }
+            Some((host, port)) => (host, Some(parse_port(port)?)),
+            None => (text, None),
+        };
+        check_host(host)?;
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+/// Whether `host` is an IPv4 address or a name that the DNS can hold.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
+    if host.parse::<Ipv4Addr>().is_ok() {
+        return Ok(());
+    }
+    if host.is_empty() {
+        return Err("has no host");
+    }
+    if !host.is_ascii() {
+        return Err("has a host name that is not in its ASCII form (xn--…)");
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    if name.len() > 253 || !name.split('.').all(is_label) {
+        return Err("has a host that is no host name");
+    }
+    // No top-level domain is a number: this is an IPv4 address gone wrong.
+    if name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err("has a host that is no IPv4 address");
+    }
+    Ok(())
+}
+
+fn parse_port(text: &str) -> Result<u16, &'static str> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|port| is_number && *port > 0)
+        .ok_or("has a port that is not between 1 and 65535")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    #[test]
+    fn a_host_is_read_with_and_without_its_port() {
+        for (text, host, port) in [
+            ("turn.example.net:3478", "turn.example.net", Some(3478)),
+            ("turn.example.net", "turn.example.net", None),
+            ("turn.example.net.", "turn.example.net.", None),
+            ("_sip._udp.example.net:1", "_sip._udp.example.net", Some(1)),
+            ("192.0.2.1:65535", "192.0.2.1", Some(65535)),
+            ("[2001:db8::1]:53", "2001:db8::1", Some(53)),
+            ("[2001:db8::1]", "2001:db8::1", None),
+            ("2001:db8::1", "2001:db8::1", None),
+            ("localhost", "localhost", None),
+        ] {
+            assert_eq!(Address::parse(text), Ok(Address { host: host.to_owned(), port }), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for text in [
+            "",
+            ":53",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:+53",
+            "a:b",
+            "a:1:2",
+            "-a",
+            "a-",
+            "a..b",
+            "a b",
+            "192.0.2.300",
+            "192.0.2",
+            "[192.0.2.1]:53",
+            "[::1",
+            "[::1]53",
+            "sip:a:5060",
+            "a/b",
+            "stun://a",
+            "a@b",
+            "bücher.example",
+            "a<b",
+            "a;b",
+            "a\"b",
+            "a\rb",
+            "::1%eth0",
+        ] {
+            assert!(Address::parse(text).is_err(), "{text:?}");
+        }
+        assert!(Address::parse(&"a.".repeat(128)).is_err());
+        assert!(Address::parse(&"a".repeat(64)).is_err());
+    }
+}

@@ -1,0 +1,209 @@
+//! `Surroundings` and `SecretSource`: what comes from outside the file, and secrets by reference.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use branchline_probes::{Foreign, Secret};
+
+use super::reader::Reader;
+use super::table::Known;
+
+/// What comes from outside the file, as values: environment variables, `$CREDENTIALS_DIRECTORY`
+/// among them.
+pub struct Surroundings {
+    variables: BTreeMap<String, String>,
+    has_process: bool,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    #[must_use]
+    pub const fn of_process() -> Self {
+        Self { variables: BTreeMap::new(), has_process: true }
+    }
+
+    /// None at all.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { variables: BTreeMap::new(), has_process: false }
+    }
+
+    /// With one environment variable more, over one of the same name.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// An environment variable; an empty one counts as not set.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<String> {
+        // A variable is looked up when it is wanted, so that no copy of the environment is kept.
+        let of_process = || self.has_process.then(|| std::env::var(name).ok()).flatten();
+        self.variables.get(name).cloned().or_else(of_process).filter(|value| !value.is_empty())
+    }
+}
+
+/// Where a secret is kept.
+pub(super) enum SecretSource {
+    /// A file of `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+    /// A file that only its owner may read.
+    File(PathBuf),
+    /// An environment variable.
+    Variable(String),
+}
+
+impl SecretSource {
+    /// The keys of a reference.
+    pub(super) const KEYS: &'static [Known] = &[
+        Known::new("credential", "{ credential = \"sip-password\" }"),
+        Known::new("file", "{ file = \"/etc/branchline/sip-password\" }"),
+        Known::new("env", "{ env = \"SIP_PASSWORD\" }"),
+    ];
+
+    /// The place that a key and its text name.
+    pub(super) fn new(way: &str, reference: &str) -> Option<Self> {
+        match way {
+            "credential" => Some(Self::Credential(reference.to_owned())),
+            "file" => Some(Self::File(PathBuf::from(reference))),
+            "env" => Some(Self::Variable(reference.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The place that a word names: `credential:NAME`, `file:PATH` or `env:NAME`.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        let (way, reference) = word.split_once(':')?;
+        Self::new(way, reference).filter(|_| !reference.is_empty())
+    }
+
+    /// The secret that is kept there; what stands in the way is reported.
+    pub(super) fn read(
+        &self,
+        owner: &str,
+        at: Option<usize>,
+        reader: &mut Reader<'_>,
+    ) -> Option<Secret> {
+        match self.fetch(reader) {
+            Ok(secret) => Some(secret),
+            Err(Trouble::Name) => {
+                let message = format!("the credential of {owner} has a name that is no file name");
+                let hint = "name a file of $CREDENTIALS_DIRECTORY, without a directory".to_owned();
+                reader.report(at, message, Some(hint));
+                None
+            }
+            Err(Trouble::Credential { problem, hint }) => {
+                reader.report_credential(at, format!("{owner}: {problem}"), Some(hint));
+                None
+            }
+        }
+    }
+
+    fn fetch(&self, reader: &Reader<'_>) -> Result<Secret, Trouble> {
+        match self {
+            Self::Credential(name) => {
+                if name.contains('/') || name == "." || name == ".." {
+                    return Err(Trouble::Name);
+                }
+                let shown = Foreign::new(name);
+                let directory =
+                    reader.surroundings.variable("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+                        Trouble::Credential {
+                            problem: format!(
+                                "the credential `{shown}` cannot be found: \
+                                 $CREDENTIALS_DIRECTORY is not set"
+                            ),
+                            hint: format!(
+                                "systemd sets it: LoadCredential={shown}:/etc/branchline/{shown}"
+                            ),
+                        }
+                    })?;
+                let hint = format!("add LoadCredential={shown}:PATH to the service");
+                read_secret(&Path::new(&directory).join(name), false, &hint)
+            }
+            Self::File(path) => {
+                read_secret(path, true, "write the secret into that file and chmod it 0600")
+            }
+            Self::Variable(name) => {
+                let shown = Foreign::new(name);
+                let value =
+                    reader.surroundings.variable(name).ok_or_else(|| Trouble::Credential {
+                        problem: format!("the environment variable `{shown}` is not set"),
+                        hint: format!("set {shown}, or keep the secret in a credential file"),
+                    })?;
+                checked(value, &format!("the environment variable `{shown}`"))
+            }
+        }
+    }
+}
+
+/// What an I/O error means, in words that say nothing of the content.
+pub(super) fn io_words(error: &io::Error) -> String {
+    let known = [
+        (ErrorKind::NotFound, "there is no such file"),
+        (ErrorKind::PermissionDenied, "this user may not read it"),
+        (ErrorKind::IsADirectory, "it is a directory"),
+    ];
+    let words = known.iter().find(|(kind, _)| *kind == error.kind()).map(|(_, words)| *words);
+    words.map_or_else(|| error.kind().to_string(), str::to_owned)
+}
+
+enum Trouble {
+    /// The reference itself is wrong.
+    Name,
+    /// The secret is missing or cannot be used.
+    Credential { problem: String, hint: String },
+}
+
+fn read_secret(path: &Path, must_be_private: bool, hint: &str) -> Result<Secret, Trouble> {
+    let shown = Foreign::new(path.to_string_lossy().as_bytes());
+    let trouble = |problem: String| Trouble::Credential {
+        problem: format!("the file {shown} {problem}"),
+        hint: hint.to_owned(),
+    };
+    let unreadable = |error: io::Error| trouble(format!("cannot be read: {}", io_words(&error)));
+    // Opening a pipe would wait for somebody to write into it.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(trouble("is not a regular file".to_owned()));
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
+    // D-LOC-1: as ssh does with a key.
+    if must_be_private && mode & 0o077 != 0 {
+        return Err(Trouble::Credential {
+            problem: format!("the file {shown} can be read by others (mode {mode:04o})"),
+            hint: format!("chmod 0600 {shown}"),
+        });
+    }
+    let mut bytes = Vec::with_capacity(4096);
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST) {
+        return Err(trouble("is larger than 64 KiB".to_owned()));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|_| trouble("is not UTF-8 text".to_owned()))?;
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    checked(text, &format!("the file {shown}"))
+}
+
+fn checked(text: String, place: &str) -> Result<Secret, Trouble> {
+    let trouble = |problem: &str, hint: &str| Trouble::Credential {
+        problem: format!("{place} {problem}"),
+        hint: hint.to_owned(),
+    };
+    let secret = Secret::new(text);
+    if secret.expose().is_empty() {
+        return Err(trouble("is empty", "write the secret into it, on one line"));
+    }
+    // D-SIP-11
+    if secret.expose().chars().any(char::is_control) {
+        return Err(trouble("holds control characters", "a secret is printable, on one line"));
+    }
+    Ok(secret)
+}
+
+/// The largest secret that is read, in bytes.
+const LARGEST: u64 = 64 << 10;

@@ -1,0 +1,211 @@
+//! The table `[telephony]`: how the vendor's API is read.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use branchline_probes::{Foreign, Kind, OptionKey, Secret, show_duration};
+
+use super::address::check_host;
+use super::modules::LONGEST;
+use super::reader::{Reader, suggestion};
+use super::table::{Known, Table};
+use crate::poller::{Settings, region};
+
+/// Reads `[telephony]`; `None` where there is none.
+pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<Settings> {
+    let table = root.subtable("telephony", KEYS, reader)??;
+    table.refuse_unknown(reader);
+    check_profile(&table, reader);
+    let urls = read_urls(&table, reader);
+    let client_id = read_client_id(&table, reader);
+    let client_secret = read_client_secret(&table, reader);
+    let interval = read_interval(&table, reader);
+    let (api_url, login_url) = urls?;
+    let (client_id, client_secret) = (client_id?, client_secret?);
+    Some(Settings { api_url, login_url, client_id, client_secret, interval: interval? })
+}
+
+fn check_profile(table: &Table<'_>, reader: &mut Reader<'_>) {
+    let written = table.field("profile").and_then(|field| field.value.as_str());
+    if written == Some("guide") {
+        let hint = "write profile = \"platform\", the published API, or leave it out".to_owned();
+        table.refuse("profile", "cannot be \"guide\" yet", Some(hint), reader);
+    } else {
+        table.read(&PROFILE, reader);
+    }
+}
+
+/// The URLs of the API and of its login, by the one way in which the file names them.
+fn read_urls(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<(String, String)> {
+    let has = |name| table.field(name).is_some();
+    let has_urls = has("base_url") || has("login_url");
+    match (has("region"), has("domain"), has_urls) {
+        (true, false, false) => {
+            let name = table.read(&REGION, reader)?;
+            of_region(&name, "`region` of [telephony]", table.place("region"), reader)
+        }
+        (false, true, false) => {
+            let domain = table.read(&DOMAIN, reader)?;
+            if let Err(problem) = check_host(&domain) {
+                table.refuse("domain", problem, table.hint("domain"), reader);
+                return None;
+            }
+            Some(of_domain(&domain))
+        }
+        (false, false, true) => {
+            let base = read_url(table, &BASE_URL, reader);
+            let login = read_url(table, &LOGIN_URL, reader);
+            Some((base?, login?))
+        }
+        (false, false, false) => {
+            let variable = "GENESYSCLOUD_REGION";
+            let Some(name) = reader.surroundings.variable(variable) else {
+                table.report_missing("region", "where the organisation lives", reader);
+                return None;
+            };
+            of_region(&name, "the environment variable GENESYSCLOUD_REGION", table.at(), reader)
+        }
+        _ => {
+            let message = "[telephony] says in more than one way where the API is".to_owned();
+            let hint = "keep `region`, or `domain`, or `base_url` with `login_url`".to_owned();
+            reader.report(table.at(), message, Some(hint));
+            None
+        }
+    }
+}
+
+fn of_region(
+    name: &str,
+    owner: &str,
+    at: Option<usize>,
+    reader: &mut Reader<'_>,
+) -> Option<(String, String)> {
+    if let Some(domain) = region::domain(name) {
+        return Some(of_domain(domain));
+    }
+    let names: Vec<_> = region::REGIONS.iter().map(|(name, _)| *name).collect();
+    let hint = format!("{} `domain` takes any other", suggestion(name, &names, "region"));
+    let message = format!("{owner} names an unknown region \"{}\"", Foreign::new(name));
+    reader.report(at, message, Some(hint));
+    None
+}
+
+fn of_domain(domain: &str) -> (String, String) {
+    (format!("https://api.{domain}"), format!("https://login.{domain}"))
+}
+
+/// A URL without its trailing slash. What is wrong with it is said without repeating it, since
+/// people write passwords into URLs.
+fn read_url(table: &Table<'_>, key: &OptionKey<String>, reader: &mut Reader<'_>) -> Option<String> {
+    let name = key.spec().name;
+    let text = table.read(key, reader)?;
+    let problem = match reqwest::Url::parse(&text) {
+        Err(_) => "is not a URL",
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            "may not hold a user name or password"
+        }
+        Ok(url) if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
+            "may not have a path, query or fragment: it is only where the API begins"
+        }
+        Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => {
+            return Some(url.as_str().trim_end_matches('/').to_owned());
+        }
+        Ok(_) => "must begin with https://: it carries the client's secret",
+    };
+    let hint = "for example: base_url = \"https://api.mypurecloud.de\" with login_url = \
+                \"https://login.mypurecloud.de\"; http:// only to 127.0.0.1 or [::1]";
+    table.refuse(name, problem, Some(hint.to_owned()), reader);
+    None
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn read_client_id(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    if table.field("client_id").is_some() {
+        return table.read(&CLIENT_ID, reader);
+    }
+    from_variables(table, "client_id", &CLIENT_ID_VARIABLES, reader)
+}
+
+fn read_client_secret(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Secret> {
+    if table.field("client_secret").is_some() {
+        return table.read(&CLIENT_SECRET, reader);
+    }
+    from_variables(table, "client_secret", &CLIENT_SECRET_VARIABLES, reader).map(Secret::new)
+}
+
+fn from_variables(
+    table: &Table<'_>,
+    name: &str,
+    variables: &[&str; 2],
+    reader: &mut Reader<'_>,
+) -> Option<String> {
+    let found = variables
+        .iter()
+        .find_map(|variable| Some((variable, reader.surroundings.variable(variable)?)));
+    let [first, second] = variables;
+    match found {
+        None => {
+            let message = format!("`{name}` of [telephony] is missing");
+            let example = table.hint(name).unwrap_or_default();
+            let hint = format!("set {first} or {second}, or write it into the table; {example}");
+            reader.report_credential(table.at(), message, Some(hint));
+            None
+        }
+        Some((variable, text)) if text.chars().any(char::is_control) => {
+            let message = format!("the environment variable {variable} holds control characters");
+            let hint = "it is printable text on one line".to_owned();
+            reader.report_credential(table.at(), message, Some(hint));
+            None
+        }
+        Some((_, text)) => Some(text),
+    }
+}
+
+fn read_interval(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Duration> {
+    let interval = table.read(&INTERVAL, reader)?;
+    if !(SHORTEST..=LONGEST).contains(&interval) {
+        let problem = format!("is not between 10s and 24h: {}", show_duration(interval));
+        table.refuse("interval", &problem, table.hint("interval"), reader);
+        return None;
+    }
+    Some(interval)
+}
+
+/// The shortest interval: the vendor allows 300 requests a minute.
+const SHORTEST: Duration = Duration::from_secs(10);
+
+/// Those of the vendor's guide and of its Terraform provider.
+const CLIENT_ID_VARIABLES: [&str; 2] = ["GENESYS_CLIENT_ID", "GENESYSCLOUD_OAUTHCLIENT_ID"];
+const CLIENT_SECRET_VARIABLES: [&str; 2] =
+    ["GENESYS_CLIENT_SECRET", "GENESYSCLOUD_OAUTHCLIENT_SECRET"];
+
+const KEYS: &[Known] = &[
+    Known::new("profile", "profile = \"platform\""),
+    Known::new("region", "region = \"eu-central-1\""),
+    Known::new("domain", "domain = \"mypurecloud.de\""),
+    Known::new("base_url", "base_url = \"https://api.mypurecloud.de\""),
+    Known::new("login_url", "login_url = \"https://login.mypurecloud.de\""),
+    Known::new("client_id", "client_id = \"0f2b6c1e-…\""),
+    Known::new("client_secret", "client_secret = { credential = \"client-secret\" }"),
+    Known::new("interval", "interval = \"60s\""),
+];
+
+const PROFILE: OptionKey<&'static str> =
+    OptionKey::new("profile", Kind::Word(&["platform"]), "which API is spoken").default("platform");
+const REGION: OptionKey<String> =
+    OptionKey::new("region", Kind::Text, "where the organisation lives");
+const DOMAIN: OptionKey<String> = OptionKey::new("domain", Kind::Text, "the region's domain");
+const BASE_URL: OptionKey<String> =
+    OptionKey::new("base_url", Kind::Text, "where the API is").required();
+const LOGIN_URL: OptionKey<String> =
+    OptionKey::new("login_url", Kind::Text, "where its tokens come from").required();
+const CLIENT_ID: OptionKey<String> =
+    OptionKey::new("client_id", Kind::Text, "the OAuth client's id");
+const CLIENT_SECRET: OptionKey<Secret> =
+    OptionKey::new("client_secret", Kind::Secret, "the OAuth client's secret");
+const INTERVAL: OptionKey<Duration> =
+    OptionKey::new("interval", Kind::Duration, "how often the API is read").default("60s");
