@@ -1,0 +1,217 @@
+//! `Cloud`: every server of one scenario, up from the start until it is dropped.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use tempfile::TempDir;
+use tokio::net::TcpSocket;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::config::{CLIENT_ID, Secrets};
+use crate::dns::{Role, Zone};
+use crate::scenario::{Api, RecordSpread, Registrar, Relay, Scenario};
+use crate::sip::{Binding, hex};
+use crate::{RECORD_NAME, api, config, dns, sip, sockets, stun};
+
+/// Where the edge group's name points.
+pub(crate) const RECORD_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 20);
+
+const RELAY: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const PRIMARY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const SECONDARY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 4);
+const REGISTRAR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 5);
+const API: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// The zone's serial before the record was added, and after.
+const SERIALS: [u32; 2] = [2_026_051_501, 2_026_051_502];
+
+/// Where everything is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The STUN server, UDP.
+    pub relay: SocketAddr,
+    /// The primary nameserver, UDP and TCP.
+    pub primary: SocketAddr,
+    /// The secondary nameserver, UDP and TCP.
+    pub secondary: SocketAddr,
+    /// The resolver, UDP and TCP.
+    pub resolver: SocketAddr,
+    /// The SIP registrar, UDP.
+    pub registrar: SocketAddr,
+    /// The vendor's API, HTTP.
+    pub api: SocketAddr,
+    /// Where the daemon is told to serve; nobody listens there before.
+    pub web: SocketAddr,
+}
+
+/// A running cloud; dropping it closes every socket and removes every file.
+///
+/// It brings a runtime of its own, so that it can be started and dropped from anywhere.
+#[derive(Debug)]
+pub struct Cloud {
+    runtime: Option<Runtime>,
+    addresses: Addresses,
+    registrar: sip::Server,
+    config: PathBuf,
+    _directory: TempDir,
+    _mute: Mute,
+}
+
+/// Sockets that only hold their ports: what they stand for is silent, or says that it is closed.
+#[derive(Debug, Default)]
+struct Mute {
+    udp: Vec<UdpSocket>,
+    tcp: Option<TcpSocket>,
+}
+
+impl Cloud {
+    /// Starts the cloud as the scenario has it, and writes the configuration to meet it with.
+    ///
+    /// # Errors
+    ///
+    /// When a socket cannot be bound or a file cannot be written.
+    pub fn start(scenario: &Scenario) -> io::Result<Self> {
+        let faults = &scenario.faults;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("lab")
+            .enable_all()
+            .build()?;
+        // Sockets are handed to the runtime that is entered.
+        let entered = runtime.enter();
+        let mut mute = Mute::default();
+
+        let relay = start_relay(faults.relay, &mut mute)?;
+
+        let before = || Zone::new(RECORD_NAME, SERIALS[0], None);
+        let after = || Zone::new(RECORD_NAME, SERIALS[1], Some(RECORD_ADDRESS));
+        let (on_primary, on_secondary) = match faults.record {
+            RecordSpread::Everywhere => (after()?, after()?),
+            RecordSpread::PrimaryOnly => (after()?, before()?),
+            RecordSpread::Nowhere => (before()?, before()?),
+        };
+        // The resolver is nearest to the secondary, so it learns of a change last.
+        let cached = on_secondary.clone();
+        let primary = start_dns(PRIMARY, on_primary, Role::Nameserver)?;
+        let secondary = start_dns(SECONDARY, on_secondary, Role::Nameserver)?;
+        let resolver = start_dns(RESOLVER, cached, Role::Resolver(Instant::now()))?;
+
+        let secrets = Secrets { sip_password: secret()?, client_secret: secret()? };
+        let password = match faults.registrar {
+            Registrar::OtherPassword => secret()?,
+            Registrar::Answers | Registrar::Silent | Registrar::Closed => {
+                secrets.sip_password.clone()
+            }
+        };
+        let server = sip::Server::new(password)?;
+        let registrar = start_registrar(faults.registrar, &server, &mut mute)?;
+
+        let api = match faults.api {
+            Api::Answers => {
+                let listener = sockets::tcp(API, 0)?;
+                let address = listener.local_addr()?;
+                let client = (CLIENT_ID, secrets.client_secret.as_str());
+                let api = api::Server::new(faults, registrar, client, secret()?);
+                tokio::spawn(api.serve(listener));
+                address
+            }
+            Api::Refuses => mute.tcp.insert(sockets::closed_tcp(API)?).local_addr()?,
+        };
+
+        let web = sockets::web()?;
+        let addresses = Addresses { relay, primary, secondary, resolver, registrar, api, web };
+        let directory = tempfile::Builder::new().prefix("branchline-lab-").tempdir()?;
+        let config = config::write(directory.path(), &addresses, &secrets)?;
+        drop(entered);
+        Ok(Self {
+            runtime: Some(runtime),
+            addresses,
+            registrar: server,
+            config,
+            _directory: directory,
+            _mute: mute,
+        })
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Where everything is.
+    #[must_use]
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The contacts that the registrar holds now.
+    #[must_use]
+    pub fn bindings(&self) -> Vec<Binding> {
+        self.registrar.bindings()
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        // Does not wait: a runtime that waits may not be dropped within another.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn start_relay(relay: Relay, mute: &mut Mute) -> io::Result<SocketAddr> {
+    let socket = sockets::udp(RELAY)?;
+    let address = socket.local_addr()?;
+    match relay {
+        Relay::Answers => {
+            tokio::spawn(stun::serve(tokio::net::UdpSocket::from_std(socket)?));
+        }
+        Relay::Silent => mute.udp.push(socket),
+    }
+    Ok(address)
+}
+
+fn start_dns(ip: Ipv4Addr, zone: Zone, role: Role) -> io::Result<SocketAddr> {
+    let (udp, tcp) = sockets::udp_and_tcp(ip)?;
+    let address = udp.local_addr()?;
+    let server = dns::Server::new(zone, role);
+    tokio::spawn(server.clone().serve_udp(tokio::net::UdpSocket::from_std(udp)?));
+    tokio::spawn(server.serve_tcp(tokio::net::TcpListener::from_std(tcp)?));
+    Ok(address)
+}
+
+fn start_registrar(
+    registrar: Registrar,
+    server: &sip::Server,
+    mute: &mut Mute,
+) -> io::Result<SocketAddr> {
+    let socket = match registrar {
+        Registrar::Closed => sockets::closed_udp(REGISTRAR)?,
+        Registrar::Answers | Registrar::OtherPassword | Registrar::Silent => {
+            sockets::udp(REGISTRAR)?
+        }
+    };
+    let address = socket.local_addr()?;
+    match registrar {
+        Registrar::Answers | Registrar::OtherPassword => {
+            let socket = tokio::net::UdpSocket::from_std(socket)?;
+            tokio::spawn(server.clone().serve(socket));
+        }
+        Registrar::Silent | Registrar::Closed => mute.udp.push(socket),
+    }
+    Ok(address)
+}
+
+/// A fresh secret for this cloud alone.
+fn secret() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    SysRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
+    Ok(hex(&bytes))
+}

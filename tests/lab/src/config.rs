@@ -1,0 +1,128 @@
+//! The configuration with which `branchline` meets the cloud, and its secret files.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::cloud::{Addresses, RECORD_ADDRESS};
+use crate::{RECORD_NAME, api, sip};
+
+/// The secrets that the branch holds.
+#[derive(Debug)]
+pub(crate) struct Secrets {
+    pub(crate) sip_password: String,
+    pub(crate) client_secret: String,
+}
+
+/// The API's client, as the branch knows it.
+pub(crate) const CLIENT_ID: &str = "lab";
+
+/// Writes the configuration and its secrets into `directory`, and says where the former is.
+pub(crate) fn write(
+    directory: &Path,
+    addresses: &Addresses,
+    secrets: &Secrets,
+) -> io::Result<PathBuf> {
+    let password = directory.join("sip-password");
+    let client = directory.join("client-secret");
+    write_private(&password, &secrets.sip_password)?;
+    write_private(&client, &secrets.client_secret)?;
+    let config = directory.join("branchline.toml");
+    write_private(&config, &text(addresses, &password, &client))?;
+    Ok(config)
+}
+
+/// Writes a file that nobody else can read, at any time.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// A target: its name, its address, its module, and what of the vendor's it belongs to.
+type Target<'t> = (&'t str, std::net::SocketAddr, &'t str, Option<(&'t str, &'t str)>);
+
+fn text(addresses: &Addresses, password: &Path, client: &Path) -> String {
+    let group = Some(("edge_group", api::EDGE_GROUP));
+    let trunk = Some(("trunk", api::TRUNK));
+    let targets: [Target<'_>; 5] = [
+        ("relay", addresses.relay, "stun", None),
+        ("ns-primary", addresses.primary, "edge-group-authoritative", group),
+        ("ns-secondary", addresses.secondary, "edge-group-authoritative", group),
+        ("resolver", addresses.resolver, "edge-group-resolver", group),
+        ("registrar", addresses.registrar, "register", trunk),
+    ];
+    let mut text = modules(password);
+    for (name, address, module, link) in targets {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\n[[targets]]\nname = \"{name}\"\naddress = \"{address}\"\n\
+             modules = [\"{module}\"]\ninterval = \"10s\"\n"
+        );
+        if let Some((key, value)) = link {
+            let _ = writeln!(text, "{key} = \"{value}\"");
+        }
+    }
+    let Addresses { api, web, .. } = addresses;
+    let _ = write!(
+        text,
+        r#"
+[telephony]
+base_url = "http://{api}"
+login_url = "http://{api}"
+client_id = "{CLIENT_ID}"
+client_secret = {{ file = {client} }}
+interval = "10s"
+
+[web]
+listen = ["{web}"]
+"#,
+        client = quoted(client),
+    );
+    text
+}
+
+fn modules(password: &Path) -> String {
+    format!(
+        r#"# The branch of branchline-lab: everything is on this machine.
+
+[site]
+name = "lyon"
+
+[modules.stun]
+probe = "stun-binding"
+timeout = "3s"
+
+[modules.edge-group-authoritative]
+probe = "dns-query"
+name = "{RECORD_NAME}"
+type = "A"
+recursion = false
+expect = ["{RECORD_ADDRESS}"]
+timeout = "3s"
+
+[modules.edge-group-resolver]
+probe = "dns-query"
+name = "{RECORD_NAME}"
+expect = ["{RECORD_ADDRESS}"]
+timeout = "3s"
+
+[modules.register]
+probe = "sip-register"
+address_of_record = "sip:{user}@{domain}"
+password = {{ file = {password} }}
+allow_cleartext = true
+timeout = "6s"
+"#,
+        user = sip::USER,
+        domain = sip::DOMAIN,
+        password = quoted(password),
+    )
+}
+
+/// A path as a TOML string; Rust quotes what matters in a path as TOML does.
+fn quoted(path: &Path) -> String {
+    format!("{:?}", path.display().to_string())
+}

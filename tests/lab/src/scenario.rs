@@ -1,0 +1,244 @@
+//! The table of scenarios: what each breaks, and what the product must make of it.
+
+/// One way for the cloud or the branch to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What is broken, in one line.
+    pub story: &'static str,
+    /// The rule that must find it; `None` where nothing is broken.
+    pub rule: Option<&'static str>,
+    /// The exit code with which `branchline check` must end.
+    pub exit_code: u8,
+    /// The switches that the servers read.
+    pub faults: Faults,
+}
+
+impl Scenario {
+    /// The scenario of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SCENARIOS.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// The verdict that belongs to the exit code, as a report writes it.
+    #[must_use]
+    pub const fn verdict(&self) -> &'static str {
+        verdict(self.exit_code)
+    }
+}
+
+/// The verdict that an exit code of `branchline check` stands for.
+#[must_use]
+pub const fn verdict(exit_code: u8) -> &'static str {
+    match exit_code {
+        0 => "GO",
+        1 => "GO WITH WARNINGS",
+        2 => "NO-GO",
+        3 => "INCONCLUSIVE",
+        _ => "NO VERDICT",
+    }
+}
+
+/// What is broken, server by server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// The STUN server.
+    pub relay: Relay,
+    /// The SIP registrar.
+    pub registrar: Registrar,
+    /// The edge group's DNS record.
+    pub record: RecordSpread,
+    /// The vendor's API.
+    pub api: Api,
+    /// What that API says of the edges.
+    pub vendor: Vendor,
+    /// What that API says of the carriers' trunks.
+    pub carriers: Carriers,
+}
+
+/// How the STUN server behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relay {
+    /// It answers.
+    Answers,
+    /// What is sent to it disappears.
+    Silent,
+}
+
+/// How the SIP registrar behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registrar {
+    /// It answers, and knows the password that the configuration holds.
+    Answers,
+    /// It answers, and knows another password.
+    OtherPassword,
+    /// What is sent to it disappears.
+    Silent,
+    /// Nobody listens on its port, and its host says so.
+    Closed,
+}
+
+/// Who serves the edge group's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordSpread {
+    /// Both nameservers, and so the resolver.
+    Everywhere,
+    /// The primary alone; the secondary still has the zone from before.
+    PrimaryOnly,
+    /// No nameserver.
+    Nowhere,
+}
+
+/// Whether the vendor's API can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// It answers.
+    Answers,
+    /// It refuses every connection.
+    Refuses,
+}
+
+/// What the vendor says of edges and edge groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vendor {
+    /// Two edges are online, and both are in the group.
+    Ready,
+    /// The second edge is offline, and its trunk with it.
+    EdgeOffline,
+    /// Both edges are online, but neither has been put into the group.
+    GroupWithoutEdge,
+}
+
+/// What the vendor says of the trunks to the carriers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carriers {
+    /// Both are connected and registered.
+    Connected,
+    /// "Carrier A", whose registrar we probe ourselves, is said to be unregistered.
+    FirstUnregistered,
+    /// "Carrier B", which we do not probe, is not connected.
+    SecondDown,
+}
+
+const NONE: Faults = Faults {
+    relay: Relay::Answers,
+    registrar: Registrar::Answers,
+    record: RecordSpread::Everywhere,
+    api: Api::Answers,
+    vendor: Vendor::Ready,
+    carriers: Carriers::Connected,
+};
+
+/// Every scenario; the first is the one in which nothing is broken.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "healthy",
+        story: "nothing is broken",
+        rule: None,
+        exit_code: 0,
+        faults: NONE,
+    },
+    Scenario {
+        name: "udp-blocked",
+        story: "the branch firewall drops all UDP but DNS",
+        rule: Some("udp-blocked"),
+        exit_code: 2,
+        faults: Faults { relay: Relay::Silent, registrar: Registrar::Silent, ..NONE },
+    },
+    Scenario {
+        name: "dns-propagating",
+        story: "the new record is on one nameserver, the other has the old zone",
+        rule: Some("dns-not-propagated"),
+        exit_code: 2,
+        faults: Faults { record: RecordSpread::PrimaryOnly, ..NONE },
+    },
+    Scenario {
+        name: "dns-not-created",
+        story: "the edge group is ready, but no nameserver has its record",
+        rule: Some("dns-not-created"),
+        exit_code: 2,
+        faults: Faults { record: RecordSpread::Nowhere, ..NONE },
+    },
+    Scenario {
+        name: "sip-credentials",
+        story: "the registrar knows another password",
+        rule: Some("sip-credentials"),
+        exit_code: 2,
+        faults: Faults { registrar: Registrar::OtherPassword, ..NONE },
+    },
+    Scenario {
+        name: "sip-server-down",
+        story: "nobody listens on the SIP port, and its host says so",
+        rule: Some("sip-server-down"),
+        exit_code: 2,
+        faults: Faults { registrar: Registrar::Closed, ..NONE },
+    },
+    Scenario {
+        name: "sip-port-blocked",
+        story: "the SIP port alone is silent, other UDP passes",
+        rule: Some("sip-port-blocked"),
+        exit_code: 2,
+        faults: Faults { registrar: Registrar::Silent, ..NONE },
+    },
+    Scenario {
+        name: "trunk-down",
+        story: "the vendor says that the trunk \"Carrier B\" is not connected",
+        rule: Some("trunk-down"),
+        exit_code: 2,
+        faults: Faults { carriers: Carriers::SecondDown, ..NONE },
+    },
+    Scenario {
+        name: "trunk-configuration",
+        story: "our REGISTER works, the vendor's trunk is unregistered",
+        rule: Some("trunk-configuration"),
+        exit_code: 2,
+        faults: Faults { carriers: Carriers::FirstUnregistered, ..NONE },
+    },
+    Scenario {
+        name: "edge-offline",
+        story: "the vendor says that an edge is offline, its trunk goes with it",
+        rule: Some("edge-offline"),
+        exit_code: 2,
+        faults: Faults { vendor: Vendor::EdgeOffline, ..NONE },
+    },
+    Scenario {
+        name: "edge-group-not-ready",
+        story: "the edge group has no edge yet, so its record is not there either",
+        rule: Some("edge-group-not-ready"),
+        exit_code: 2,
+        faults: Faults { vendor: Vendor::GroupWithoutEdge, record: RecordSpread::Nowhere, ..NONE },
+    },
+    Scenario {
+        name: "api-unreachable",
+        story: "the vendor's API refuses connections, every local probe works",
+        rule: Some("api-unreachable"),
+        exit_code: 3,
+        faults: Faults { api: Api::Refuses, ..NONE },
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::SCENARIOS;
+
+    #[test]
+    fn names_are_unique_and_a_broken_scenario_names_its_rule() {
+        let names: BTreeSet<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+
+        assert_eq!(names.len(), SCENARIOS.len());
+        for scenario in SCENARIOS {
+            assert_eq!(scenario.rule.is_none(), scenario.exit_code == 0, "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn a_story_fits_on_a_line() {
+        for scenario in SCENARIOS {
+            assert!(scenario.story.len() <= 74, "{}", scenario.name);
+        }
+    }
+}

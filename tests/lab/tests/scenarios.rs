@@ -1,0 +1,100 @@
+//! Every scenario of the lab ends in the verdict that it must, by the rule that must find it.
+
+use std::process::ExitCode;
+
+use branchline_lab::{Cloud, SCENARIOS, Scenario};
+use serde_json::Value;
+
+/// Runs the real check against a scenario and gives its exit code and its report.
+fn check(cloud: &Cloud, scenario: &Scenario) -> (ExitCode, Value) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = directory.path().join("report.json");
+    let arguments = [
+        "branchline".into(),
+        "check".into(),
+        "--config".into(),
+        cloud.config().as_os_str().to_owned(),
+        "--format".into(),
+        "json".into(),
+        "--output".into(),
+        output.as_os_str().to_owned(),
+    ];
+    let exit = branchline::cli::main(arguments);
+    let report = std::fs::read(&output)
+        .unwrap_or_else(|error| panic!("{}: no report, {exit:?}: {error}", scenario.name));
+    let report = serde_json::from_slice(&report)
+        .unwrap_or_else(|error| panic!("{}: no JSON: {error}", scenario.name));
+    (exit, report)
+}
+
+/// What a report's `verdict` says for an exit code.
+fn verdict(exit_code: u8) -> &'static str {
+    match exit_code {
+        0 => "go",
+        2 => "no_go",
+        3 => "inconclusive",
+        other => panic!("no scenario may end in {other}"),
+    }
+}
+
+fn text<'v>(finding: &'v Value, key: &str) -> &'v str {
+    finding[key].as_str().unwrap_or_default()
+}
+
+fn ends_as_it_must(name: &str) {
+    let scenario = Scenario::named(name).expect("it is listed");
+    let cloud = Cloud::start(scenario).expect("loopback is there");
+
+    let (exit, report) = check(&cloud, scenario);
+
+    assert_eq!(exit, ExitCode::from(scenario.exit_code), "{name}: {report:#}");
+    assert_eq!(report["schema"], "branchline/report/1", "{name}");
+    assert_eq!(report["verdict"], verdict(scenario.exit_code), "{name}");
+    let findings = report["findings"].as_array().expect("findings");
+    if let Some(rule) = scenario.rule {
+        let first = findings.first().unwrap_or_else(|| panic!("{name}: nothing was found"));
+        assert_eq!(text(first, "rule"), rule, "{name}: {findings:#?}");
+        assert!(!text(first, "owner").is_empty(), "{name}: whose is it?");
+        assert!(!text(first, "next_step").is_empty(), "{name}: what is to be done?");
+    } else {
+        let is_blocking = |finding: &&Value| text(finding, "severity") == "blocking";
+        assert_eq!(findings.iter().find(is_blocking), None, "{name}");
+    }
+    assert_eq!(cloud.bindings(), [], "{name}: we leave the network as we found it");
+}
+
+macro_rules! scenarios {
+    ($($test:ident => $name:literal),* $(,)?) => {
+        /// The scenarios that have a test below.
+        const TESTED: &[&str] = &[$($name),*];
+
+        $(
+            #[test]
+            fn $test() {
+                ends_as_it_must($name);
+            }
+        )*
+    };
+}
+
+scenarios! {
+    healthy => "healthy",
+    udp_blocked => "udp-blocked",
+    dns_propagating => "dns-propagating",
+    dns_not_created => "dns-not-created",
+    sip_credentials => "sip-credentials",
+    sip_server_down => "sip-server-down",
+    sip_port_blocked => "sip-port-blocked",
+    trunk_down => "trunk-down",
+    trunk_configuration => "trunk-configuration",
+    edge_offline => "edge-offline",
+    edge_group_not_ready => "edge-group-not-ready",
+    api_unreachable => "api-unreachable",
+}
+
+#[test]
+fn every_scenario_has_its_test() {
+    let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+
+    assert_eq!(names, TESTED);
+}
