@@ -1,0 +1,14 @@
+//! The product against servers that somebody else wrote: coturn, Kamailio, BIND and the kernel's
+//! own router.
+//!
+//! A server that is not installed fails its tests with a sentence that says what to install; no
+//! test is skipped. `tests/run` installs all of them. Every server listens on loopback or inside a
+//! network namespace of its own, on a port that was free a moment ago, and ends with its test.
+
+mod agent;
+mod bind;
+mod coturn;
+mod kamailio;
+mod netns;
+mod process;
+mod router;

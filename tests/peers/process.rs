@@ -1,0 +1,232 @@
+//! Servers as child processes: configured in a folder of their own, asked until they answer, gone
+//! when the test is.
+
+use std::fs::{self, File};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a server may take to answer for the first time on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server, its folder and what it says.
+pub(crate) struct Server {
+    name: &'static str,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts `command` with its output in `folder`, under a warden that ends it and all of its
+    /// children when this value, or this whole process, is gone.
+    pub(crate) fn start(name: &'static str, folder: TempDir, command: &Command) -> Self {
+        Self::start_through(&[], name, folder, command)
+    }
+
+    /// Starts `command` the same way, but inside of `wrapper`: the words that enter a namespace.
+    pub(crate) fn start_through(
+        wrapper: &[String],
+        name: &'static str,
+        folder: TempDir,
+        command: &Command,
+    ) -> Self {
+        let log = File::create(folder.path().join(LOG)).expect("the folder is ours to write to");
+        let errors = log.try_clone().expect("a file can be opened twice");
+        let mut warden = words(wrapper, &["sh", "-c", WARDEN, "sh"]);
+        warden.arg(command.get_program()).args(command.get_args());
+        let child = warden
+            .current_dir(folder.path())
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .unwrap_or_else(|problem| panic!("{name} could not be started: {problem}"));
+        Self { name, child, folder }
+    }
+
+    /// Asks the server until it answers.
+    ///
+    /// # Panics
+    ///
+    /// When it does not within [`PATIENCE`], or ends before.
+    #[track_caller]
+    pub(crate) fn await_ready<T>(&mut self, mut ask: impl FnMut() -> Result<T, String>) -> T {
+        let name = self.name;
+        await_ready(&format!("an answer of {name}"), PATIENCE, || {
+            let ended = self.child.try_wait().expect("a child can be asked for its state");
+            assert!(ended.is_none(), "{name} ended before it answered: {}", self.log());
+            ask()
+        })
+    }
+
+    /// What the server has written so far.
+    pub(crate) fn log(&self) -> String {
+        let bytes = fs::read(self.folder.path().join(LOG)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The folder in which it runs.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Server {
+    #[expect(clippy::print_stderr, reason = "the test harness shows it only when the test fails")]
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let ended = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("---- {} ({ended:?}) ----\n{}", self.name, self.log());
+        }
+    }
+}
+
+/// Asks until there is an answer: the only place in these tests that waits without being woken.
+///
+/// # Panics
+///
+/// When there is none within `patience`; with the last problem.
+#[track_caller]
+pub(crate) fn await_ready<T>(
+    what: &str,
+    patience: Duration,
+    mut ask: impl FnMut() -> Result<T, String>,
+) -> T {
+    let deadline = Instant::now() + patience;
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(problem) if Instant::now() >= deadline => {
+                panic!("{what} did not come within {patience:?}: {problem}")
+            }
+            Err(_) => pause(),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "nothing announces that a foreign server is ready")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
+}
+
+/// The path of a program that these tests need.
+///
+/// # Panics
+///
+/// When it is not there; says which Debian package holds it.
+#[track_caller]
+pub(crate) fn program(name: &str, package: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file())
+        .unwrap_or_else(|| {
+            panic!("{name} is not installed: run `apt-get install {package}`, or `tests/run`")
+        })
+}
+
+/// Runs a helper to its end, or kills it after 30 s.
+#[track_caller]
+pub(crate) fn run(command: &Command) -> Output {
+    run_within(Duration::from_secs(30), command).output().expect("`timeout` is part of coreutils")
+}
+
+/// Runs a helper and gives what it printed.
+///
+/// # Panics
+///
+/// When it fails.
+#[track_caller]
+pub(crate) fn run_well(command: &Command) -> String {
+    let output = run(command);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}
+
+/// The same command, its environment included, with an end: nothing hangs a test run.
+pub(crate) fn run_within(limit: Duration, command: &Command) -> Command {
+    let mut limited = Command::new("timeout");
+    limited
+        .args(["--signal=KILL", &limit.as_secs().to_string()])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::null());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(key, value),
+            None => limited.env_remove(key),
+        };
+    }
+    limited
+}
+
+/// A command out of its words, the first of which may come from a wrapper.
+pub(crate) fn words(wrapper: &[String], rest: &[&str]) -> Command {
+    let mut all = wrapper.iter().map(String::as_str).chain(rest.iter().copied());
+    let mut command = Command::new(all.next().expect("a command has a first word"));
+    command.args(all);
+    command
+}
+
+/// What a program printed, for reading.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A port of `address` that neither UDP nor TCP uses at this moment.
+pub(crate) fn free_port(address: IpAddr) -> u16 {
+    await_ready("a free port", PATIENCE, || {
+        let stream = TcpListener::bind((address, 0)).map_err(|problem| problem.to_string())?;
+        let port = stream.local_addr().map_err(|problem| problem.to_string())?.port();
+        UdpSocket::bind((address, port)).map_err(|problem| problem.to_string())?;
+        Ok(port)
+    })
+}
+
+/// Sends one datagram and gives what comes back within half a second.
+pub(crate) fn ask_over_udp(server: SocketAddr, request: &[u8]) -> Result<Vec<u8>, String> {
+    let attempt = || {
+        let any: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.set_read_timeout(Some(Duration::from_millis(500)))?;
+        socket.connect(server)?;
+        socket.send(request)?;
+        let mut answer = vec![0; 4096];
+        let length = socket.recv(&mut answer)?;
+        answer.truncate(length);
+        Ok(answer)
+    };
+    attempt().map_err(|problem: std::io::Error| problem.to_string())
+}
+
+/// Whether these tests run as root.
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
+}
+
+/// Where a server's output goes, in its folder.
+const LOG: &str = "output.log";
+
+/// Runs a server and waits for the end of its own input: whichever way the test process goes, the
+/// pipe closes, and the whole process group (Kamailio alone has ten processes) goes with it.
+const WARDEN: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- &
+server=$!
+{ read -r _ <&3; kill -KILL 0; } &
+wait "$server"
+"#;
