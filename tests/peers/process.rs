@@ -80,7 +80,19 @@ impl Server {
 impl Drop for Server {
     #[expect(clippy::print_stderr, reason = "the test harness shows it only when the test fails")]
     fn drop(&mut self) {
+        // The warden hears that its input ends, asks the server to end and reaps it.
         drop(self.child.stdin.take());
+        let deadline = Instant::now() + LEAVE;
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() >= deadline {
+                let group = format!("-{}", self.child.id());
+                let killed =
+                    Command::new("sh").args(["-c", r#"kill -KILL -- "$0""#, &group]).status();
+                eprintln!("{} did not end by itself: killed, {killed:?}", self.name);
+                break;
+            }
+            pause();
+        }
         let ended = self.child.wait();
         if std::thread::panicking() {
             eprintln!("---- {} ({ended:?}) ----\n{}", self.name, self.log());
@@ -88,7 +100,7 @@ impl Drop for Server {
     }
 }
 
-/// Asks until there is an answer: the only place in these tests that waits without being woken.
+/// Asks until there is an answer: what these tests have instead of a sleep.
 ///
 /// # Panics
 ///
@@ -221,12 +233,21 @@ pub(crate) fn is_root() -> bool {
 /// Where a server's output goes, in its folder.
 const LOG: &str = "output.log";
 
-/// Runs a server and waits for the end of its own input: whichever way the test process goes, the
-/// pipe closes, and the whole process group (Kamailio alone has ten processes) goes with it.
+/// How long a server may take to end when it is asked to.
+const LEAVE: Duration = Duration::from_secs(10);
+
+/// Runs a server and ends it when its own input does: whichever way the test process goes, the
+/// pipe closes. The server is asked, not killed, so that it reaps its own children (Kamailio has
+/// nine): a container's first process often does not.
 const WARDEN: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
-{ read -r _ <&3; kill -KILL 0; } &
+{ read -r _ <&3; kill -TERM "$server"; } &
+listener=$!
 wait "$server"
+status=$?
+kill "$listener" 2>/dev/null
+wait "$listener"
+exit "$status"
 "#;
