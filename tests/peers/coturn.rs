@@ -84,19 +84,6 @@ fn coturn_and_the_probe_agree_on_our_address_over_udp_and_ipv6() {
 }
 
 #[test]
-fn coturn_and_the_probe_agree_on_our_address_over_tcp() {
-    let coturn = Coturn::on_loopback();
-
-    let probed = probe("stun-binding", SocketAddr::new(LOOPBACK, coturn.port))
-        .option("transport", "tcp")
-        .run();
-
-    probed.assert_success();
-    assert_eq!(mapped_address(probed.fact("mapped_address")).ip(), LOOPBACK);
-    assert_eq!(probed.seen["transport"], "tcp");
-}
-
-#[test]
 fn a_closed_port_is_refused_by_the_host_itself_at_the_first_packet() {
     let port = free_port(LOOPBACK);
 

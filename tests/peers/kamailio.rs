@@ -176,18 +176,6 @@ fn kamailio_accepts_our_sha_256_digest() {
     assert_eq!(kamailio.bindings(), BTreeMap::new());
 }
 
-#[test]
-fn kamailio_accepts_our_registration_over_tcp() {
-    let kamailio = Kamailio::asking_for("SHA-256");
-
-    let probed = kamailio.probe().option("transport", "tcp").password(PASSWORD).run();
-
-    probed.assert_success();
-    assert_eq!(probed.seen["transport"], "tcp");
-    assert_eq!(probed.fact("status_code"), 200);
-    assert_eq!(kamailio.bindings(), BTreeMap::new());
-}
-
 // D-SIP-9
 #[test]
 fn our_contact_is_held_for_no_longer_than_a_minute_and_then_taken_back() {
@@ -330,10 +318,9 @@ const CONFIG: &str = r#"#!KAMAILIO
 debug=1
 log_stderror=yes
 children=2
-tcp_children=1
+disable_tcp=yes
 auto_aliases=no
 listen=udp:127.0.0.1:@PORT@
-listen=tcp:127.0.0.1:@PORT@
 
 loadmodule "kex.so"
 loadmodule "pv.so"
