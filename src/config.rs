@@ -21,6 +21,7 @@ use std::sync::Arc;
 use branchline_probes::{Foreign, Kind, Module, OptionKey, Probe};
 use toml::de::DeTable;
 
+use self::address::Address;
 use self::reader::Reader;
 use self::table::{Known, Table};
 use crate::check::Check;
@@ -91,6 +92,38 @@ pub fn module_from_words(
     let mut reader = Reader::new(surroundings);
     let module = modules::from_words(probe, words, &mut reader);
     reader.finish("--option", "", module)
+}
+
+/// The check that a command line describes: one probe with its options, and whom to ask.
+///
+/// # Errors
+///
+/// [`ConfigError`] lists what is wrong with the words; it names no line.
+pub fn check_from_words(
+    probe: &'static dyn Probe,
+    target: &str,
+    words: &[(String, String)],
+    surroundings: &Surroundings,
+) -> Result<Check, ConfigError> {
+    let module = module_from_words(probe, words, surroundings)?;
+    let address = Address::parse(target).map_err(|what| {
+        let hint = "write it as HOST, HOST:PORT, ADDRESS:PORT or [ADDRESS]:PORT".to_owned();
+        ConfigError::whole_file("TARGET", format!("`{}` {what}", Foreign::new(target)), Some(hint))
+    })?;
+    Ok(Check {
+        site: Arc::from("here"),
+        target: Arc::from(target),
+        host: Arc::from(address.host.as_str()),
+        port: address.port.unwrap_or(module.default_port()),
+        module_name: Arc::from(probe.name()),
+        probe,
+        interval: module.timeout(),
+        module: Arc::from(module),
+        fingerprint: Arc::from(""),
+        required: true,
+        trunk: None,
+        edge_group: None,
+    })
 }
 
 fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {

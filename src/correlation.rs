@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::{Failure, Observation, Verdict};
@@ -19,7 +20,7 @@ pub struct Evidence {
     /// Required checks of which there is no observation, or none that is still young enough.
     pub missing: Vec<CheckId>,
     /// What the vendor says; `None` where nobody is asked.
-    pub state: Option<Snapshot>,
+    pub state: Option<Arc<Snapshot>>,
 }
 
 /// The latest observation of one check at one address, and what the check is for.
@@ -36,7 +37,7 @@ pub struct Case {
     /// The vendor's edge group that the target serves.
     pub edge_group: Option<String>,
     /// What was seen last.
-    pub observation: Observation,
+    pub observation: Arc<Observation>,
     /// Whether a failure is more than one lost packet.
     pub confirmed: bool,
 }
@@ -114,19 +115,22 @@ fn is_answer(case: &Case) -> bool {
     )
 }
 
+/// The last observations of one check at one address, oldest first.
+type Cycles = VecDeque<Arc<Observation>>;
+
 /// The last observations of every check, from which evidence is drawn.
 #[derive(Debug, Default)]
 pub struct Memory {
-    seen: BTreeMap<(CheckId, Option<SocketAddr>), VecDeque<Observation>>,
+    seen: BTreeMap<CheckId, BTreeMap<Option<SocketAddr>, Cycles>>,
 }
 
 impl Memory {
     /// Takes note of one run of a check.
     pub fn record(&mut self, id: &CheckId, observations: impl IntoIterator<Item = Observation>) {
+        let addresses = self.seen.entry(id.clone()).or_default();
         for observation in observations {
-            let key = (id.clone(), observation.address);
-            let cycles = self.seen.entry(key).or_default();
-            cycles.push_back(observation);
+            let cycles = addresses.entry(observation.address).or_default();
+            cycles.push_back(Arc::new(observation));
             if cycles.len() > CYCLES {
                 cycles.pop_front();
             }
@@ -135,28 +139,31 @@ impl Memory {
 
     /// Forgets what belongs to no check any more.
     pub fn retain(&mut self, is_kept: impl Fn(&CheckId) -> bool) {
-        self.seen.retain(|(id, _), _| is_kept(id));
+        self.seen.retain(|id, _| is_kept(id));
     }
 
-    /// The latest observation of each check at each address, where it is young enough to speak
-    /// for the present.
-    pub fn latest<'a>(
-        &'a self,
+    /// The latest observation of a check at each address, where it is young enough to speak for
+    /// the present, and whether its failure may be believed.
+    pub fn latest(
+        &self,
         check: &Check,
         now: SystemTime,
-    ) -> impl Iterator<Item = (&'a Observation, bool)> {
-        let id = check.id();
+    ) -> impl Iterator<Item = (&Arc<Observation>, bool)> {
         let keeps = check.interval * KEEPS_INTERVALS + check.module.timeout();
-        self.seen
-            .iter()
-            .filter(move |((seen, _), _)| *seen == id)
-            .filter_map(|(_, cycles)| Some((cycles.back()?, is_confirmed(cycles))))
+        let cycles = self.seen.get(&check.id()).into_iter().flat_map(BTreeMap::values);
+        cycles
+            .filter_map(|cycles| Some((cycles.back()?, is_confirmed(cycles))))
             .filter(move |(latest, _)| age(latest, now) <= keeps)
     }
 
     /// Everything that is known of these checks at `now`.
     #[must_use]
-    pub fn evidence(&self, checks: &[Check], state: Option<&Snapshot>, now: SystemTime) -> Evidence {
+    pub fn evidence(
+        &self,
+        checks: &[Check],
+        state: Option<&Arc<Snapshot>>,
+        now: SystemTime,
+    ) -> Evidence {
         let mut cases = Vec::new();
         let mut missing = Vec::new();
         for check in checks {
@@ -167,7 +174,7 @@ impl Memory {
                 required: check.required,
                 trunk: check.trunk.as_deref().map(str::to_owned),
                 edge_group: check.edge_group.as_deref().map(str::to_owned),
-                observation: observation.clone(),
+                observation: Arc::clone(observation),
                 confirmed,
             }));
             if check.required && cases.len() == before {
@@ -186,7 +193,7 @@ fn age(observation: &Observation, now: SystemTime) -> Duration {
 /// holds in two of three cycles, or when one exchange met it three times over. (Each repetition is
 /// a trial of its own: where one packet in ten is lost each way, three in a row find silence once
 /// in 146.)
-fn is_confirmed(cycles: &VecDeque<Observation>) -> bool {
+fn is_confirmed(cycles: &Cycles) -> bool {
     let Some(latest) = cycles.back() else { return false };
     let silent = |observation: &Observation| observation.failure().is_some_and(Failure::is_silence);
     if !silent(latest) {

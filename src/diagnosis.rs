@@ -258,11 +258,8 @@ pub struct Diagnosis {
 #[must_use]
 pub fn diagnose(evidence: &Evidence, rules: &[&Rule]) -> Diagnosis {
     let all: Vec<Finding> = rules.iter().flat_map(|rule| (rule.judge)(evidence)).collect();
-    let unexplained: Vec<&Case> = evidence
-        .cases
-        .iter()
-        .filter(|case| case.is_down() && !is_mentioned(case, &all))
-        .collect();
+    let unexplained: Vec<&Case> =
+        evidence.cases.iter().filter(|case| case.is_down() && !is_mentioned(case, &all)).collect();
     let open = open_questions(evidence);
     let findings = settle(all);
     let verdict = verdict(&findings, &unexplained, &open);
@@ -300,7 +297,8 @@ fn settle(all: Vec<Finding>) -> Vec<Finding> {
 
 /// What is needed for a go and was not seen.
 fn open_questions(evidence: &Evidence) -> Vec<String> {
-    let unseen = evidence.missing.iter().map(|id| format!("{}@{} was not run", id.module, id.target));
+    let unseen =
+        evidence.missing.iter().map(|id| format!("{}@{} was not run", id.module, id.target));
     let undecided = evidence
         .cases
         .iter()
@@ -313,9 +311,10 @@ fn open_questions(evidence: &Evidence) -> Vec<String> {
             ("trunks", state.trunks.read),
             ("phones", state.phones.read),
         ];
-        parts.into_iter().filter(|(_, read)| read.is_none()).map(|(part, _)| {
-            format!("what the vendor says of its {part} could not be read")
-        })
+        parts
+            .into_iter()
+            .filter(|(_, read)| read.is_none())
+            .map(|(part, _)| format!("what the vendor says of its {part} could not be read"))
     });
     unseen.chain(undecided).chain(unread).collect()
 }

@@ -113,10 +113,8 @@ async fn run(
     cancel: &CancellationToken,
     watcher: Option<Watcher<'_>>,
 ) -> Outcome {
-    let broken = |failure| Outcome {
-        failure: Some((Phase::Request, failure)),
-        ..Outcome::default()
-    };
+    let broken =
+        |failure| Outcome { failure: Some((Phase::Request, failure)), ..Outcome::default() };
     let mut seed = [0; 32];
     if SysRng.try_fill_bytes(&mut seed).is_err() {
         let problem = std::io::ErrorKind::Other;

@@ -11,6 +11,7 @@ pub mod config;
 pub mod outputs;
 pub mod web;
 
+pub mod report;
 pub mod rules;
 
 pub mod diagnosis;

@@ -1,5 +1,6 @@
 //! `Report`: one pass over everything, as plain data for every output.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::Observation;
@@ -21,7 +22,7 @@ pub struct Report {
     /// What it means.
     pub diagnosis: Diagnosis,
     /// What was seen.
-    pub observations: Vec<Observation>,
+    pub observations: Vec<Arc<Observation>>,
     /// What the vendor said; `None` where nobody was asked.
-    pub state: Option<Snapshot>,
+    pub state: Option<Arc<Snapshot>>,
 }

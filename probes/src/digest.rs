@@ -196,7 +196,12 @@ mod tests {
     use super::{Challenge, Credentials, Refusal, choose};
     use crate::secret::Secret;
 
-    fn challenge(realm: &str, algorithm: Option<&str>, qop: Option<&str>, nonce: &str) -> Challenge {
+    fn challenge(
+        realm: &str,
+        algorithm: Option<&str>,
+        qop: Option<&str>,
+        nonce: &str,
+    ) -> Challenge {
         Challenge {
             realm: realm.into(),
             nonce: nonce.into(),
@@ -258,9 +263,8 @@ mod tests {
     // D-SIP-4
     #[test]
     fn the_strongest_algorithm_is_answered_whatever_the_order() {
-        let offers = ["MD5", "SHA-256", "SHA-512-256", "X-NEW"].map(|algorithm| {
-            challenge("r", Some(algorithm), Some("auth"), "n")
-        });
+        let offers = ["MD5", "SHA-256", "SHA-512-256", "X-NEW"]
+            .map(|algorithm| challenge("r", Some(algorithm), Some("auth"), "n"));
         let mut reversed = offers.clone();
         reversed.reverse();
 

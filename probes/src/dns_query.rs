@@ -113,9 +113,7 @@ modules = ["edge-group-name"]
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const {
-            &[NAME.spec(), TYPE.spec(), RECURSION.spec(), TRANSPORT.spec(), EXPECT.spec()]
-        }
+        const { &[NAME.spec(), TYPE.spec(), RECURSION.spec(), TRANSPORT.spec(), EXPECT.spec()] }
     }
 
     fn timeout(&self) -> Duration {
@@ -373,8 +371,8 @@ impl DnsExchange {
 
     /// Whether this is the answer to our query (RFC 5452 §9.1).
     fn accept(&self, message: &[u8]) -> Result<Response, Ignored> {
-        let response = dns::read_response(message, &self.module.question)
-            .map_err(|_| Ignored::Malformed)?;
+        let response =
+            dns::read_response(message, &self.module.question).map_err(|_| Ignored::Malformed)?;
         if !response.is_answer {
             return Err(Ignored::Unasked);
         }
@@ -382,7 +380,10 @@ impl DnsExchange {
         // A server that could not read the query, or would not, need not repeat it.
         let is_bare_error = response.questions.is_empty()
             && response.answers.is_empty()
-            && matches!(Response::rcode_word(response.rcode), "FORMERR" | "SERVFAIL" | "NOTIMP" | "REFUSED");
+            && matches!(
+                Response::rcode_word(response.rcode),
+                "FORMERR" | "SERVFAIL" | "NOTIMP" | "REFUSED"
+            );
         if response.id == self.id && (repeats_ours || is_bare_error) {
             Ok(response)
         } else {
@@ -434,7 +435,10 @@ impl DnsExchange {
             Err(Failure::UnexpectedAnswer { peer, found: Foreign::new(found), expected })
         };
         if !response.answers.iter().any(|record| record.is_of_asked_type) {
-            return unexpected("no data".to_owned(), format!("an answer to {}", self.module.question));
+            return unexpected(
+                "no data".to_owned(),
+                format!("an answer to {}", self.module.question),
+            );
         }
         let expect = &self.module.expect;
         let found: Vec<IpAddr> = response.answers.iter().filter_map(|it| it.address).collect();

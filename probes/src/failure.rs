@@ -235,8 +235,7 @@ impl Failure {
             | Self::Local { .. }
             | Self::Internal
             | Self::Unresolved {
-                problem: Unresolved::NoAnswer | Unresolved::ResolverFailed,
-                ..
+                problem: Unresolved::NoAnswer | Unresolved::ResolverFailed, ..
             } => Standing::Unknown,
             Self::Unresolved { problem: Unresolved::NoAddress, .. }
             | Self::NoResponse { .. }

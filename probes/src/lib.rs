@@ -51,9 +51,7 @@ pub use options::{
     BadOption, FromOption, Kind, OptionKey, OptionSpec, OptionValue, Options, read_duration,
     show_duration,
 };
-pub use probe::{
-    Exchange, Input, Leg, LegId, Module, Output, Probe, Stamp, TIMEOUT,
-};
+pub use probe::{Exchange, Input, Leg, LegId, Module, Output, Probe, Stamp, TIMEOUT};
 pub use secret::Secret;
 pub use target::{Target, Transport};
 pub use transaction::{Due, Retransmission};

@@ -68,7 +68,9 @@ impl Kind {
             Self::Flag => OptionValue::Flag(text.parse().ok()?),
             Self::Word(words) => OptionValue::Word(words.iter().find(|word| **word == text)?),
             Self::Addresses => OptionValue::Addresses(
-                text.split(',').map(|address| address.trim().parse().ok()).collect::<Option<_>>()?,
+                text.split(',')
+                    .map(|address| address.trim().parse().ok())
+                    .collect::<Option<_>>()?,
             ),
             Self::Secret => return None,
         };
@@ -117,7 +119,8 @@ impl OptionValue {
             Self::Flag(flag) => flag.to_string(),
             Self::Word(word) => format!("\"{word}\""),
             Self::Addresses(addresses) => {
-                let quoted: Vec<_> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+                let quoted: Vec<_> =
+                    addresses.iter().map(|address| format!("\"{address}\"")).collect();
                 format!("[{}]", quoted.join(", "))
             }
             Self::Secret(_) => "\"<secret>\"".to_owned(),
@@ -128,7 +131,8 @@ impl OptionValue {
 /// A duration as a configuration writes it: `39s 500ms`.
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {
-    SignedDuration::try_from(duration).map_or_else(|_| format!("{duration:?}"), |it| format!("{it:#}"))
+    SignedDuration::try_from(duration)
+        .map_or_else(|_| format!("{duration:?}"), |it| format!("{it:#}"))
 }
 
 /// What a probe says about one of its options.

@@ -220,15 +220,17 @@ modules = ["register"]
                 ),
             });
         }
-        Ok(Box::new(RegisterModule {
-            address_of_record,
-            credentials: password.map(|password| Credentials { username, password, realm }),
-            // At most 60.
-            expires: u32::try_from(expires.as_secs()).unwrap_or_default(),
-            allow_md5: options.require(&ALLOW_MD5)?,
-            timeout: options.read(&TIMEOUT).unwrap_or(self.timeout()),
-        }
-        .shared()))
+        Ok(Box::new(
+            RegisterModule {
+                address_of_record,
+                credentials: password.map(|password| Credentials { username, password, realm }),
+                // At most 60.
+                expires: u32::try_from(expires.as_secs()).unwrap_or_default(),
+                allow_md5: options.require(&ALLOW_MD5)?,
+                timeout: options.read(&TIMEOUT).unwrap_or(self.timeout()),
+            }
+            .shared(),
+        ))
     }
 }
 

@@ -57,7 +57,8 @@ pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<P
 pub(super) fn next_entry(socket: BorrowedFd<'_>) -> io::Result<Entry> {
     // The packet that the error speaks of is ours; only the control messages are of interest.
     let mut buffer = [0_u8; 64];
-    let mut control = nix::cmsg_space!([TimeSpec; 3], libc::sock_extended_err, libc::sockaddr_in6, [u64; 8]);
+    let mut control =
+        nix::cmsg_space!([TimeSpec; 3], libc::sock_extended_err, libc::sockaddr_in6, [u64; 8]);
     let mut pieces = [IoSliceMut::new(&mut buffer)];
     let message = recvmsg::<SockaddrStorage>(
         socket.as_raw_fd(),
@@ -69,7 +70,8 @@ pub(super) fn next_entry(socket: BorrowedFd<'_>) -> io::Result<Entry> {
     for control in message.cmsgs()? {
         when = when.or(stamp(&control));
         if let ControlMessageOwned::Ipv4RecvErr(error, offender) = &control {
-            let by = offender.map(|it| IpAddr::V4(Ipv4Addr::from(u32::from_be(it.sin_addr.s_addr))));
+            let by =
+                offender.map(|it| IpAddr::V4(Ipv4Addr::from(u32::from_be(it.sin_addr.s_addr))));
             entry = read_error(error, by);
         }
         if let ControlMessageOwned::Ipv6RecvErr(error, offender) = &control {

@@ -109,7 +109,8 @@ impl UdpLeg {
             let entry = entry.or_else(|_| refusal::next_entry(socket.as_fd()));
             match entry {
                 Ok(Entry::Sent { number, stamp }) => {
-                    let Some(index) = self.unstamped.iter().position(|(it, _)| *it == number) else {
+                    let Some(index) = self.unstamped.iter().position(|(it, _)| *it == number)
+                    else {
                         continue;
                     };
                     let Some((number, left)) = self.unstamped.remove(index) else { continue };

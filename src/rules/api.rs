@@ -29,7 +29,7 @@ pub(super) fn parts(state: &Snapshot) -> [PartState<'_>; 4] {
 /// The parts whose last reading met a problem of this kind; the same words are not repeated.
 pub(super) fn exhibits(evidence: &Evidence, is_it: impl Fn(&ApiProblem) -> bool) -> Vec<Exhibit> {
     let mut exhibits: Vec<Exhibit> = Vec::new();
-    for part in evidence.state.iter().flat_map(parts) {
+    for part in evidence.state.iter().flat_map(|state| parts(state)) {
         if let Some(problem) = part.problem.filter(|problem| is_it(problem)) {
             let text = problem.to_string();
             match exhibits.iter_mut().find(|exhibit| exhibit.text == text) {

@@ -6,7 +6,7 @@ use crate::rules::api;
 use crate::telephony::ApiProblem;
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "api-credentials",
     meaning: "The vendor API refuses the OAuth client: its state cannot be read.",
     decided_by: "The token endpoint refused the client id or secret, or the API refused a fresh token.",

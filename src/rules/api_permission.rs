@@ -6,7 +6,7 @@ use crate::rules::api;
 use crate::telephony::ApiProblem;
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "api-permission",
     meaning: "The OAuth client lacks a permission: a part of the vendor's state cannot be read.",
     decided_by: "The API answered 403.",

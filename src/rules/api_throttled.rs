@@ -6,7 +6,7 @@ use crate::rules::api;
 use crate::telephony::ApiProblem;
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "api-throttled",
     meaning: "The vendor API throttles us: its state grows older than it should.",
     decided_by: "The API answered 429, and asked for more patience than a reading has.",

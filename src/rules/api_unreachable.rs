@@ -6,7 +6,7 @@ use crate::rules::api;
 use crate::telephony::ApiProblem;
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "api-unreachable",
     meaning: "The vendor API cannot be reached from here: the verdict rests on what was seen on site alone.",
     decided_by: "Reading the vendor's state failed for want of a connection, or with a server error.",
@@ -29,7 +29,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     // Somebody who answers wrongly is the vendor's; nobody at all may be the way there.
-    let answered = !api::exhibits(evidence, |it| !matches!(it, ApiProblem::Unreachable { .. })).is_empty();
+    let answered =
+        !api::exhibits(evidence, |it| !matches!(it, ApiProblem::Unreachable { .. })).is_empty();
     let owner = if answered { Owner::Vendor } else { Owner::SiteNetwork };
     let summary = "the vendor API cannot be read; the verdict rests on the site alone";
     vec![

@@ -6,7 +6,7 @@ use crate::rules::dns::{self, Answer};
 use crate::telephony::State;
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "dns-not-created",
     meaning: "No nameserver that was asked has the record: phones cannot find their provisioning server.",
     decided_by: "At least one nameserver says that there is no such name or no such record, and none has it. An authoritative answer makes it certain; from resolvers alone it may be an old negative answer.",

@@ -7,7 +7,7 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::rules::dns::{self, Answer};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "dns-not-propagated",
     meaning: "The record exists, and some nameservers do not have it yet.",
     decided_by: "At least one nameserver gives the expected answer, another denies the name or still gives an old answer.",
@@ -69,7 +69,9 @@ fn step(behind: &[&Case]) -> String {
     let mut steps = Vec::new();
     if !caching.is_empty() {
         let wait = dns::longest_ttl(&caching);
-        steps.push(format!("wait: a resolver may keep the old answer for {wait}, or have its cache flushed"));
+        steps.push(format!(
+            "wait: a resolver may keep the old answer for {wait}, or have its cache flushed"
+        ));
     }
     if !authoritative.is_empty() {
         let names: Vec<&str> = authoritative.iter().map(|case| &*case.id.target).collect();

@@ -6,7 +6,7 @@ use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "dns-resolver-down",
     meaning: "A nameserver does not answer: phones that use it find nobody.",
     decided_by: "A dns-query met silence or a refusal while something else answered, or a name could not be resolved because the resolver of this host did not answer.",
@@ -37,7 +37,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn is_gone(case: &Case) -> bool {
-    case.is_silent() || matches!(case.failure().map(Failure::label), Some("refused" | "unreachable"))
+    case.is_silent()
+        || matches!(case.failure().map(Failure::label), Some("refused" | "unreachable"))
 }
 
 fn lacks_resolver(case: &Case) -> bool {

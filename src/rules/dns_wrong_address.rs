@@ -5,7 +5,7 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::rules::dns::{self, Answer};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "dns-wrong-address",
     meaning: "The name leads to an address that is not the expected one.",
     decided_by: "Nameservers answer, and none gives an address that the configuration expects.",

@@ -6,7 +6,7 @@ use crate::rules::dns;
 use crate::telephony::{EdgeGroup, State};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "edge-group-not-ready",
     meaning: "An edge group is not ready: its phones cannot be provisioned, and its name may not exist yet.",
     decided_by: "The group is not active, has no edge, or not all of its edges are up, by the vendor's API.",

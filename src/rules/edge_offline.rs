@@ -5,7 +5,7 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::telephony::{Edge, Reference, Snapshot, State};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "edge-offline",
     meaning: "An edge is offline: its trunks and phones have nobody to speak to.",
     decided_by: "The edge's state as the vendor's API gives it.",

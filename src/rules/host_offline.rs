@@ -6,7 +6,7 @@ use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "host-offline",
     meaning: "This host has no network: it says nothing of the phones of the site.",
     decided_by: "Every check failed on this host itself (no route, no address, no resolver), and nothing answered.",
@@ -16,14 +16,11 @@ pub static RULE: Rule = Rule {
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    let is_ours = |failure: &Failure| {
-        matches!(failure, Failure::Local { .. } | Failure::Unresolved { .. })
-    };
+    let is_ours =
+        |failure: &Failure| matches!(failure, Failure::Local { .. } | Failure::Unresolved { .. });
     let all_ours = evidence.cases.iter().all(|case| case.failure().is_some_and(is_ours));
-    let any_local = evidence
-        .cases
-        .iter()
-        .any(|case| matches!(case.failure(), Some(Failure::Local { .. })));
+    let any_local =
+        evidence.cases.iter().any(|case| matches!(case.failure(), Some(Failure::Local { .. })));
     if !all_ours || !any_local || evidence.has_life() {
         return Vec::new();
     }

@@ -8,7 +8,7 @@ use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "internet-down",
     meaning: "Nothing beyond the site answers: the uplink is down, or everything is filtered.",
     decided_by: "At least three checks at two hosts or more failed in silence or without a way, nothing at all answered, and the vendor API, where it is asked, is unreachable.",

@@ -5,7 +5,7 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::telephony::{Phone, PhoneState};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "phones-offline",
     meaning: "Phones are out of service although their edges are not.",
     decided_by: "The phones' states as the vendor's API gives them.",
@@ -23,12 +23,11 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let summary = format!("{} of {} phones are out of service", failed.len(), phones.len());
-    let exhibits = failed.iter().take(SHOWN).map(|phone| {
-        Exhibit::of_state(format!("phone {}", phone.reference.name), &phone.raw)
-    });
-    vec![
-        Finding::new(&RULE, Severity::Warning, Owner::Phones, "phones", summary).because(exhibits),
-    ]
+    let exhibits = failed
+        .iter()
+        .take(SHOWN)
+        .map(|phone| Exhibit::of_state(format!("phone {}", phone.reference.name), &phone.raw));
+    vec![Finding::new(&RULE, Severity::Warning, Owner::Phones, "phones", summary).because(exhibits)]
 }
 
 /// A report names some; the vendor's administration lists all.

@@ -4,7 +4,7 @@ use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "relay-address-blocked",
     meaning: "Some addresses of the relays answer and others do not: calls fail now and then, as if by chance.",
     decided_by: "At least one stun-binding succeeded and at least one met silence.",

@@ -6,7 +6,7 @@ use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "sip-credentials",
     meaning: "The registrar is alive and refuses the credentials, or asks for others.",
     decided_by: "A REGISTER with credentials was answered 401, 403, 404 or 407; or the challenge was for another realm, or too weak to be answered.",

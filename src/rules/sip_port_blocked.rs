@@ -4,7 +4,7 @@ use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "sip-port-blocked",
     meaning: "The registrar does not answer while other servers do: the SIP port is filtered on the way, or the registrar drops us.",
     decided_by: "A sip-register met silence, and something else answered.",
@@ -25,7 +25,9 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             let address = case.observation.address.map(|it| it.to_string()).unwrap_or_default();
             let transport = case.observation.transport.label();
             let severity = if case.required { Severity::Blocking } else { Severity::Warning };
-            let summary = format!("the registrar does not answer SIP on {transport} {address}, other servers answer");
+            let summary = format!(
+                "the registrar does not answer SIP on {transport} {address}, other servers answer"
+            );
             let step = format!(
                 "ask the site network whether {transport} {address} is let out and not handled by \
                  a SIP helper (ALG); try the same probe from another network"

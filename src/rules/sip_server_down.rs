@@ -6,7 +6,7 @@ use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "sip-server-down",
     meaning: "Nobody serves SIP at the registrar, or the registrar fails by itself.",
     decided_by: "The registrar's host itself said that nobody listens, or it answered 5xx.",

@@ -7,7 +7,7 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::rules::api;
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "state-stale",
     meaning: "A part of the vendor's state has not been read for long: what is said of it may not hold any more.",
     decided_by: "The last complete reading of a part is older than ten minutes.",

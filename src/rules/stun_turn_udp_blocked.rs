@@ -4,7 +4,7 @@ use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "stun-turn-udp-blocked",
     meaning: "No relay answers STUN over UDP, while other things work: media will not find its way out.",
     decided_by: "Every stun-binding over UDP met silence, and something else answered.",
@@ -19,11 +19,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     if !all_silent || !evidence.has_life() {
         return Vec::new();
     }
-    let severity = if cases.iter().any(|case| case.required) {
-        Severity::Blocking
-    } else {
-        Severity::Warning
-    };
+    let severity =
+        if cases.iter().any(|case| case.required) { Severity::Blocking } else { Severity::Warning };
     let summary = "no relay answers STUN over UDP, other traffic works";
     vec![
         Finding::new(&RULE, severity, Owner::SiteNetwork, "STUN over UDP", summary)

@@ -5,7 +5,7 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::telephony::{Registration, State};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "trunk-configuration",
     meaning: "A phone can register at the other end of the trunk, and the vendor says that the trunk cannot: its settings are wrong, not the network.",
     decided_by: "A sip-register linked to a trunk succeeded, and the vendor says that this trunk is down or not registered.",

@@ -5,7 +5,7 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::telephony::State;
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "trunk-down",
     meaning: "The vendor says that a trunk is out of service, not connected, or not answered.",
     decided_by: "The trunk's state as the vendor's API gives it.",

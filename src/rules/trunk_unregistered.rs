@@ -5,7 +5,7 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::telephony::Registration;
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "trunk-unregistered",
     meaning: "A trunk that registers with its carrier is not registered: incoming calls do not arrive.",
     decided_by: "The trunk's registrations as the vendor's API gives them.",

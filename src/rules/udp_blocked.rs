@@ -8,7 +8,7 @@ use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
-pub static RULE: Rule = Rule {
+pub(super) static RULE: Rule = Rule {
     id: "udp-blocked",
     meaning: "The site lets no UDP out but DNS: no call can have audio, and no phone registers over UDP.",
     decided_by: "Two or more different servers were asked over UDP, none answered, and other things work.",
@@ -19,16 +19,16 @@ pub static RULE: Rule = Rule {
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     // Nameservers stand apart: a firewall that blocks UDP nearly always lets DNS through.
-    let is_media_like = |case: &&Case| {
-        case.observation.transport == Transport::Udp && !case.is_of("dns-query")
-    };
+    let is_media_like =
+        |case: &&Case| case.observation.transport == Transport::Udp && !case.is_of("dns-query");
     let cases: Vec<&Case> = evidence.cases.iter().filter(is_media_like).collect();
     let places: BTreeSet<_> = cases.iter().filter_map(|case| case.observation.address).collect();
     if places.len() < 2 || !cases.iter().all(|case| case.is_silent()) || !evidence.has_life() {
         return Vec::new();
     }
     let listed: Vec<String> = places.iter().map(|place| format!("udp {place}")).collect();
-    let summary = format!("no server answers over UDP ({} asked), other traffic works", places.len());
+    let summary =
+        format!("no server answers over UDP ({} asked), other traffic works", places.len());
     let step = format!(
         "ask the site network to let UDP out, and its answers back in, for: {}",
         listed.join(", ")

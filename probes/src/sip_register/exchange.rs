@@ -208,7 +208,8 @@ impl RegisterExchange {
 
     fn authorization(&mut self) -> Option<(&'static str, Vec<u8>)> {
         let cnonce = self.chance.token::<8>();
-        let (answered, credentials) = self.answered.as_mut().zip(self.module.credentials.as_ref())?;
+        let (answered, credentials) =
+            self.answered.as_mut().zip(self.module.credentials.as_ref())?;
         answered.count += 1;
         let uri = Register::request_uri(&self.module.address_of_record);
         let value = answered.chosen.answer(credentials, METHOD, &uri, answered.count, &cnonce);
@@ -235,7 +236,9 @@ impl RegisterExchange {
     }
 
     fn hear(&mut self, response: &Response, now: Moment, stamp: Stamp) {
-        let (State::Registering(flight) | State::Removing(flight)) = &mut self.state else { return };
+        let (State::Registering(flight) | State::Removing(flight)) = &mut self.state else {
+            return;
+        };
         if response.code < 200 {
             flight.provisional += 1;
             if flight.provisional > MOST_PROVISIONAL {

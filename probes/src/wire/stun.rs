@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use stun_types::attribute::{
-    AlternateServer, Attribute, AttributeStaticType, AttributeType,
-    ErrorCode, MappedSocketAddr, Software, XorMappedAddress,
+    AlternateServer, Attribute, AttributeStaticType, AttributeType, ErrorCode, MappedSocketAddr,
+    Software, XorMappedAddress,
 };
 use stun_types::message::{
     BINDING, Message, MessageClass, MessageHeader, MessageType, MessageWrite, MessageWriteExt,
@@ -88,7 +88,8 @@ pub fn read_binding(bytes: &[u8]) -> Result<Binding, Malformed> {
     let transaction = message.transaction_id();
     let id: u128 = transaction.into();
     let xor_mapped = message.attribute::<XorMappedAddress>().ok();
-    let mapped = first(&message, MAPPED_ADDRESS).and_then(|raw| MappedSocketAddr::from_raw(&raw).ok());
+    let mapped =
+        first(&message, MAPPED_ADDRESS).and_then(|raw| MappedSocketAddr::from_raw(&raw).ok());
     let alternate = message.attribute::<AlternateServer>().ok();
     Ok(Binding {
         class: match message.class() {
@@ -103,9 +104,9 @@ pub fn read_binding(bytes: &[u8]) -> Result<Binding, Malformed> {
         alternate_server: alternate.map(|attribute| attribute.server()),
         software: first(&message, Software::TYPE).map(|raw| raw.value.to_vec()),
         error: error_code(&message),
-        has_unknown_required: message
-            .iter_attributes()
-            .any(|(_, raw)| raw.get_type().comprehension_required() && !KNOWN.contains(&raw.get_type())),
+        has_unknown_required: message.iter_attributes().any(|(_, raw)| {
+            raw.get_type().comprehension_required() && !KNOWN.contains(&raw.get_type())
+        }),
     })
 }
 

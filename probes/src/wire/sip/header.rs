@@ -45,7 +45,9 @@ impl Contact {
                 (&value[open + 1..close], &value[close + 1..])
             }
             // Without brackets, parameters are the header's, not the URI's.
-            None => value.split_at(value.iter().position(|&byte| byte == b';').unwrap_or(value.len())),
+            None => {
+                value.split_at(value.iter().position(|&byte| byte == b';').unwrap_or(value.len()))
+            }
         };
         let (_, parameters) = split_parameters(rest);
         Some(Self {
@@ -228,8 +230,10 @@ mod tests {
 
     #[test]
     fn a_via_is_read_with_spaces_and_ipv6() {
-        let via = Via::read(b"SIP / 2.0 / UDP [2001:db8::9]:5060;rport=5061 ;received=2001:db8::9;branch=z9hG4bK7")
-            .expect("a Via");
+        let via = Via::read(
+            b"SIP / 2.0 / UDP [2001:db8::9]:5060;rport=5061 ;received=2001:db8::9;branch=z9hG4bK7",
+        )
+        .expect("a Via");
 
         assert_eq!(via.sent_by, b"[2001:db8::9]:5060");
         assert_eq!(via.rport.as_deref(), Some(&b"5061"[..]));

@@ -82,7 +82,9 @@ fn first_bad(user: &str) -> Option<usize> {
     let mut index = 0;
     while let Some(&byte) = bytes.get(index) {
         let is_escape = byte == b'%'
-            && bytes.get(index + 1..index + 3).is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit));
+            && bytes
+                .get(index + 1..index + 3)
+                .is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit));
         if is_escape {
             index += 3;
         } else if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
@@ -120,7 +122,9 @@ mod tests {
 
     #[test]
     fn an_address_of_record_is_read_and_written_the_same() {
-        for text in ["sip:1001@sip.example.com", "sip:+33400000000@192.0.2.1", "sip:a%20b@[2001:db8::1]"] {
+        for text in
+            ["sip:1001@sip.example.com", "sip:+33400000000@192.0.2.1", "sip:a%20b@[2001:db8::1]"]
+        {
             assert_eq!(AddressOfRecord::read(text).expect(text).to_string(), text);
         }
     }

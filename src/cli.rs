@@ -1,0 +1,106 @@
+//! The command line: the only place that prints, and the owner of the exit codes.
+
+mod check;
+mod config;
+mod explain;
+mod logging;
+mod probe;
+mod run;
+mod say;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// How a command ended, as the shell sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// GO, or the command did what it should.
+    Success = 0,
+    /// GO with warnings, where `--strict` asks for it.
+    Warnings = 1,
+    /// NO-GO, or the probe failed.
+    NoGo = 2,
+    /// Not everything could be seen.
+    Inconclusive = 3,
+    /// The command line is wrong (`EX_USAGE`).
+    Usage = 64,
+    /// The configuration is wrong (`EX_DATAERR`).
+    Configuration = 65,
+    /// A file or a socket of this host is not to be had (`EX_OSERR`).
+    Host = 71,
+    /// Credentials are missing (`EX_CONFIG`).
+    Credentials = 78,
+    /// SIGINT, after clean-up.
+    Interrupted = 130,
+    /// SIGTERM, after clean-up.
+    Terminated = 143,
+}
+
+#[derive(Parser)]
+#[command(
+    name = "branchline",
+    version,
+    about = "Voice-readiness agent of a branch office: probes what a phone will need, and names the cause",
+    after_help = "Exit codes: 0 GO, 1 GO with warnings (--strict), 2 NO-GO, 3 INCONCLUSIVE, 64 usage, \
+                  65 configuration, 71 this host, 78 credentials, 130/143 interrupted after clean-up"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One pass over everything, and a verdict
+    Check(check::Arguments),
+    /// The daemon
+    Run {
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// One exchange, now
+    Probe(probe::Arguments),
+    /// Validate, show or start a configuration
+    Config {
+        #[command(subcommand)]
+        command: config::Command,
+    },
+    /// What a finding means, how it is decided, what to do
+    Explain {
+        /// The rule's id; without it, every rule in one line
+        rule: Option<String>,
+    },
+}
+
+#[derive(clap::Args)]
+struct ConfigArgument {
+    /// The configuration file
+    #[arg(long = "config", env = "BRANCHLINE_CONFIG", value_name = "FILE", default_value = DEFAULT)]
+    path: PathBuf,
+}
+
+const DEFAULT: &str = "/etc/branchline/branchline.toml";
+
+/// Runs the command that `arguments` give, the program's name first.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            // Nothing is left to be said where printing fails.
+            let _ = error.print();
+            return ExitCode::from(exit as u8);
+        }
+    };
+    let exit = match arguments.command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Run { config } => run::run(config.path),
+        Command::Probe(arguments) => probe::run(&arguments),
+        Command::Config { command } => config::run(&command),
+        Command::Explain { rule } => explain::run(rule.as_deref()),
+    };
+    ExitCode::from(exit as u8)
+}

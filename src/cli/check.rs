@@ -1,0 +1,165 @@
+//! `branchline check`: one pass over everything, in parallel, and a verdict.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use clap::ValueEnum;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+
+use crate::check::Check;
+use crate::cli::{ConfigArgument, Exit, logging, run, say};
+use crate::config::{self, Plan, Surroundings};
+use crate::correlation::Memory;
+use crate::diagnosis::{Verdict, diagnose};
+use crate::driver;
+use crate::outputs::{json, text};
+use crate::poller::Poller;
+use crate::report::Report;
+use crate::rules::RULES;
+use crate::telephony::Snapshot;
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Where the report is written, instead of to stdout
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Only these targets or modules
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    only: Vec<String>,
+    /// Exit with 1 where there are warnings
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    logging::to_stderr(false);
+    let mut plan = match config::load(&arguments.config.path, &Surroundings::of_process()) {
+        Ok(plan) => plan,
+        Err(error) => return say::config_error(&error),
+    };
+    if let Some(unknown) = keep_only(&mut plan, &arguments.only) {
+        let hint = "--only takes names of targets and modules of the configuration";
+        say::error(format_args!("nothing is called `{unknown}`"), Some(hint));
+        return Exit::Usage;
+    }
+    let poller = match plan.telephony.take().map(Poller::new).transpose() {
+        Ok(poller) => poller,
+        Err(error) => {
+            say::error(format_args!("cannot ask the vendor's API: {error}"), None);
+            return Exit::Host;
+        }
+    };
+    let cancel = CancellationToken::new();
+    run::with_runtime(async {
+        let (report, interrupted) = tokio::join!(
+            async {
+                let report = pass(&plan, poller.as_ref(), &cancel).await;
+                cancel.cancel();
+                report
+            },
+            run::interruption(&cancel)
+        );
+        interrupted.unwrap_or_else(|| show(arguments, &report))
+    })
+}
+
+/// Leaves only the checks that are named; gives a name that fits none.
+fn keep_only<'a>(plan: &mut Plan, only: &'a [String]) -> Option<&'a str> {
+    let is = |check: &Check, name: &str| *check.target == *name || *check.module_name == *name;
+    let unknown = only.iter().find(|name| !plan.checks.iter().any(|check| is(check, name)));
+    if !only.is_empty() {
+        plan.checks.retain(|check| only.iter().any(|name| is(check, name)));
+    }
+    unknown.map(String::as_str)
+}
+
+async fn pass(plan: &Plan, poller: Option<&Poller>, cancel: &CancellationToken) -> Report {
+    let (started, begun) = (SystemTime::now(), Instant::now());
+    let progress = progress(plan.checks.len() + usize::from(poller.is_some()));
+    let vendor = async {
+        let poller = poller?;
+        let read = tokio::select! {
+            read = async { poller.read(&Snapshot::default()).await } => read,
+            () = cancel.cancelled() => return None,
+        };
+        progress.inc(1);
+        Some(Arc::new(read))
+    };
+    let (memory, state) = tokio::join!(observe(plan, cancel, &progress), vendor);
+    progress.finish_and_clear();
+    let evidence = memory.evidence(&plan.checks, state.as_ref(), SystemTime::now());
+    Report {
+        site: plan.site.clone(),
+        profile: plan.profile,
+        started,
+        elapsed: begun.elapsed(),
+        diagnosis: diagnose(&evidence, RULES),
+        observations: evidence.cases.into_iter().map(|case| case.observation).collect(),
+        state,
+    }
+}
+
+async fn observe(plan: &Plan, cancel: &CancellationToken, progress: &ProgressBar) -> Memory {
+    let mut memory = Memory::default();
+    let mut running: FuturesUnordered<_> = plan
+        .checks
+        .iter()
+        .map(|check| async move { (check, driver::observe(check, cancel, None).await) })
+        .collect();
+    while let Some((check, observations)) = running.next().await {
+        let failed = observations.iter().any(|observation| observation.failure().is_some());
+        let word = if failed { "failed" } else { "ok" };
+        progress.set_message(format!("{} {}: {word}", check.target, check.module_name));
+        progress.inc(1);
+        memory.record(&check.id(), observations);
+    }
+    memory
+}
+
+/// A bar on stderr; nothing where stderr is no terminal.
+fn progress(length: usize) -> ProgressBar {
+    let target = ProgressDrawTarget::stderr();
+    let bar = ProgressBar::with_draw_target(u64::try_from(length).ok(), target);
+    // A template that does not parse would leave the default style.
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn show(arguments: &Arguments, report: &Report) -> Exit {
+    let document = match arguments.format {
+        Format::Text => text::report(report, say::width()),
+        Format::Json => json::report(report),
+    };
+    match &arguments.output {
+        None => say::data(document),
+        Some(path) => {
+            if let Err(error) = std::fs::write(path, say::plain(&document)) {
+                say::error(format_args!("cannot write {}: {error}", path.display()), None);
+                return Exit::Host;
+            }
+        }
+    }
+    match report.diagnosis.verdict {
+        Verdict::GoWithWarnings if arguments.strict => Exit::Warnings,
+        Verdict::Go | Verdict::GoWithWarnings => Exit::Success,
+        Verdict::NoGo => Exit::NoGo,
+        Verdict::Inconclusive => Exit::Inconclusive,
+    }
+}

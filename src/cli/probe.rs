@@ -1,0 +1,148 @@
+//! `branchline probe`: one exchange, now.
+
+use std::fmt::Write as _;
+
+use branchline_probes::{OptionSpec, PROBES, Probe, TIMEOUT, show_duration};
+use tokio_util::sync::CancellationToken;
+
+use crate::check::Check;
+use crate::cli::{Exit, logging, run, say};
+use crate::config::{self, Surroundings};
+use crate::driver::{self, Step};
+use crate::outputs::{json, text};
+
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub(super) struct Arguments {
+    /// The probe's name
+    name: Option<String>,
+    /// Whom to ask: a host or an address, with a port or without; every address is asked
+    target: Option<String>,
+    /// An option of the probe
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    options: Vec<(String, String)>,
+    /// One JSON object for each address
+    #[arg(long)]
+    json: bool,
+    /// Every step with its time, on stderr
+    #[arg(long)]
+    trace: bool,
+    /// Every probe, one line each
+    #[arg(long)]
+    list: bool,
+    /// What a probe asks, takes and tells
+    #[arg(short, long)]
+    help: bool,
+}
+
+const USAGE: &str = "\
+Usage: branchline probe NAME TARGET [--option KEY=VALUE]... [--json] [--trace]
+       branchline probe NAME --help   what a probe asks, takes and tells
+       branchline probe --list        every probe, one line each
+";
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let Some(name) = &arguments.name else {
+        if arguments.list || arguments.help {
+            let usage = if arguments.help { format!("{USAGE}\n") } else { String::new() };
+            say::data(format_args!("{usage}{}", list()));
+            return Exit::Success;
+        }
+        say::error("which probe?", Some(USAGE.trim_end()));
+        return Exit::Usage;
+    };
+    let Some(probe) = PROBES.iter().find(|probe| probe.name() == name) else {
+        let hint = format!("the probes are:\n{}", list());
+        say::error(format_args!("there is no probe `{name}`"), Some(hint.trim_end()));
+        return Exit::Usage;
+    };
+    if arguments.help {
+        say::data(manual(*probe));
+        return Exit::Success;
+    }
+    let Some(target) = &arguments.target else {
+        let hint = format!("branchline probe {name} HOST[:PORT]");
+        say::error(format_args!("whom is {name} to ask?"), Some(&hint));
+        return Exit::Usage;
+    };
+    logging::to_stderr(false);
+    let surroundings = Surroundings::of_process();
+    match config::check_from_words(*probe, target, &arguments.options, &surroundings) {
+        Ok(check) => run::with_runtime(ask(&check, arguments)),
+        Err(error) => match say::config_error(&error) {
+            // There is no file that could be mended.
+            Exit::Configuration => Exit::Usage,
+            exit => exit,
+        },
+    }
+}
+
+async fn ask(check: &Check, arguments: &Arguments) -> Exit {
+    let watcher = |step: Step| {
+        let at = step.at.elapsed().as_secs_f64();
+        say::note(format_args!("{at:>10.6} s  {}  {}", step.address, step.what));
+    };
+    let watcher: Option<driver::Watcher<'_>> = if arguments.trace { Some(&watcher) } else { None };
+    let cancel = CancellationToken::new();
+    let (observations, interrupted) = tokio::join!(
+        async {
+            let observations = driver::observe(check, &cancel, watcher).await;
+            cancel.cancel();
+            observations
+        },
+        run::interruption(&cancel)
+    );
+    for observation in &observations {
+        if arguments.json {
+            say::data(format_args!("{}\n", json::observation(observation)));
+        } else {
+            say::data(text::observation(observation));
+        }
+    }
+    interrupted.unwrap_or_else(|| {
+        let is_success = observations.iter().all(|observation| observation.failure().is_none());
+        if is_success { Exit::Success } else { Exit::NoGo }
+    })
+}
+
+fn list() -> String {
+    let widest = PROBES.iter().map(|probe| probe.name().len()).max().unwrap_or_default();
+    let line = |probe: &&dyn Probe| format!("{:widest$}  {}\n", probe.name(), probe.about());
+    PROBES.iter().map(line).collect()
+}
+
+fn manual(probe: &dyn Probe) -> String {
+    let mut text = format!(
+        "{}: {}\n\nOptions, as --option KEY=VALUE or in a [modules.…] table:\n",
+        probe.name(),
+        probe.about()
+    );
+    let timeout = show_duration(probe.timeout());
+    let mut options: Vec<OptionSpec> = probe.options().to_vec();
+    options.push(TIMEOUT.spec());
+    let widest = options.iter().map(|spec| spec.name.len()).max().unwrap_or_default();
+    for spec in options {
+        let is_timeout = spec.name == TIMEOUT.spec().name;
+        let default = spec.default.or(is_timeout.then_some(timeout.as_str()));
+        let default = match default {
+            Some(default) => format!("; default {default}"),
+            None if spec.required => "; required".to_owned(),
+            None => String::new(),
+        };
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  {:widest$}  {}{default}", spec.name, spec.help);
+        let _ = writeln!(text, "  {:widest$}    takes {}", "", spec.kind.expected());
+    }
+    let widest = probe.facts().iter().map(|fact| fact.name.len()).max().unwrap_or_default();
+    text.push_str("\nFacts:\n");
+    for fact in probe.facts() {
+        let _ = writeln!(text, "  {:widest$}  {}", fact.name, fact.help);
+    }
+    let _ = write!(text, "\nIn a configuration:\n\n{}", probe.sample());
+    text
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}

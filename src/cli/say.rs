@@ -1,0 +1,41 @@
+//! Printing: data on stdout, everything else on stderr, colour only where it can be seen.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+use crate::cli::Exit;
+use crate::config::ConfigError;
+
+/// Data. A reader that has gone away is not an error of ours.
+pub(super) fn data(text: impl Display) {
+    let _ = write!(anstream::stdout(), "{text}");
+}
+
+/// A word to the person at the terminal.
+pub(super) fn note(text: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// What went wrong, and the way out where there is one.
+pub(super) fn error(what: impl Display, hint: Option<&str>) {
+    note(format_args!("error: {what}"));
+    if let Some(hint) = hint {
+        note(format_args!("\nhint: {hint}"));
+    }
+}
+
+/// What is wrong with a configuration.
+pub(super) fn config_error(error: &ConfigError) -> Exit {
+    note(error.to_string().trim_end());
+    if error.is_credentials() { Exit::Credentials } else { Exit::Configuration }
+}
+
+/// Text without its colours, for a file.
+pub(super) fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+/// How wide a line may be: the terminal's width, 80 where there is none.
+pub(super) fn width() -> usize {
+    terminal_size::terminal_size().map_or(80, |(terminal_size::Width(width), _)| width.into())
+}

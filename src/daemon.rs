@@ -1,0 +1,380 @@
+//! The daemon: wires schedule, driver, poller, rules and pages together, and keeps them running
+//! through reloads until it is told to stop.
+
+mod notice;
+mod status;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::body::Bytes;
+use branchline_probes::Observation;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::check::{Check, CheckId};
+use crate::config::{self, Plan, Surroundings};
+use crate::correlation::Memory;
+use crate::diagnosis::diagnose;
+use crate::driver;
+use crate::outputs::metrics;
+use crate::poller::{self, Poller};
+use crate::rules::RULES;
+use crate::schedule::Schedule;
+use crate::telephony::Snapshot;
+use crate::web::{self, Pages};
+
+use notice::Notices;
+use status::Recorder;
+
+/// Why the daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A page's address is taken or not ours.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address of `[web] listen`.
+        address: SocketAddr,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// The vendor's API cannot be asked.
+    #[error("cannot ask the vendor's API: {0}")]
+    Poller(#[from] poller::SetupError),
+    /// The process cannot hear signals.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT, then cleans up.
+///
+/// # Errors
+///
+/// [`StartError`] when it could not start; once it runs, nothing ends it but a signal.
+pub async fn run(config: PathBuf, plan: Plan) -> Result<(), StartError> {
+    let recorder = Recorder::install();
+    let mut signals = Signals::listen().map_err(StartError::Signals)?;
+    let listeners = web::bind(&plan.web)
+        .await
+        .map_err(|(address, error)| StartError::Listen { address, error })?;
+    let (mut daemon, mut inbox, pages) = Daemon::new(config, plan, recorder)?;
+    for listener in listeners {
+        daemon.helpers.spawn(web::serve(listener, pages.clone(), daemon.stop.clone()));
+    }
+    daemon.render();
+    notify(&[NotifyState::Ready]);
+    tracing::info!(checks = daemon.checks.len(), "started");
+    daemon.live(&mut inbox, &mut signals).await;
+    daemon.shut_down(&mut inbox, &mut signals).await;
+    Ok(())
+}
+
+struct Daemon {
+    config: PathBuf,
+    site: String,
+    checks: Vec<Check>,
+    running: BTreeMap<CheckId, CancellationToken>,
+    schedule: Schedule,
+    memory: Memory,
+    awaited: std::collections::BTreeSet<CheckId>,
+    awaits_vendor: bool,
+    snapshot: Option<Arc<Snapshot>>,
+    notices: Notices,
+    recorder: Recorder,
+    started: Instant,
+    is_dirty: bool,
+    outbox: mpsc::Sender<News>,
+    metrics: watch::Sender<Bytes>,
+    ready: watch::Sender<bool>,
+    runs: TaskTracker,
+    helpers: TaskTracker,
+    stop: CancellationToken,
+    polling: CancellationToken,
+}
+
+/// What reaches the daemon from its tasks.
+enum News {
+    Ran { id: CheckId, observations: Vec<Observation> },
+    Polled(Arc<Snapshot>),
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+impl Daemon {
+    fn new(
+        config: PathBuf,
+        plan: Plan,
+        recorder: Recorder,
+    ) -> Result<(Self, mpsc::Receiver<News>, Pages), poller::SetupError> {
+        let (outbox, inbox) = mpsc::channel(NEWS);
+        let (metrics, metrics_page) = watch::channel(Bytes::new());
+        let (ready, ready_page) = watch::channel(false);
+        let mut daemon = Self {
+            config,
+            site: String::new(),
+            checks: Vec::new(),
+            running: BTreeMap::new(),
+            schedule: Schedule::new(status::host_seed()),
+            memory: Memory::default(),
+            awaited: std::collections::BTreeSet::new(),
+            awaits_vendor: false,
+            snapshot: None,
+            notices: Notices::default(),
+            recorder,
+            started: Instant::now(),
+            is_dirty: true,
+            outbox,
+            metrics,
+            ready,
+            runs: TaskTracker::new(),
+            helpers: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            polling: CancellationToken::new(),
+        };
+        daemon.adopt(plan)?;
+        daemon.recorder.reloaded(true);
+        Ok((daemon, inbox, Pages { metrics: metrics_page, ready: ready_page }))
+    }
+
+    /// Makes a plan the one that is followed: whole, or not at all.
+    fn adopt(&mut self, plan: Plan) -> Result<(), poller::SetupError> {
+        let poller = plan.telephony.map(Poller::new).transpose()?;
+        let old: BTreeMap<CheckId, &Check> =
+            self.checks.iter().map(|check| (check.id(), check)).collect();
+        let is_kept =
+            |check: &Check| old.get(&check.id()).is_some_and(|before| before.is_unchanged(check));
+        let kept: std::collections::BTreeSet<CheckId> =
+            plan.checks.iter().filter(|check| is_kept(check)).map(Check::id).collect();
+        // What is gone, or is now another check, takes back what it created.
+        for (id, run) in &self.running {
+            if !kept.contains(id) {
+                run.cancel();
+            }
+        }
+        self.memory.retain(|id| kept.contains(id));
+        let fresh = plan.checks.iter().map(Check::id).filter(|id| !kept.contains(id));
+        self.awaited.retain(|id| kept.contains(id));
+        self.awaited.extend(fresh);
+        let entries = plan.checks.iter().map(|check| (check.id(), check.interval));
+        self.schedule.replace(entries, self.started.elapsed());
+        self.site = plan.site;
+        self.checks = plan.checks;
+        self.polling.cancel();
+        self.polling = self.stop.child_token();
+        if poller.is_none() {
+            self.snapshot = None;
+        }
+        self.awaits_vendor = poller.is_some() && self.snapshot.is_none();
+        if let Some(poller) = poller {
+            let before = self.snapshot.clone().unwrap_or_default();
+            let polling = poll(poller, before, self.outbox.clone(), self.polling.clone());
+            self.helpers.spawn(polling);
+        }
+        self.is_dirty = true;
+        Ok(())
+    }
+
+    async fn live(&mut self, inbox: &mut mpsc::Receiver<News>, signals: &mut Signals) {
+        let mut rendering = tokio::time::interval(RENDERING);
+        rendering.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let watchdog = sd_notify::watchdog_enabled();
+        let mut feeding = tokio::time::interval(watchdog.unwrap_or(Duration::MAX / 4) / 2);
+        loop {
+            let next = self.schedule.next().map(|due| self.started + due);
+            let next = next.unwrap_or_else(|| Instant::now() + IDLE);
+            tokio::select! {
+                () = tokio::time::sleep_until(next.into()) => self.start_due(),
+                Some(news) = inbox.recv() => self.hear(news),
+                _ = rendering.tick() => self.render_if_due(),
+                _ = feeding.tick(), if watchdog.is_some() => notify(&[NotifyState::Watchdog]),
+                _ = signals.hangup.recv() => self.reload(),
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
+            }
+        }
+    }
+
+    fn start_due(&mut self) {
+        let due = self.schedule.due(self.started.elapsed());
+        for id in due.skipped {
+            self.recorder.skipped(&id);
+        }
+        for id in due.run {
+            let check = self.checks.iter().find(|check| check.id() == id).cloned();
+            match check {
+                // A run that was called off by a reload may still be cleaning up.
+                Some(_) if self.running.contains_key(&id) => self.schedule.finished(&id),
+                Some(check) => self.start(id, check),
+                None => {}
+            }
+        }
+    }
+
+    fn start(&mut self, id: CheckId, check: Check) {
+        let cancel = CancellationToken::new();
+        self.running.insert(id.clone(), cancel.clone());
+        let outbox = self.outbox.clone();
+        self.runs.spawn(async move {
+            let observations = driver::observe(&check, &cancel, None).await;
+            // The daemon is gone only when the process is about to be.
+            let _ = outbox.send(News::Ran { id, observations }).await;
+        });
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Ran { id, observations } => {
+                self.schedule.finished(&id);
+                let was_called_off =
+                    self.running.remove(&id).is_some_and(|cancel| cancel.is_cancelled());
+                for observation in &observations {
+                    self.recorder.ran(observation);
+                }
+                if !was_called_off && self.checks.iter().any(|check| check.id() == id) {
+                    self.awaited.remove(&id);
+                    self.memory.record(&id, observations);
+                }
+            }
+            News::Polled(snapshot) => {
+                self.awaits_vendor = false;
+                self.snapshot = Some(snapshot);
+            }
+        }
+        self.is_dirty = true;
+        if self.awaited.is_empty() && !self.awaits_vendor {
+            self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
+        }
+    }
+
+    /// A file that does not validate changes nothing.
+    fn reload(&mut self) {
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            notify(&[NotifyState::Reloading, now]);
+        }
+        let problem = match config::load(&self.config, &Surroundings::of_process()) {
+            Ok(plan) => self.adopt(plan).err().map(|error| error.to_string()),
+            Err(error) => Some(error.summary()),
+        };
+        self.recorder.reloaded(problem.is_none());
+        match problem {
+            None => tracing::info!(checks = self.checks.len(), "configuration reloaded"),
+            Some(problem) => {
+                tracing::error!(problem, "the configuration is wrong: the old one stays");
+            }
+        }
+        self.render();
+        notify(&[NotifyState::Ready]);
+    }
+
+    fn render_if_due(&mut self) {
+        // States grow old by themselves, so the pages are made anew even when nothing happened.
+        if self.is_dirty || self.recorder.is_due() {
+            self.render();
+        }
+    }
+
+    fn render(&mut self) {
+        self.is_dirty = false;
+        let now = SystemTime::now();
+        let evidence = self.memory.evidence(&self.checks, self.snapshot.as_ref(), now);
+        let diagnosis = diagnose(&evidence, RULES);
+        if *self.ready.borrow() {
+            self.notices.tell(&diagnosis);
+            notify(&[NotifyState::Status(diagnosis.verdict.label())]);
+        }
+        let mut text = metrics::encode(&self.site, &evidence, &diagnosis);
+        text.push_str(&self.recorder.render());
+        self.metrics.send_replace(text.into());
+    }
+
+    /// Calls every exchange off, and waits for them to take back what they created; a second
+    /// signal ends the waiting.
+    async fn shut_down(&mut self, inbox: &mut mpsc::Receiver<News>, signals: &mut Signals) {
+        notify(&[NotifyState::Stopping]);
+        tracing::info!(running = self.running.len(), "stopping");
+        for cancel in self.running.values() {
+            cancel.cancel();
+        }
+        self.runs.close();
+        let deadline = tokio::time::sleep(LONGEST_SHUTDOWN);
+        let mut deadline = std::pin::pin!(deadline);
+        loop {
+            tokio::select! {
+                () = self.runs.wait() => break,
+                Some(news) = inbox.recv() => self.hear(news),
+                () = signals.end() => break,
+                () = &mut deadline => break,
+            }
+        }
+        while let Ok(news) = inbox.try_recv() {
+            self.hear(news);
+        }
+        self.stop.cancel();
+        tracing::info!("stopped");
+    }
+}
+
+/// Reads the vendor's state at its interval, until it is called off.
+async fn poll(
+    poller: Poller,
+    mut snapshot: Arc<Snapshot>,
+    outbox: mpsc::Sender<News>,
+    stop: CancellationToken,
+) {
+    loop {
+        let read = tokio::select! {
+            read = poller.read(&snapshot) => read,
+            () = stop.cancelled() => return,
+        };
+        snapshot = Arc::new(read);
+        if outbox.send(News::Polled(Arc::clone(&snapshot))).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(poller.interval()) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+fn notify(state: &[NotifyState<'_>]) {
+    // Nobody listens where there is no systemd.
+    let _ = sd_notify::notify(state);
+}
+
+/// How many pieces of news may wait; more make their tasks wait.
+const NEWS: usize = 1024;
+/// How often the pages are made anew at most.
+const RENDERING: Duration = Duration::from_millis(500);
+/// How long nothing is due where there is nothing to do.
+const IDLE: Duration = Duration::from_secs(3600);
+/// An exchange takes at most 5 s to clean up; a service manager kills after more.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(8);

@@ -1,0 +1,41 @@
+//! What the log says of findings: each when it appears and when it is gone, and nothing between.
+
+use std::collections::BTreeSet;
+
+use crate::diagnosis::{Diagnosis, Severity, Verdict};
+
+/// What the log has said so far.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    verdict: Option<Verdict>,
+    findings: BTreeSet<(&'static str, String)>,
+}
+
+impl Notices {
+    /// Says what has changed (I5). The subjects of findings may come from the vendor, so they are
+    /// shown at debug only.
+    pub(super) fn tell(&mut self, diagnosis: &Diagnosis) {
+        let mut current = BTreeSet::new();
+        for finding in &diagnosis.findings {
+            let key = (finding.rule, finding.subject.clone());
+            if !self.findings.contains(&key) {
+                let (rule, owner) = (finding.rule, finding.owner.label());
+                if finding.severity == Severity::Info {
+                    tracing::info!(rule, owner, "finding");
+                } else {
+                    tracing::warn!(rule, owner, severity = finding.severity.label(), "finding");
+                }
+                tracing::debug!(rule, subject = finding.subject, "subject of the finding");
+            }
+            current.insert(key);
+        }
+        for (rule, _) in self.findings.difference(&current) {
+            tracing::info!(rule, "finding gone");
+        }
+        self.findings = current;
+        if self.verdict != Some(diagnosis.verdict) {
+            tracing::info!(verdict = diagnosis.verdict.label(), "verdict");
+            self.verdict = Some(diagnosis.verdict);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The daemon's own counters, and what it knows of its host.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use branchline_probes::{Observation, sip_register};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::check::CheckId;
+use crate::poller;
+
+/// The daemon's own series.
+pub(super) struct Recorder {
+    handle: PrometheusHandle,
+    rendered: Instant,
+}
+
+impl Recorder {
+    /// Makes the process record its series, once.
+    pub(super) fn install() -> Self {
+        static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+        let handle = HANDLE.get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            // It fails where somebody else records already; then our page lacks these series.
+            let _ = metrics::set_global_recorder(recorder);
+            describe();
+            handle
+        });
+        gauge!("branchline_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        Self { handle: handle.clone(), rendered: Instant::now() }
+    }
+
+    /// Notes one exchange.
+    pub(super) fn ran(&self, observation: &Observation) {
+        let probe = observation.probe;
+        counter!("branchline_exchanges_total", "probe" => probe).increment(1);
+        if let Some(failure) = observation.failure() {
+            let reason = failure.label();
+            counter!("branchline_failures_total", "probe" => probe, "reason" => reason)
+                .increment(1);
+        }
+        for (reason, count) in &observation.outcome.ignored {
+            let labels = [("probe", probe), ("reason", reason.label())];
+            counter!("branchline_ignored_packets_total", &labels).increment(*count);
+        }
+        if observation.outcome.facts.read(&sip_register::REMOVED) == Some(false) {
+            tracing::warn!(
+                target_name = observation.target,
+                "the registrar did not confirm that our contact is gone; it expires by itself"
+            );
+        }
+    }
+
+    /// Notes a run that was due while the one before was still going on.
+    pub(super) fn skipped(&self, id: &CheckId) {
+        counter!("branchline_skipped_runs_total", "module" => id.module.to_string(),
+            "target" => id.target.to_string())
+        .increment(1);
+    }
+
+    /// Notes how a reload went.
+    pub(super) fn reloaded(&self, is_success: bool) {
+        gauge!("branchline_config_last_reload_successful").set(f64::from(u8::from(is_success)));
+        if is_success {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            gauge!("branchline_config_last_reload_success_timestamp_seconds")
+                .set(now.as_secs_f64());
+        }
+    }
+
+    /// Whether the page has not been made anew for a while.
+    pub(super) fn is_due(&self) -> bool {
+        self.rendered.elapsed() >= LONGEST_UNRENDERED
+    }
+
+    /// The series as text.
+    pub(super) fn render(&mut self) -> String {
+        self.rendered = Instant::now();
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}
+
+/// What tells this host's schedule from that of others: the machine's id where it has one.
+pub(super) fn host_seed() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    std::fs::read("/etc/machine-id").unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}
+
+fn describe() {
+    describe_gauge!("branchline_build_info", "The version of this program.");
+    describe_counter!("branchline_exchanges_total", "Exchanges that have ended.");
+    describe_counter!("branchline_failures_total", "Exchanges that have failed, by reason.");
+    describe_counter!(
+        "branchline_ignored_packets_total",
+        "Packets that were not taken for the answer, by reason."
+    );
+    describe_counter!(
+        "branchline_skipped_runs_total",
+        "Runs that were due while the one before was still going on."
+    );
+    describe_gauge!(
+        "branchline_config_last_reload_successful",
+        "1 if the last reload of the configuration was successful, 0 if the old one stayed."
+    );
+    describe_gauge!(
+        "branchline_config_last_reload_success_timestamp_seconds",
+        "When the configuration was last read successfully."
+    );
+    poller::describe_metrics();
+}
+
+const LONGEST_UNRENDERED: Duration = Duration::from_secs(5);

@@ -1,0 +1,196 @@
+//! JSON: one observation as one object, and one report as one document.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use branchline_probes::{FactValue, Foreign, Observation};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::diagnosis::Finding;
+use crate::report::Report;
+use crate::telephony::{ApiProblem, Part, Reference, Snapshot};
+
+/// The name and version of the report's shape.
+pub const SCHEMA: &str = "branchline/report/1";
+
+/// One observation as one object.
+#[must_use]
+pub fn observation(observation: &Observation) -> Value {
+    let Observation { probe, module, target, site, address, transport, outcome, .. } = observation;
+    let phases: Vec<Value> = outcome
+        .phases
+        .iter()
+        .map(|(phase, took)| json!({ "phase": phase.label(), "seconds": took.as_secs_f64() }))
+        .collect();
+    let failure = outcome.failure.as_ref().map(|(stage, failure)| {
+        json!({
+            "reason": failure.label(),
+            "stage": stage.label(),
+            "message": failure.to_string(),
+            "by": failure.by(),
+        })
+    });
+    let facts: Map<String, Value> =
+        outcome.facts.iter().map(|(spec, value)| (spec.name.to_owned(), fact(value))).collect();
+    let ignored: BTreeMap<&str, u64> =
+        outcome.ignored.iter().map(|(reason, count)| (reason.label(), *count)).collect();
+    ordered([
+        ("probe", json!(probe)),
+        ("module", json!(module)),
+        ("target", json!(target)),
+        ("site", json!(site)),
+        ("address", json!(address)),
+        ("transport", json!(transport.label())),
+        ("started", json!(time(observation.started))),
+        ("elapsed_seconds", json!(observation.elapsed.as_secs_f64())),
+        ("success", json!(outcome.failure.is_none())),
+        ("failure", json!(failure)),
+        ("phases", json!(phases)),
+        ("facts", Value::Object(facts)),
+        ("ignored", json!(ignored)),
+    ])
+}
+
+/// One report as one document, indented.
+#[must_use]
+pub fn report(report: &Report) -> String {
+    let diagnosis = &report.diagnosis;
+    let document = ordered([
+        ("schema", json!(SCHEMA)),
+        ("site", json!(report.site)),
+        ("profile", json!(report.profile)),
+        ("started", json!(time(report.started))),
+        ("elapsed_seconds", json!(report.elapsed.as_secs_f64())),
+        ("verdict", json!(diagnosis.verdict.label())),
+        ("findings", diagnosis.findings.iter().map(finding).collect()),
+        (
+            "unexplained",
+            diagnosis
+                .unexplained
+                .iter()
+                .map(|it| json!({ "ref": it.reference, "text": it.text }))
+                .collect(),
+        ),
+        ("open", json!(diagnosis.open)),
+        ("observations", report.observations.iter().map(|it| observation(it)).collect()),
+        ("state", report.state.as_deref().map_or(Value::Null, state)),
+    ]);
+    format!("{document:#}\n")
+}
+
+fn finding(finding: &Finding) -> Value {
+    let evidence: Vec<Value> = finding
+        .evidence
+        .iter()
+        .map(|it| json!({ "kind": it.kind.label(), "ref": it.reference, "text": it.text }))
+        .collect();
+    ordered([
+        ("rule", json!(finding.rule)),
+        ("severity", json!(finding.severity.label())),
+        ("owner", json!(finding.owner.label())),
+        ("subject", json!(finding.subject)),
+        ("summary", json!(finding.summary)),
+        ("evidence", json!(evidence)),
+        ("next_step", json!(finding.next_step)),
+        ("explains", json!(finding.explains)),
+    ])
+}
+
+fn fact(value: &FactValue) -> Value {
+    match value {
+        FactValue::Count(count) => json!(count),
+        FactValue::Seconds(duration) => json!(duration.as_secs_f64()),
+        FactValue::Flag(flag) => json!(flag),
+        FactValue::Word(word) => json!(word),
+        FactValue::Address(address) => json!(address),
+        FactValue::Text(text) => json!(text.as_str()),
+        FactValue::Texts(texts) => texts.iter().map(Foreign::as_str).collect(),
+    }
+}
+
+fn state(state: &Snapshot) -> Value {
+    let edges = part(&state.edges, |edge| {
+        thing(
+            &edge.reference,
+            edge.state.label(),
+            &edge.raw,
+            [
+                ("edge_group", reference(edge.edge_group.as_ref())),
+                ("site", reference(edge.site.as_ref())),
+            ],
+        )
+    });
+    let edge_groups = part(&state.edge_groups, |group| {
+        thing(&group.reference, group.state.label(), &group.raw, [])
+    });
+    let trunks = part(&state.trunks, |trunk| {
+        thing(
+            &trunk.reference,
+            trunk.state.label(),
+            &trunk.raw,
+            [
+                ("kind", json!(trunk.kind.as_str())),
+                ("registration", json!(trunk.registration.label())),
+                ("problem", json!(trunk.problem.as_ref().map(Foreign::as_str))),
+                ("edge", reference(trunk.edge.as_ref())),
+                ("edge_group", reference(trunk.edge_group.as_ref())),
+            ],
+        )
+    });
+    let phones = part(&state.phones, |phone| {
+        let site = ("site", reference(phone.site.as_ref()));
+        thing(&phone.reference, phone.state.label(), &phone.raw, [site])
+    });
+    ordered([
+        ("edges", edges),
+        ("edge_groups", edge_groups),
+        ("trunks", trunks),
+        ("phones", phones),
+    ])
+}
+
+fn part<T>(part: &Part<T>, item: impl Fn(&T) -> Value) -> Value {
+    let problem = part.problem.as_ref().map(
+        |problem: &ApiProblem| json!({ "reason": problem.label(), "message": problem.to_string() }),
+    );
+    ordered([
+        ("read", json!(part.read.map(time))),
+        ("problem", json!(problem)),
+        ("items", part.items.iter().map(item).collect()),
+    ])
+}
+
+fn thing<const N: usize>(
+    reference: &Reference,
+    state: &'static str,
+    raw: &Foreign,
+    more: [(&'static str, Value); N],
+) -> Value {
+    let common = [
+        ("id", json!(reference.id.as_str())),
+        ("name", json!(reference.name.as_str())),
+        ("state", json!(state)),
+        ("raw", json!(raw.as_str())),
+    ];
+    common.into_iter().chain(more).map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn reference(reference: Option<&Reference>) -> Value {
+    json!(reference.map(|it| it.name.as_str()))
+}
+
+/// The keys in the order in which they stand here, which is the order in which one reads.
+fn ordered<const N: usize>(fields: [(&'static str, Value); N]) -> Value {
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// RFC 3339, in UTC, to the microsecond.
+fn time(time: SystemTime) -> impl Serialize {
+    let micros = |time: SystemTime| {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Timestamp::from_microsecond(i64::try_from(since.as_micros()).ok()?).ok()
+    };
+    micros(time).map(|stamp| format!("{stamp:.6}"))
+}

@@ -1,0 +1,273 @@
+//! Prometheus text of what was seen, what the vendor says and what it means.
+//!
+//! The series are made anew from the latest data, so that those of a removed target are gone with
+//! it. Every label value comes from the configuration or from a fixed set, never from a packet.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use branchline_probes::{FactValue, Observation, Verdict as Standing};
+
+use crate::correlation::{Case, Evidence};
+use crate::diagnosis::{Diagnosis, Verdict};
+use crate::telephony::{PhoneState, Registration, Snapshot, State};
+
+/// The exposition of one moment, in the text format 0.0.4.
+#[must_use]
+pub fn encode(site: &str, evidence: &Evidence, diagnosis: &Diagnosis) -> String {
+    let mut families = Families::default();
+    let mut checks: BTreeMap<_, Vec<&Case>> = BTreeMap::new();
+    for case in &evidence.cases {
+        checks.entry(&case.id).or_default().push(case);
+    }
+    for cases in checks.values() {
+        check(&mut families, cases);
+    }
+    conclusions(&mut families, site, diagnosis);
+    if let Some(state) = &evidence.state {
+        vendor(&mut families, site, state);
+        linked_trunks(&mut families, site, evidence, state);
+    }
+    families.write()
+}
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+/// One check: of several addresses the worst speaks for all, since phones meet it sooner or later.
+fn check(families: &mut Families, cases: &[&Case]) {
+    let worst = cases.iter().max_by_key(|case| {
+        let observation = &case.observation;
+        (observation.verdict(), observation.elapsed)
+    });
+    let Some(observation) = worst.map(|case| &case.observation) else { return };
+    let labels: Labels<'_> = vec![
+        ("probe", observation.probe),
+        ("module", &observation.module),
+        ("target", &observation.target),
+        ("site", &observation.site),
+    ];
+    match observation.verdict() {
+        Standing::Up => families.gauge(SUCCESS, &labels, 1.0),
+        Standing::Down => families.gauge(SUCCESS, &labels, 0.0),
+        Standing::Unknown => {}
+    }
+    families.gauge(DURATION, &labels, observation.elapsed.as_secs_f64());
+    families.gauge(TIMESTAMP, &labels, epoch_seconds(observation.started));
+    for (phase, took) in &observation.outcome.phases {
+        families.gauge(PHASE, &with(&labels, &[("phase", phase.label())]), took.as_secs_f64());
+    }
+    if let Some((stage, failure)) = &observation.outcome.failure {
+        let why = [("stage", stage.label()), ("reason", failure.label())];
+        families.gauge(FAILURE, &with(&labels, &why), 1.0);
+    }
+    facts(families, &labels, observation);
+    addresses(families, &labels, cases);
+}
+
+fn facts(families: &mut Families, labels: &Labels<'_>, observation: &Arc<Observation>) {
+    for (spec, value) in observation.outcome.facts.iter() {
+        let Some(name) = spec.metric else { continue };
+        let number = match value {
+            FactValue::Count(count) => *count as f64,
+            FactValue::Seconds(duration) => duration.as_secs_f64(),
+            FactValue::Flag(flag) => f64::from(u8::from(*flag)),
+            FactValue::Word(_)
+            | FactValue::Address(_)
+            | FactValue::Text(_)
+            | FactValue::Texts(_) => continue,
+        };
+        families.gauge(Family { name, help: spec.help }, labels, number);
+    }
+}
+
+fn addresses(families: &mut Families, labels: &Labels<'_>, cases: &[&Case]) {
+    for (family, is_it) in [("ip4", false), ("ip6", true)] {
+        let of_family = |case: &&&Case| {
+            case.observation.address.is_some_and(|address| address.is_ipv6() == is_it)
+        };
+        let count = cases.iter().filter(of_family).count();
+        if count > 0 {
+            let reachable = cases.iter().filter(of_family).filter(|case| case.is_up()).count();
+            let labels = with(labels, &[("family", family)]);
+            families.gauge(ADDRESSES, &labels, count as f64);
+            families.gauge(ADDRESSES_REACHABLE, &labels, reachable as f64);
+        }
+    }
+}
+
+fn conclusions(families: &mut Families, site: &str, diagnosis: &Diagnosis) {
+    for verdict in Verdict::ALL {
+        let is_it = f64::from(u8::from(verdict == diagnosis.verdict));
+        families.gauge(VERDICT, &vec![("verdict", verdict.label()), ("site", site)], is_it);
+    }
+    let mut findings: BTreeMap<_, f64> = BTreeMap::new();
+    for finding in &diagnosis.findings {
+        let key = (finding.rule, finding.owner.label(), finding.severity.label());
+        *findings.entry(key).or_default() += 1.0;
+    }
+    for ((rule, owner, severity), count) in findings {
+        let labels = vec![("rule", rule), ("owner", owner), ("severity", severity), ("site", site)];
+        families.gauge(FINDING, &labels, count);
+    }
+}
+
+fn vendor(families: &mut Families, site: &str, state: &Snapshot) {
+    let mut count = |family: Family, label: &'static str, word: &'static str, number: usize| {
+        families.gauge(family, &vec![(label, word), ("site", site)], number as f64);
+    };
+    let number = |is_it: &dyn Fn(State) -> bool, states: &mut dyn Iterator<Item = State>| {
+        states.filter(|state| is_it(*state)).count()
+    };
+    for wanted in State::ALL {
+        let is_it = |state: State| state == wanted;
+        let word = wanted.label();
+        if state.edges.read.is_some() {
+            let mut states = state.edges.items.iter().map(|edge| edge.state);
+            count(EDGES, "state", word, number(&is_it, &mut states));
+        }
+        if state.edge_groups.read.is_some() {
+            let mut states = state.edge_groups.items.iter().map(|group| group.state);
+            count(EDGE_GROUPS, "state", word, number(&is_it, &mut states));
+        }
+        if state.trunks.read.is_some() {
+            let mut states = state.trunks.items.iter().map(|trunk| trunk.state);
+            count(TRUNKS, "state", word, number(&is_it, &mut states));
+        }
+    }
+    if state.trunks.read.is_some() {
+        for wanted in Registration::ALL {
+            let trunks = state.trunks.items.iter();
+            let number = trunks.filter(|trunk| trunk.registration == wanted).count();
+            count(TRUNK_REGISTRATIONS, "registration", wanted.label(), number);
+        }
+    }
+    if state.phones.read.is_some() {
+        for wanted in PhoneState::ALL {
+            let number = state.phones.items.iter().filter(|phone| phone.state == wanted).count();
+            count(PHONES, "state", wanted.label(), number);
+        }
+    }
+    let reads = [
+        ("edges", state.edges.read),
+        ("edge_groups", state.edge_groups.read),
+        ("trunks", state.trunks.read),
+        ("phones", state.phones.read),
+    ];
+    for (part, read) in reads {
+        if let Some(read) = read {
+            families.gauge(STATE_READ, &vec![("part", part), ("site", site)], epoch_seconds(read));
+        }
+    }
+}
+
+/// Trunks that the configuration names; a state that the vendor does not tell has no series.
+fn linked_trunks(families: &mut Families, site: &str, evidence: &Evidence, state: &Snapshot) {
+    let mut names: Vec<&str> =
+        evidence.cases.iter().filter_map(|case| case.trunk.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let trunk = state.trunks.items.iter().find(|trunk| trunk.reference.is(name));
+        let Some(trunk) = trunk else { continue };
+        let labels = vec![("trunk", name), ("site", site)];
+        match trunk.state {
+            State::Up => families.gauge(TRUNK_UP, &labels, 1.0),
+            State::Down => families.gauge(TRUNK_UP, &labels, 0.0),
+            State::Unknown => {}
+        }
+        match trunk.registration {
+            Registration::Registered => families.gauge(TRUNK_REGISTERED, &labels, 1.0),
+            Registration::Unregistered => families.gauge(TRUNK_REGISTERED, &labels, 0.0),
+            Registration::NotApplicable | Registration::Unknown => {}
+        }
+    }
+}
+
+/// A metric's name and help.
+#[derive(Clone, Copy)]
+struct Family {
+    name: &'static str,
+    help: &'static str,
+}
+
+macro_rules! families {
+    ($($constant:ident = $name:literal, $help:literal;)*) => {
+        $(const $constant: Family = Family { name: $name, help: $help };)*
+    };
+}
+
+families! {
+    SUCCESS = "branchline_probe_success",
+        "1 if the last exchange succeeded, 0 if it failed; absent if this host could not tell";
+    DURATION = "branchline_probe_duration_seconds", "How long the last exchange took in all.";
+    TIMESTAMP = "branchline_probe_timestamp_seconds", "When the last exchange began.";
+    PHASE = "branchline_probe_phase_seconds", "How long each phase of the last exchange took.";
+    FAILURE = "branchline_probe_failure_info",
+        "Why the last exchange failed, and in which stage; absent if it succeeded.";
+    ADDRESSES = "branchline_probe_addresses", "Addresses of the target.";
+    ADDRESSES_REACHABLE = "branchline_probe_addresses_reachable",
+        "Addresses of the target with which the last exchange succeeded.";
+    VERDICT = "branchline_verdict", "1 for the verdict that holds.";
+    FINDING = "branchline_finding", "How many findings of a rule hold.";
+    EDGES = "branchline_edges", "Edges by normalised state.";
+    EDGE_GROUPS = "branchline_edge_groups", "Edge groups by normalised state.";
+    TRUNKS = "branchline_trunks", "Trunks by normalised state.";
+    TRUNK_REGISTRATIONS = "branchline_trunk_registrations", "Trunks by registration.";
+    TRUNK_UP = "branchline_trunk_up", "1 if the vendor calls a configured trunk up, 0 if down.";
+    TRUNK_REGISTERED = "branchline_trunk_registered",
+        "1 if the vendor calls a configured trunk registered, 0 if not; absent if it does not register.";
+    PHONES = "branchline_phones", "Phones by normalised state.";
+    STATE_READ = "branchline_telephony_read_timestamp_seconds",
+        "When a part of the vendor's state was last read whole.";
+}
+
+/// Samples by family, as the text format wants them: together, behind their help.
+#[derive(Default)]
+struct Families(BTreeMap<&'static str, (&'static str, String)>);
+
+impl Families {
+    fn gauge(&mut self, family: Family, labels: &Labels<'_>, value: f64) {
+        let samples = &mut self.0.entry(family.name).or_insert((family.help, String::new())).1;
+        samples.push_str(family.name);
+        for (index, (name, value)) in labels.iter().enumerate() {
+            samples.push_str(if index == 0 { "{" } else { "," });
+            samples.push_str(name);
+            samples.push_str("=\"");
+            escape(samples, value);
+            samples.push('"');
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        // Writing into a String cannot fail.
+        let _ = writeln!(samples, "{close} {value}");
+    }
+
+    fn write(self) -> String {
+        let mut text = String::new();
+        for (name, (help, samples)) in self.0 {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+            text.push_str(&samples);
+        }
+        text
+    }
+}
+
+fn escape(text: &mut String, value: &str) {
+    for character in value.chars() {
+        match character {
+            '\\' => text.push_str("\\\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str("\\n"),
+            _ => text.push(character),
+        }
+    }
+}
+
+fn with<'a>(labels: &Labels<'a>, more: &[(&'static str, &'a str)]) -> Labels<'a> {
+    labels.iter().chain(more).copied().collect()
+}
+
+fn epoch_seconds(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
+}

@@ -1,0 +1,178 @@
+//! The pages: `/metrics`, `/-/healthy`, `/-/ready` and a landing page, rendered before anybody
+//! asks, behind limits that a hostile client cannot talk away.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Where the pages are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// What the pages show, kept up to date by somebody else.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// The exposition, ready to be sent.
+    pub metrics: watch::Receiver<Bytes>,
+    /// Whether every check has run once.
+    pub ready: watch::Receiver<bool>,
+}
+
+/// Opens the listening sockets.
+///
+/// # Errors
+///
+/// The first address that cannot be listened on, and why.
+pub async fn bind(settings: &Settings) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+    let mut listeners = Vec::new();
+    for address in &settings.listen {
+        listeners.push(TcpListener::bind(address).await.map_err(|error| (*address, error))?);
+    }
+    Ok(listeners)
+}
+
+/// Serves the pages on one listener until `stop` fires.
+pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken) {
+    let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let router = router(pages, is_local);
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                // Beyond the limit a connection is closed at once: nobody waits in a queue.
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                let (router, stop) = (router.clone(), stop.clone());
+                tokio::spawn(async move {
+                    converse(stream, router, stop).await;
+                    drop(place);
+                });
+            }
+            // Out of file descriptors, most likely: let others finish first.
+            Err(_) => tokio::time::sleep(AFTER_ACCEPT_ERROR).await,
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_PATIENCE)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(MOST_HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        // A client that reads too slowly, or talks for ever, is cut off.
+        () = tokio::time::sleep(LONGEST_CONNECTION) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+fn router(pages: Pages, is_local: bool) -> Router {
+    Router::new()
+        .route("/", get(async || ([HTML], LANDING_PAGE)))
+        .route("/-/healthy", get(async || "Healthy\n"))
+        .route("/-/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(pages)
+        .layer(middleware::from_fn(move |request, next| guard(is_local, request, next)))
+}
+
+async fn ready(State(pages): State<Pages>) -> (StatusCode, &'static str) {
+    if *pages.ready.borrow() {
+        (StatusCode::OK, "Ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "Not every check has run yet\n")
+    }
+}
+
+async fn metrics(State(pages): State<Pages>) -> Response {
+    let body = pages.metrics.borrow().clone();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
+}
+
+/// Refuses a browser that was lured here under another name (DNS rebinding), and tells browsers
+/// to run nothing.
+async fn guard(is_local: bool, request: Request, next: Next) -> Result<Response, Infallible> {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if is_local && host.is_some_and(|host| !is_this_host(host)) {
+        return Ok(
+            (StatusCode::FORBIDDEN, Body::from("this name is not served here\n")).into_response()
+        );
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(response)
+}
+
+fn is_this_host(host: &str) -> bool {
+    let is_loopback = |text: &str| text.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || is_loopback(name)
+}
+
+const HTML: (header::HeaderName, &str) = (header::CONTENT_TYPE, "text/html; charset=utf-8");
+
+const LANDING_PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<title>branchline</title>\n\
+    <style>body{font-family:sans-serif;margin:2rem;max-width:40rem}</style>\n\
+    <h1>branchline</h1>\n\
+    <p>Voice-readiness agent of this branch office.</p>\n\
+    <ul>\n<li><a href=\"/metrics\">/metrics</a>: for Prometheus</li>\n\
+    <li><a href=\"/-/healthy\">/-/healthy</a>: the daemon runs</li>\n\
+    <li><a href=\"/-/ready\">/-/ready</a>: every check has run once</li>\n</ul>\n</html>\n";
+
+/// A client that has not said what it wants by then is no scraper.
+const HEADER_PATIENCE: Duration = Duration::from_secs(5);
+/// Longer than any scrape may take.
+const LONGEST_CONNECTION: Duration = Duration::from_secs(300);
+const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
+const MOST_CONNECTIONS: usize = 256;
+const MOST_HEADERS: usize = 64;
+/// hyper's own lower bound.
+const MOST_HEADER_BYTES: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::is_this_host;
+
+    // D-WEB-4
+    #[test]
+    fn only_names_of_the_loopback_are_this_host() {
+        for host in ["127.0.0.1", "127.0.0.1:9377", "localhost:9377", "[::1]:9377", "LocalHost"] {
+            assert!(is_this_host(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:9377", "192.0.2.1", "localhost.evil.example", ""]
+        {
+            assert!(!is_this_host(host), "{host}");
+        }
+    }
+}
