@@ -67,7 +67,6 @@ impl Named {
             .option("name", name)
             .option("type", kind)
             .option("recursion", "false")
-            .option("transport", "udp")
     }
 
     /// The same question by `dig`.
