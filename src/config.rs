@@ -4,10 +4,12 @@
 mod address;
 mod error;
 mod fingerprint;
+mod known;
 mod modules;
 mod reader;
 mod secret_source;
 mod show;
+mod surroundings;
 mod table;
 mod targets;
 mod telephony;
@@ -22,14 +24,15 @@ use branchline_probes::{Foreign, Kind, Module, OptionKey, Probe};
 use toml::de::DeTable;
 
 use self::address::Address;
+use self::known::Known;
 use self::reader::Reader;
-use self::table::{Known, Table};
+use self::table::Table;
 use crate::check::Check;
 use crate::poller;
 
 pub use self::error::ConfigError;
-pub use self::secret_source::Surroundings;
 pub use self::show::show;
+pub use self::surroundings::Surroundings;
 
 /// What is to be done, as the configuration means it.
 pub struct Plan {

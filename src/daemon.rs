@@ -4,7 +4,7 @@
 mod notice;
 mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -80,10 +80,11 @@ struct Daemon {
     config: PathBuf,
     site: String,
     checks: Vec<Check>,
+    index: BTreeMap<CheckId, usize>,
     running: BTreeMap<CheckId, CancellationToken>,
     schedule: Schedule,
     memory: Memory,
-    awaited: std::collections::BTreeSet<CheckId>,
+    awaited: BTreeSet<CheckId>,
     awaits_vendor: bool,
     snapshot: Option<Arc<Snapshot>>,
     notices: Notices,
@@ -141,10 +142,11 @@ impl Daemon {
             config,
             site: String::new(),
             checks: Vec::new(),
+            index: BTreeMap::new(),
             running: BTreeMap::new(),
             schedule: Schedule::new(status::host_seed()),
             memory: Memory::default(),
-            awaited: std::collections::BTreeSet::new(),
+            awaited: BTreeSet::new(),
             awaits_vendor: false,
             snapshot: None,
             notices: Notices::default(),
@@ -167,11 +169,11 @@ impl Daemon {
     /// Makes a plan the one that is followed: whole, or not at all.
     fn adopt(&mut self, plan: Plan) -> Result<(), poller::SetupError> {
         let poller = plan.telephony.map(Poller::new).transpose()?;
-        let old: BTreeMap<CheckId, &Check> =
-            self.checks.iter().map(|check| (check.id(), check)).collect();
-        let is_kept =
-            |check: &Check| old.get(&check.id()).is_some_and(|before| before.is_unchanged(check));
-        let kept: std::collections::BTreeSet<CheckId> =
+        let is_kept = |check: &Check| {
+            let before = self.index.get(&check.id()).map(|index| &self.checks[*index]);
+            before.is_some_and(|before| before.is_unchanged(check))
+        };
+        let kept: BTreeSet<CheckId> =
             plan.checks.iter().filter(|check| is_kept(check)).map(Check::id).collect();
         // What is gone, or is now another check, takes back what it created.
         for (id, run) in &self.running {
@@ -187,6 +189,7 @@ impl Daemon {
         self.schedule.replace(entries, self.started.elapsed());
         self.site = plan.site;
         self.checks = plan.checks;
+        self.index = self.checks.iter().map(Check::id).zip(0..).collect();
         self.polling.cancel();
         self.polling = self.stop.child_token();
         if poller.is_none() {
@@ -228,8 +231,7 @@ impl Daemon {
             self.recorder.skipped(&id);
         }
         for id in due.run {
-            let check = self.checks.iter().find(|check| check.id() == id).cloned();
-            match check {
+            match self.index.get(&id).map(|index| self.checks[*index].clone()) {
                 // A run that was called off by a reload may still be cleaning up.
                 Some(_) if self.running.contains_key(&id) => self.schedule.finished(&id),
                 Some(check) => self.start(id, check),
@@ -258,7 +260,7 @@ impl Daemon {
                 for observation in &observations {
                     self.recorder.ran(observation);
                 }
-                if !was_called_off && self.checks.iter().any(|check| check.id() == id) {
+                if !was_called_off && self.index.contains_key(&id) {
                     self.awaited.remove(&id);
                     self.memory.record(&id, observations);
                 }

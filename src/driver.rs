@@ -2,6 +2,7 @@
 //! exchanges that can do none of it.
 
 mod clock;
+mod event;
 mod leg;
 mod refusal;
 mod resolve;

@@ -69,11 +69,11 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let surroundings = Surroundings::of_process();
     match config::check_from_words(*probe, target, &arguments.options, &surroundings) {
         Ok(check) => run::with_runtime(ask(&check, arguments)),
-        Err(error) => match say::config_error(&error) {
+        Err(error) => {
+            let exit = say::config_error(&error);
             // There is no file that could be mended.
-            Exit::Configuration => Exit::Usage,
-            exit => exit,
-        },
+            if exit == Exit::Configuration { Exit::Usage } else { exit }
+        }
     }
 }
 

@@ -11,9 +11,10 @@ use branchline_probes::{
 };
 
 use super::fingerprint;
+use super::known::Known;
 use super::reader::{Reader, nearest, suggestion};
 use super::secret_source::SecretSource;
-use super::table::{Field, Known, Table};
+use super::table::{Field, Table};
 
 /// A module as it was declared.
 pub(super) struct Declared {

@@ -3,7 +3,7 @@
 use branchline_probes::Foreign;
 
 use super::error::{ConfigError, Place, Problem};
-use super::secret_source::Surroundings;
+use super::surroundings::Surroundings;
 
 /// What a reading has at hand, and what it found wrong so far.
 pub(super) struct Reader<'s> {

@@ -1,6 +1,5 @@
-//! `Surroundings` and `SecretSource`: what comes from outside the file, and secrets by reference.
+//! `SecretSource`: secrets by reference, and the files that hold them.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -8,44 +7,8 @@ use std::path::{Path, PathBuf};
 
 use branchline_probes::{Foreign, Secret};
 
+use super::known::Known;
 use super::reader::Reader;
-use super::table::Known;
-
-/// What comes from outside the file, as values: environment variables, `$CREDENTIALS_DIRECTORY`
-/// among them.
-pub struct Surroundings {
-    variables: BTreeMap<String, String>,
-    has_process: bool,
-}
-
-impl Surroundings {
-    /// Those of this process.
-    #[must_use]
-    pub const fn of_process() -> Self {
-        Self { variables: BTreeMap::new(), has_process: true }
-    }
-
-    /// None at all.
-    #[must_use]
-    pub const fn empty() -> Self {
-        Self { variables: BTreeMap::new(), has_process: false }
-    }
-
-    /// With one environment variable more, over one of the same name.
-    #[must_use]
-    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
-        self.variables.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
-    /// An environment variable; an empty one counts as not set.
-    #[must_use]
-    pub fn variable(&self, name: &str) -> Option<String> {
-        // A variable is looked up when it is wanted, so that no copy of the environment is kept.
-        let of_process = || self.has_process.then(|| std::env::var(name).ok()).flatten();
-        self.variables.get(name).cloned().or_else(of_process).filter(|value| !value.is_empty())
-    }
-}
 
 /// Where a secret is kept.
 pub(super) enum SecretSource {

@@ -8,21 +8,9 @@ use branchline_probes::{Foreign, FromOption, Kind, OptionKey, OptionValue};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::known::Known;
 use super::reader::{Reader, nearest};
 use super::secret_source::SecretSource;
-
-/// A key that a table can have, and a line that shows how it is written.
-#[derive(Clone)]
-pub(super) struct Known {
-    pub(super) name: &'static str,
-    pub(super) example: Cow<'static, str>,
-}
-
-impl Known {
-    pub(super) const fn new(name: &'static str, example: &'static str) -> Self {
-        Self { name, example: Cow::Borrowed(example) }
-    }
-}
 
 /// One table of the file.
 pub(super) struct Table<'a> {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use branchline_probes::{Foreign, Kind, OptionKey, show_duration};
 
 use super::address::Address;
+use super::known::Known;
 use super::modules::{self, Declared, LONGEST, Modules};
 use super::reader::Reader;
-use super::table::{Known, Table};
+use super::table::Table;
 use crate::check::Check;
 
 /// Reads every `[[targets]]`.

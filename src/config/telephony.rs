@@ -6,9 +6,10 @@ use std::time::Duration;
 use branchline_probes::{Foreign, Kind, OptionKey, Secret, show_duration};
 
 use super::address::check_host;
+use super::known::Known;
 use super::modules::LONGEST;
 use super::reader::{Reader, suggestion};
-use super::table::{Known, Table};
+use super::table::Table;
 use crate::poller::{Settings, region};
 
 /// Reads `[telephony]`; `None` where there is none.

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use branchline_probes::{Foreign, Kind, OptionKey};
 
+use super::known::Known;
 use super::reader::Reader;
-use super::table::{Known, Table};
+use super::table::Table;
 use crate::web::Settings;
 
 /// Reads `[web]`; without it the default holds.

@@ -135,12 +135,13 @@ const fn refusal_of_icmpv6(icmp_type: u8, code: u8) -> Option<Refusal> {
 /// A refusal that the kernel reports by an error number alone, as it does of a TCP reset.
 pub(super) fn refusal_of(error: &io::Error) -> Option<Refusal> {
     const UNREACHABLE: u8 = 3;
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Some(Refusal::Reset),
-        io::ErrorKind::HostUnreachable => {
-            Some(Refusal::Unreachable { network: false, icmp_type: UNREACHABLE, code: 1 })
-        }
-        _ => None,
+    let kind = error.kind();
+    if matches!(kind, io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) {
+        Some(Refusal::Reset)
+    } else if kind == io::ErrorKind::HostUnreachable {
+        Some(Refusal::Unreachable { network: false, icmp_type: UNREACHABLE, code: 1 })
+    } else {
+        None
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::clock::Clock;
-use super::leg::What;
+use super::event::What;
 use super::refusal::{self, Entry};
 
 /// A leg over TCP.

@@ -12,7 +12,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use super::clock::Clock;
-use super::leg::What;
+use super::event::What;
 use super::refusal::{self, Entry};
 
 /// A leg over UDP.

@@ -105,8 +105,7 @@ impl Page {
     fn labelled(&mut self, label: &str, text: &str) {
         let first = format!("  {label:<LABEL$}");
         let rest = " ".repeat(2 + LABEL);
-        let options =
-            textwrap::Options::new(self.width).initial_indent(&first).subsequent_indent(&rest);
+        let options = wrapping(self.width).initial_indent(&first).subsequent_indent(&rest);
         let filled = textwrap::fill(text, options);
         self.line(&filled);
     }
@@ -143,8 +142,7 @@ impl Page {
         self.blank();
         self.line(&format!("{BOLD}{title}{RESET}"));
         for item in items {
-            let options =
-                textwrap::Options::new(self.width).initial_indent("  - ").subsequent_indent("    ");
+            let options = wrapping(self.width).initial_indent("  - ").subsequent_indent("    ");
             let filled = textwrap::fill(&line(item), options);
             self.line(&filled);
         }
@@ -158,7 +156,7 @@ impl Page {
             let head = format!("{what:<name$}  {place:<address$}  {took:>8}");
             self.line(&format!("  {style}{word:<7}{RESET} {head}"));
             if !note.is_empty() {
-                let options = textwrap::Options::new(self.width)
+                let options = wrapping(self.width)
                     .initial_indent("          ")
                     .subsequent_indent("          ");
                 let filled = textwrap::fill(note, options);
@@ -196,12 +194,18 @@ impl Page {
             (Some(_), None) => tally.to_owned(),
         };
         let first = format!("  {name:<13}");
-        let options = textwrap::Options::new(self.width)
-            .initial_indent(&first)
-            .subsequent_indent("               ");
+        let options =
+            wrapping(self.width).initial_indent(&first).subsequent_indent("               ");
         let filled = textwrap::fill(&line, options);
         self.line(&filled);
     }
+}
+
+/// Names and addresses stay whole: lines break at spaces only.
+fn wrapping<'a>(width: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(width)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
 }
 
 struct Row {

@@ -42,7 +42,16 @@ fn finding(case: &Case) -> Option<Finding> {
             "have SHA-256 switched on at the registrar, or set allow_md5 = true in the module"
                 .to_owned(),
         ),
-        _ => return None,
+        Failure::Unresolved { .. }
+        | Failure::NoResponse { .. }
+        | Failure::Deadline { .. }
+        | Failure::Refused { .. }
+        | Failure::Rejected { .. }
+        | Failure::Misbehaved { .. }
+        | Failure::UnexpectedAnswer { .. }
+        | Failure::Cancelled
+        | Failure::Local { .. }
+        | Failure::Internal => return None,
     };
     let severity = if case.required { Severity::Blocking } else { Severity::Warning };
     Some(

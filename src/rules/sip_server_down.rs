@@ -20,19 +20,19 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn finding(case: &Case) -> Option<Finding> {
-    let summary = match case.failure()? {
-        Failure::Refused { peer, by, refusal: Refusal::Port | Refusal::Reset } => {
+    let failure = case.failure()?;
+    let summary =
+        if let Failure::Refused { peer, by, refusal: Refusal::Port | Refusal::Reset } = failure {
             // Another host that answers for the registrar is a filter, not the registrar.
             if by.is_some_and(|by| by != peer.ip()) {
                 return None;
             }
             format!("nobody serves SIP at {peer}")
-        }
-        Failure::Rejected { peer, code: code @ 500..600, reason } => {
+        } else if let Failure::Rejected { peer, code: code @ 500..600, reason } = failure {
             format!("the registrar at {peer} fails: {code} {reason}")
-        }
-        _ => return None,
-    };
+        } else {
+            return None;
+        };
     let severity = if case.required { Severity::Blocking } else { Severity::Warning };
     Some(
         Finding::new(&RULE, severity, Owner::Vendor, &case.id.target, summary)
