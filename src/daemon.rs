@@ -79,6 +79,7 @@ pub async fn run(config: PathBuf, plan: Plan) -> Result<(), StartError> {
 struct Daemon {
     config: PathBuf,
     site: String,
+    web: web::Settings,
     checks: Vec<Check>,
     index: BTreeMap<CheckId, usize>,
     running: BTreeMap<CheckId, CancellationToken>,
@@ -141,6 +142,7 @@ impl Daemon {
         let mut daemon = Self {
             config,
             site: String::new(),
+            web: plan.web.clone(),
             checks: Vec::new(),
             index: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -187,6 +189,9 @@ impl Daemon {
         self.awaited.extend(fresh);
         let entries = plan.checks.iter().map(|check| (check.id(), check.interval));
         self.schedule.replace(entries, self.started.elapsed());
+        if self.web != plan.web {
+            tracing::warn!("[web] has changed: the pages stay where they are until a restart");
+        }
         self.site = plan.site;
         self.checks = plan.checks;
         self.index = self.checks.iter().map(Check::id).zip(0..).collect();
@@ -209,7 +214,8 @@ impl Daemon {
         let mut rendering = tokio::time::interval(RENDERING);
         rendering.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let watchdog = sd_notify::watchdog_enabled();
-        let mut feeding = tokio::time::interval(watchdog.unwrap_or(Duration::MAX / 4) / 2);
+        // At half the time, so that one missed beat does no harm (sd_watchdog_enabled(3)).
+        let mut feeding = tokio::time::interval(watchdog.unwrap_or(IDLE) / 2);
         loop {
             let next = self.schedule.next().map(|due| self.started + due);
             let next = next.unwrap_or_else(|| Instant::now() + IDLE);

@@ -60,7 +60,7 @@ pub enum Failure {
     },
 
     /// The peer answered with an error of its protocol.
-    #[error("{peer} rejected the request: {code}{}", spaced(reason))]
+    #[error("{peer} answered {code}{}", spaced(reason))]
     Rejected {
         /// Who answered.
         peer: SocketAddr,

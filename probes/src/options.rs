@@ -40,6 +40,7 @@ impl Kind {
             Self::Count => "a whole number".to_owned(),
             Self::Duration => "a duration with its unit, such as \"8s\" or \"500ms\"".to_owned(),
             Self::Flag => "true or false".to_owned(),
+            Self::Word([word]) => format!("\"{word}\""),
             Self::Word(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", quoted.join(", "))

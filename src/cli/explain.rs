@@ -11,7 +11,7 @@ pub(super) fn run(id: Option<&str>) -> Exit {
         let widest = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or_default();
         for rule in RULES {
             let first = format!("{:widest$}  ", rule.id);
-            say::data(wrapped(&first, widest + 2, rule.meaning));
+            say::data(say::hanging(&first, widest + 2, rule.meaning));
         }
         return Exit::Success;
     };
@@ -42,15 +42,7 @@ fn page(rule: &Rule) -> String {
     ];
     for (label, part) in parts {
         // Writing into a String cannot fail.
-        let _ = write!(text, "{}", wrapped(&format!("  {label:<14}"), 16, part));
+        let _ = write!(text, "{}", say::hanging(&format!("  {label:<14}"), 16, part));
     }
     text
-}
-
-fn wrapped(first: &str, indent: usize, text: &str) -> String {
-    let rest = " ".repeat(indent);
-    let options = textwrap::Options::new(say::width().clamp(40, 120))
-        .initial_indent(first)
-        .subsequent_indent(&rest);
-    textwrap::fill(text, options) + "\n"
 }

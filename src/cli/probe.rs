@@ -1,8 +1,6 @@
 //! `branchline probe`: one exchange, now.
 
-use std::fmt::Write as _;
-
-use branchline_probes::{OptionSpec, PROBES, Probe, TIMEOUT, show_duration};
+use branchline_probes::{Kind, OptionSpec, PROBES, Probe, TIMEOUT, show_duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::check::Check;
@@ -106,40 +104,56 @@ async fn ask(check: &Check, arguments: &Arguments) -> Exit {
 }
 
 fn list() -> String {
-    let widest = PROBES.iter().map(|probe| probe.name().len()).max().unwrap_or_default();
-    let line = |probe: &&dyn Probe| format!("{:widest$}  {}\n", probe.name(), probe.about());
-    PROBES.iter().map(line).collect()
+    glossary(PROBES.iter().map(|probe| (probe.name(), probe.about().to_owned())).collect())
 }
 
 fn manual(probe: &dyn Probe) -> String {
-    let mut text = format!(
-        "{}: {}\n\nOptions, as --option KEY=VALUE or in a [modules.…] table:\n",
-        probe.name(),
-        probe.about()
-    );
     let timeout = show_duration(probe.timeout());
     let mut options: Vec<OptionSpec> = probe.options().to_vec();
     options.push(TIMEOUT.spec());
-    let widest = options.iter().map(|spec| spec.name.len()).max().unwrap_or_default();
-    for spec in options {
-        let is_timeout = spec.name == TIMEOUT.spec().name;
-        let default = spec.default.or(is_timeout.then_some(timeout.as_str()));
-        let default = match default {
-            Some(default) => format!("; default {default}"),
-            None if spec.required => "; required".to_owned(),
-            None => String::new(),
-        };
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "  {:widest$}  {}{default}", spec.name, spec.help);
-        let _ = writeln!(text, "  {:widest$}    takes {}", "", spec.kind.expected());
-    }
-    let widest = probe.facts().iter().map(|fact| fact.name.len()).max().unwrap_or_default();
-    text.push_str("\nFacts:\n");
-    for fact in probe.facts() {
-        let _ = writeln!(text, "  {:widest$}  {}", fact.name, fact.help);
-    }
-    let _ = write!(text, "\nIn a configuration:\n\n{}", probe.sample());
-    text
+    let options = options.iter().map(|spec| (spec.name, meaning(spec, &timeout)));
+    let facts = probe.facts().iter().map(|fact| (fact.name, fact.help.to_owned()));
+    format!(
+        "{}: {}\n\nOptions, as --option KEY=VALUE or in a [modules.…] table:\n{}\nFacts:\n{}\n\
+         In a configuration:\n\n{}",
+        probe.name(),
+        probe.about(),
+        glossary(options.collect()),
+        glossary(facts.collect()),
+        probe.sample()
+    )
+}
+
+fn meaning(spec: &OptionSpec, timeout: &str) -> String {
+    let is_timeout = spec.name == TIMEOUT.spec().name;
+    let default = match spec.default.or(is_timeout.then_some(timeout)) {
+        Some(default) => format!("; default {default}"),
+        None if spec.required => "; required".to_owned(),
+        None => String::new(),
+    };
+    let expected = match spec.kind {
+        Kind::Secret => {
+            "credential:NAME, file:PATH or env:NAME; in a configuration { credential = \"NAME\" } \
+             and so on"
+                .to_owned()
+        }
+        Kind::Text
+        | Kind::Count
+        | Kind::Duration
+        | Kind::Flag
+        | Kind::Word(_)
+        | Kind::Addresses => spec.kind.expected(),
+    };
+    format!("{} (takes {expected}{default})", spec.help)
+}
+
+/// Words in a column, what they mean in another.
+fn glossary(words: Vec<(&str, String)>) -> String {
+    let widest = words.iter().map(|(word, _)| word.len()).max().unwrap_or_default();
+    let line = |(word, meaning): &(&str, String)| {
+        say::hanging(&format!("  {word:widest$}  "), widest + 4, meaning)
+    };
+    words.iter().map(line).collect()
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

@@ -39,3 +39,14 @@ pub(super) fn plain(text: &str) -> String {
 pub(super) fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(terminal_size::Width(width), _)| width.into())
 }
+
+/// Text behind `first`, wrapped, its further lines indented.
+pub(super) fn hanging(first: &str, indent: usize, text: &str) -> String {
+    let rest = " ".repeat(indent);
+    let options = textwrap::Options::new(width().clamp(40, 120))
+        .initial_indent(first)
+        .subsequent_indent(&rest)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(text, options) + "\n"
+}
