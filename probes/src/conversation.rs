@@ -106,12 +106,16 @@ impl Request {
     pub(crate) fn poll(&mut self, peer: SocketAddr, now: Moment, deadline: Moment) -> Step {
         let transmissions = self.timer.transmissions();
         let waited = now.since(self.began);
+        // Asked before the timer, which counts what it lets go.
+        if now >= deadline && self.timer.end() > deadline + OPENING {
+            let awaited = self.awaited;
+            return Step::Over(Failure::Deadline { peer, awaited, transmissions, waited });
+        }
+        if now >= deadline {
+            return Step::Over(Failure::NoResponse { peer, transmissions, waited });
+        }
         match self.timer.due(now) {
             Due::GiveUp => Step::Over(Failure::NoResponse { peer, transmissions, waited }),
-            Due::Transmit | Due::Wait(_) if now >= deadline => {
-                let awaited = self.awaited;
-                Step::Over(Failure::Deadline { peer, awaited, transmissions, waited })
-            }
             Due::Transmit => {
                 Step::Output(Output::Transmit { leg: self.leg, bytes: self.bytes.clone() })
             }
@@ -139,3 +143,7 @@ impl Request {
         Some((now.since(sent), sent_stamp.and(stamp)))
     }
 }
+
+/// A schedule begins when its socket is open, a timeout before: one that is as long as the
+/// schedule does not cut it short by this much.
+const OPENING: Duration = Duration::from_millis(100);
