@@ -181,6 +181,11 @@ impl Exchange for StunExchange {
                 self.state = State::AwaitingSocket;
                 Output::Open(Leg { id: LEG, transport: Transport::Udp, peer })
             }
+            State::AwaitingSocket if now >= deadline => {
+                let (awaited, waited) = ("the socket", now.since(Moment::START));
+                self.finish(Err(Failure::Deadline { peer, awaited, transmissions: 0, waited }));
+                Output::Done(self.conversation.outcome.clone())
+            }
             State::AwaitingSocket => Output::Wait { until: deadline, reason: "the socket" },
             State::AwaitingResponse(request) => match request.poll(peer, now, deadline) {
                 Step::Output(output) => output,

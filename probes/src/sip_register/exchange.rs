@@ -131,6 +131,12 @@ impl Exchange for RegisterExchange {
                     self.state = State::AwaitingSocket;
                     return Output::Open(Leg { id: LEG, transport: Transport::Udp, peer });
                 }
+                State::AwaitingSocket if now >= deadline => {
+                    let (awaited, waited) = ("the socket", now.since(Moment::START));
+                    let failure = Failure::Deadline { peer, awaited, transmissions: 0, waited };
+                    self.hear_nothing(failure);
+                    continue;
+                }
                 State::AwaitingSocket => {
                     return Output::Wait { until: deadline, reason: "the socket" };
                 }
@@ -403,7 +409,10 @@ impl RegisterExchange {
                 }
                 self.finish();
             }
-            State::Begun | State::AwaitingSocket | State::Done => self.finish(),
+            State::Begun | State::AwaitingSocket | State::Done => {
+                self.conversation.fail(Phase::Register, failure);
+                self.finish();
+            }
         }
     }
 
