@@ -1,0 +1,421 @@
+//! `stun-binding` against published vectors, careless servers and forgers.
+
+mod desk;
+
+use branchline_probes::Ignored;
+use branchline_probes::stun_binding::{
+    ALTERNATE_SERVER, ERROR_CODE, MAPPED_ADDRESS, NAT, REWRITTEN, RTT, SOFTWARE, TRANSMISSIONS,
+};
+use branchline_probes::wire::stun::{Class, Malformed, binding_request, read_binding};
+use desk::{News, Run, Wanted, begin, millis, module, run, silence, world};
+
+const COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
+
+/// RFC 5769 §2.2: a response over IPv4.
+const RESPONSE_IPV4: &[u8] = &[
+    0x01, 0x01, 0x00, 0x3c, 0x21, 0x12, 0xa4, 0x42, 0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86,
+    0xfa, 0x87, 0xdf, 0xae, 0x80, 0x22, 0x00, 0x0b, 0x74, 0x65, 0x73, 0x74, 0x20, 0x76, 0x65, 0x63,
+    0x74, 0x6f, 0x72, 0x20, 0x00, 0x20, 0x00, 0x08, 0x00, 0x01, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43,
+    0x00, 0x08, 0x00, 0x14, 0x2b, 0x91, 0xf5, 0x99, 0xfd, 0x9e, 0x90, 0xc3, 0x8c, 0x74, 0x89, 0xf9,
+    0x2a, 0xf9, 0xba, 0x53, 0xf0, 0x6b, 0xe7, 0xd7, 0x80, 0x28, 0x00, 0x04, 0xc0, 0x7d, 0x4c, 0x96,
+];
+
+/// RFC 5769 §2.3: a response over IPv6.
+const RESPONSE_IPV6: &[u8] = &[
+    0x01, 0x01, 0x00, 0x48, 0x21, 0x12, 0xa4, 0x42, 0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86,
+    0xfa, 0x87, 0xdf, 0xae, 0x80, 0x22, 0x00, 0x0b, 0x74, 0x65, 0x73, 0x74, 0x20, 0x76, 0x65, 0x63,
+    0x74, 0x6f, 0x72, 0x20, 0x00, 0x20, 0x00, 0x14, 0x00, 0x02, 0xa1, 0x47, 0x01, 0x13, 0xa9, 0xfa,
+    0xa5, 0xd3, 0xf1, 0x79, 0xbc, 0x25, 0xf4, 0xb5, 0xbe, 0xd2, 0xb9, 0xd9, 0x00, 0x08, 0x00, 0x14,
+    0xa3, 0x82, 0x95, 0x4e, 0x4b, 0xe6, 0x7b, 0xf1, 0x17, 0x84, 0xc9, 0x7c, 0x82, 0x92, 0xc2, 0x75,
+    0xbf, 0xe3, 0xed, 0x41, 0x80, 0x28, 0x00, 0x04, 0xc8, 0xfb, 0x0b, 0x4c,
+];
+
+const SUCCESS: [u8; 2] = [0x01, 0x01];
+const ERROR: [u8; 2] = [0x01, 0x11];
+
+/// An attribute, padded with zeros to a multiple of four.
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(value.len()).expect("it is short");
+    let mut bytes = [kind.to_be_bytes(), length.to_be_bytes()].concat();
+    bytes.extend_from_slice(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// XOR-MAPPED-ADDRESS over IPv4.
+fn xor_mapped(address: [u8; 4], port: u16) -> Vec<u8> {
+    let mut value = vec![0, 1];
+    value.extend((port ^ 0x2112).to_be_bytes());
+    value.extend(address.iter().zip(COOKIE).map(|(byte, mask)| byte ^ mask));
+    attribute(0x0020, &value)
+}
+
+/// MAPPED-ADDRESS over IPv4.
+fn mapped(address: [u8; 4], port: u16) -> Vec<u8> {
+    attribute(0x0001, &[&[0, 1], &port.to_be_bytes()[..], &address].concat())
+}
+
+/// A message that answers `request`, with the attributes that are given.
+fn message(kind: [u8; 2], request: &[u8], attributes: &[Vec<u8>]) -> Vec<u8> {
+    let body = attributes.concat();
+    let length = u16::try_from(body.len()).expect("it is short");
+    [&kind, &length.to_be_bytes()[..], &COOKIE, &request[8..20], &body].concat()
+}
+
+/// A good answer: we are seen from 203.0.113.5:40112.
+fn truth(request: &[u8]) -> Vec<u8> {
+    message(SUCCESS, request, &[xor_mapped([203, 0, 113, 5], 40_112)])
+}
+
+fn ask(answers: impl FnMut(usize, &[u8]) -> Vec<Vec<u8>>) -> Run {
+    run(begin(&*module("stun-binding", &[]), 7).as_mut(), &mut world(answers))
+}
+
+/// Sends `forgery` before the truth and asserts that only the truth was taken.
+fn assert_ignored(reason: Ignored, forge: impl Fn(&[u8]) -> Vec<u8>) {
+    let result = ask(|_, request| vec![forge(request), truth(request)]);
+
+    assert_eq!(result.label(), "");
+    assert_eq!(
+        result.outcome.facts.read(&MAPPED_ADDRESS),
+        Some("203.0.113.5:40112".parse().expect("an address"))
+    );
+    assert_eq!(result.ignored(reason), 1, "{:?}", result.outcome.ignored);
+}
+
+/// A lie that would be taken were it not for what the test breaks in it.
+fn lie(request: &[u8]) -> Vec<u8> {
+    message(SUCCESS, request, &[xor_mapped([6, 6, 6, 6], 666)])
+}
+
+#[test]
+fn rfc_5769_section_2_2_reads_as_published() {
+    let binding = read_binding(RESPONSE_IPV4).unwrap();
+
+    assert_eq!(binding.class, Class::Success);
+    assert!(binding.is_binding);
+    assert_eq!(binding.xor_mapped, Some("192.0.2.1:32853".parse().unwrap()));
+    assert_eq!(binding.software.as_deref(), Some(&b"test vector"[..]));
+    assert_eq!(binding.transaction, RESPONSE_IPV4[8..20]);
+    assert!(!binding.has_unknown_required);
+}
+
+#[test]
+fn rfc_5769_section_2_3_reads_as_published() {
+    let binding = read_binding(RESPONSE_IPV6).unwrap();
+
+    let expected = "[2001:db8:1234:5678:11:2233:4455:6677]:32853".parse().unwrap();
+    assert_eq!(binding.xor_mapped, Some(expected));
+}
+
+// D-STUN-2
+#[test]
+fn one_flipped_bit_in_the_header_or_any_value_of_a_published_vector_is_seen() {
+    for index in [0..20, 24..36, 40..48, 52..72, 76..80].into_iter().flatten() {
+        for bit in 0..8 {
+            let mut bytes = RESPONSE_IPV4.to_vec();
+            bytes[index] ^= 1 << bit;
+
+            assert!(read_binding(&bytes).is_err(), "bit {bit} of byte {index}");
+        }
+    }
+}
+
+// D-STUN-2
+#[test]
+fn a_message_that_is_cut_or_lengthened_anywhere_is_none() {
+    for length in 0..RESPONSE_IPV4.len() {
+        assert!(read_binding(&RESPONSE_IPV4[..length]).is_err(), "{length} bytes");
+    }
+    for surplus in 1..8 {
+        let longer = [RESPONSE_IPV4, &vec![0; surplus]].concat();
+        assert_eq!(read_binding(&longer), Err(Malformed::NotStun), "{surplus} more");
+    }
+    for length in [1_u8, 2, 3, 5, 6, 7] {
+        let body = vec![0; usize::from(length)];
+        let odd = [&SUCCESS, &[0, length][..], &COOKIE, &[7; 12], &body].concat();
+        assert!(read_binding(&odd).is_err(), "odd length {length}");
+    }
+}
+
+#[test]
+fn an_answer_tells_the_mapped_address_and_the_nat() {
+    let result = ask(|_, request| vec![truth(request)]);
+
+    assert_eq!(result.label(), "");
+    assert_eq!(result.outcome.facts.read(&NAT), Some(true));
+    assert_eq!(result.outcome.facts.read(&RTT), Some(millis(20)));
+    assert_eq!(result.outcome.facts.read(&TRANSMISSIONS), Some(1));
+    assert_eq!(result.outcome.facts.read(&REWRITTEN), None);
+}
+
+#[test]
+fn seen_from_its_own_address_there_is_no_nat() {
+    let own = |request: &[u8]| message(SUCCESS, request, &[xor_mapped([198, 51, 100, 7], 40_112)]);
+
+    let result = ask(|_, request| vec![own(request)]);
+
+    assert_eq!(result.outcome.facts.read(&NAT), Some(false));
+}
+
+// D-STUN-1
+#[test]
+fn an_answer_with_another_transaction_id_is_ignored() {
+    for index in 8..20 {
+        assert_ignored(Ignored::Mismatch, |request| {
+            let mut bytes = lie(request);
+            bytes[index] ^= 1;
+            bytes
+        });
+    }
+}
+
+// D-STUN-1
+#[test]
+fn an_answer_with_another_method_is_ignored() {
+    assert_ignored(Ignored::Unasked, |request| {
+        message([0x01, 0x03], request, &[xor_mapped([6, 6, 6, 6], 666)])
+    });
+}
+
+// D-STUN-1
+#[test]
+fn a_request_and_an_indication_are_no_answers() {
+    for kind in [[0x00, 0x01], [0x00, 0x11]] {
+        assert_ignored(Ignored::Unasked, |request| {
+            message(kind, request, &[xor_mapped([6, 6, 6, 6], 666)])
+        });
+    }
+}
+
+// D-STUN-1
+#[test]
+fn our_own_request_sent_back_is_no_answer() {
+    assert_ignored(Ignored::Unasked, <[u8]>::to_vec);
+}
+
+// D-STUN-1
+#[test]
+fn an_answer_without_the_magic_cookie_is_ignored() {
+    assert_ignored(Ignored::Malformed, |request| {
+        let mut bytes = lie(request);
+        bytes[4] ^= 0x80;
+        bytes
+    });
+}
+
+// D-STUN-1
+#[test]
+fn an_answer_from_another_address_or_port_is_ignored() {
+    for stranger in ["192.0.2.11:5060", "192.0.2.10:5061"] {
+        let from = stranger.parse().unwrap();
+        let mut world = |wanted: Wanted<'_>| match wanted {
+            Wanted::Open(_) => vec![(desk::OPENING, News::Connected)],
+            Wanted::Bytes(_, request) => vec![
+                (millis(1), News::Heard { from, bytes: lie(request) }),
+                (millis(2), News::answer(truth(request))),
+            ],
+        };
+
+        let result = run(begin(&*module("stun-binding", &[]), 7).as_mut(), &mut world);
+
+        assert_eq!(result.fact("mapped_address").unwrap(), "Address(203.0.113.5:40112)");
+        assert_eq!(result.ignored(Ignored::Stranger), 1);
+    }
+}
+
+// D-STUN-1
+#[test]
+fn of_attributes_that_come_twice_the_first_counts() {
+    let twice = |request: &[u8]| {
+        let first = [
+            xor_mapped([203, 0, 113, 5], 1),
+            xor_mapped([6, 6, 6, 6], 666),
+            mapped([203, 0, 113, 5], 1),
+            mapped([6, 6, 6, 6], 666),
+            attribute(0x8022, b"first"),
+            attribute(0x8022, b"second"),
+        ];
+        message(SUCCESS, request, &first)
+    };
+
+    let result = ask(|_, request| vec![twice(request)]);
+
+    assert_eq!(result.fact("mapped_address").unwrap(), "Address(203.0.113.5:1)");
+    assert_eq!(result.outcome.facts.read(&REWRITTEN), Some(false));
+    assert_eq!(result.outcome.facts.read(&SOFTWARE).unwrap().as_str(), "first");
+}
+
+// D-STUN-1, RFC 8489 §14.5
+#[test]
+fn attributes_behind_an_integrity_attribute_are_not_read() {
+    for (integrity, length) in [(0x0008, 20), (0x001C, 32)] {
+        let behind = |request: &[u8]| {
+            let attributes = [
+                mapped([203, 0, 113, 5], 9),
+                attribute(integrity, &vec![0; length]),
+                xor_mapped([6, 6, 6, 6], 666),
+                attribute(0x7FFE, b"????"),
+            ];
+            message(SUCCESS, request, &attributes)
+        };
+
+        let result = ask(|_, request| vec![behind(request)]);
+
+        assert_eq!(result.label(), "", "{integrity:#06x}: {:?}", result.outcome);
+        assert_eq!(result.fact("mapped_address").unwrap(), "Address(203.0.113.5:9)");
+    }
+}
+
+// D-STUN-2
+#[test]
+fn an_answer_with_an_unknown_attribute_that_must_be_understood_is_ignored() {
+    for kind in [SUCCESS, ERROR] {
+        assert_ignored(Ignored::Malformed, |request| {
+            message(kind, request, &[attribute(0x7FFE, b"new!"), xor_mapped([6, 6, 6, 6], 666)])
+        });
+    }
+}
+
+#[test]
+fn an_unknown_attribute_that_may_be_ignored_is() {
+    let odd = |request: &[u8]| {
+        message(SUCCESS, request, &[attribute(0xC001, b"x"), xor_mapped([203, 0, 113, 5], 2)])
+    };
+
+    let result = ask(|_, request| vec![odd(request)]);
+
+    assert_eq!(result.fact("mapped_address").unwrap(), "Address(203.0.113.5:2)");
+}
+
+// D-STUN-2
+#[test]
+fn an_answer_with_a_wrong_fingerprint_is_ignored() {
+    assert_ignored(Ignored::Unproven, |request| {
+        let attributes = [xor_mapped([6, 6, 6, 6], 666), attribute(0x8028, &[1, 2, 3, 4])];
+        message(SUCCESS, request, &attributes)
+    });
+}
+
+#[test]
+fn an_error_whose_reason_is_padded_with_nuls_gives_its_code_and_words() {
+    let value = [&[0, 0, 4, 20], &b"Unknown Attribute\0\0\0\0"[..]].concat();
+
+    let result = ask(|_, request| vec![message(ERROR, request, &[attribute(0x0009, &value)])]);
+
+    assert_eq!(result.label(), "rejected");
+    assert_eq!(result.outcome.facts.read(&ERROR_CODE), Some(420));
+    let (_, failure) = result.outcome.failure.unwrap();
+    assert_eq!(
+        failure.to_string(),
+        "192.0.2.10:5060 rejected the request: 420 Unknown Attribute"
+    );
+}
+
+#[test]
+fn an_error_whose_reason_is_no_text_still_gives_its_code() {
+    let value = [0xFF, 0xFF, 0xF5, 0x00, 0xFF, 0xFE];
+
+    let result = ask(|_, request| vec![message(ERROR, request, &[attribute(0x0009, &value)])]);
+
+    assert_eq!(result.outcome.facts.read(&ERROR_CODE), Some(500));
+}
+
+// D-STUN-5
+#[test]
+fn an_alternate_server_is_told_and_not_followed() {
+    let value = [0, 1, 0x0D, 0x96, 192, 0, 2, 99];
+    let away = |request: &[u8]| {
+        let code = attribute(0x0009, &[&[0, 0, 3, 0], &b"Try Alternate"[..]].concat());
+        message(ERROR, request, &[code, attribute(0x8023, &value)])
+    };
+
+    let result = ask(|_, request| vec![away(request)]);
+
+    assert_eq!(result.label(), "rejected");
+    let alternate = result.outcome.facts.read(&ALTERNATE_SERVER);
+    assert_eq!(alternate, Some("192.0.2.99:3478".parse().unwrap()));
+    assert_eq!((result.opened.len(), result.sent.len()), (1, 1));
+}
+
+#[test]
+fn a_success_without_an_address_breaks_the_protocol() {
+    let result = ask(|_, request| vec![message(SUCCESS, request, &[])]);
+
+    assert_eq!(result.label(), "misbehaved");
+}
+
+#[test]
+fn an_old_server_with_mapped_address_alone_is_understood() {
+    let result =
+        ask(|_, request| vec![message(SUCCESS, request, &[mapped([203, 0, 113, 5], 40_112)])]);
+
+    assert_eq!(result.fact("mapped_address").unwrap(), "Address(203.0.113.5:40112)");
+}
+
+#[test]
+fn two_addresses_that_differ_betray_a_device_that_rewrites() {
+    let both = |request: &[u8]| {
+        let attributes = [mapped([10, 0, 0, 5], 40_112), xor_mapped([203, 0, 113, 5], 40_112)];
+        message(SUCCESS, request, &attributes)
+    };
+
+    let result = ask(|_, request| vec![both(request)]);
+
+    assert_eq!(result.outcome.facts.read(&REWRITTEN), Some(true));
+    assert_eq!(result.fact("mapped_address").unwrap(), "Address(203.0.113.5:40112)");
+}
+
+// D-STUN-9, RFC 8489 §6.2.1
+#[test]
+fn given_silence_seven_requests_leave_as_the_rfc_says() {
+    let result = run(begin(&*module("stun-binding", &[]), 7).as_mut(), &mut silence());
+
+    assert_eq!(result.schedule(), [0, 500, 1_500, 3_500, 7_500, 15_500, 31_500]);
+    assert_eq!(result.label(), "no_response");
+    assert_eq!(result.outcome.facts.read(&TRANSMISSIONS), Some(7));
+    assert!(result.sent.iter().all(|(.., bytes)| *bytes == result.sent[0].2));
+}
+
+#[test]
+fn a_timeout_that_falls_on_a_retransmission_counts_what_was_sent() {
+    let timeout = branchline_probes::OptionValue::Duration(millis(500) + desk::OPENING);
+    let module = module("stun-binding", &[("timeout", timeout)]);
+
+    let result = run(begin(&*module, 7).as_mut(), &mut silence());
+
+    assert_eq!((result.label(), result.sent.len()), ("deadline", 1));
+    assert_eq!(result.outcome.facts.read(&TRANSMISSIONS), Some(1));
+}
+
+// RFC 6298 §3 (Karn)
+#[test]
+fn an_answer_to_a_repeated_request_gives_no_round_trip() {
+    let result =
+        ask(|count, request| if count == 2 { vec![truth(request)] } else { Vec::new() });
+
+    assert_eq!(result.label(), "");
+    assert_eq!(result.outcome.facts.read(&TRANSMISSIONS), Some(3));
+    assert_eq!(result.outcome.facts.read(&RTT), None);
+}
+
+// D-STUN-1
+#[test]
+fn no_two_exchanges_share_a_transaction_id() {
+    let module = module("stun-binding", &[]);
+    let id = |seed| run(begin(&*module, seed).as_mut(), &mut silence()).sent[0].2[8..20].to_vec();
+
+    let ids: std::collections::BTreeSet<Vec<u8>> = (0..=255).map(id).collect();
+
+    assert_eq!(ids.len(), 256);
+}
+
+#[test]
+fn our_request_carries_a_fingerprint_that_we_believe() {
+    let request = binding_request(&[7; 12]);
+
+    let read = read_binding(&request).unwrap();
+
+    assert_eq!((read.class, read.is_binding, read.transaction), (Class::Request, true, [7; 12]));
+    assert_eq!(request[20..24], [0x80, 0x28, 0x00, 0x04]);
+}
