@@ -46,6 +46,7 @@ pub(super) struct RegisterExchange {
     answered: Option<Answered>,
     transmissions: u64,
     transactions: u64,
+    removals: u32,
     is_registered: bool,
     state: State,
 }
@@ -89,6 +90,7 @@ impl RegisterExchange {
             answered: None,
             transmissions: 0,
             transactions: 0,
+            removals: 0,
             is_registered: false,
             state: State::Begun,
         }
@@ -114,10 +116,12 @@ impl Exchange for RegisterExchange {
             },
             Input::Cancelled => self.call_off(),
             Input::Refused { .. } | Input::Failed { .. } => {
-                if let Some(failure) = self.conversation.failure_of(&input) {
-                    self.conversation.fail(Phase::Register, failure);
-                    self.finish();
+                let Some(failure) = self.conversation.failure_of(&input) else { return };
+                if matches!(self.state, State::Removing(_)) {
+                    return self.hear_nothing(failure);
                 }
+                self.conversation.fail(Phase::Register, failure);
+                self.finish();
             }
             Input::Connected { .. } | Input::Closed { .. } | Input::Timeout => {}
         }
@@ -171,6 +175,7 @@ impl RegisterExchange {
 
     /// Takes back whatever the registrar may hold of ours.
     fn remove(&mut self) {
+        self.removals += 1;
         match self.send(0) {
             Ok(flight) => self.state = State::Removing(flight),
             Err(_) => self.finish(),
@@ -355,6 +360,7 @@ impl RegisterExchange {
     /// 423: the registrar wants bindings that hold longer; once, and within reason.
     fn lengthen(&mut self, response: &Response) -> Result<(), Failure> {
         match response.number("min-expires") {
+            _ if self.expires != self.module.expires => Err(self.rejection(response)),
             Some(least) if least > self.expires && least <= LONGEST_MIN_EXPIRES => {
                 self.expires = least;
                 Ok(())
@@ -370,7 +376,7 @@ impl RegisterExchange {
                 self.conversation.state(&REMOVED, is_gone);
             }
             // The nonce may have grown old meanwhile, or the registrar wants each one only once.
-            401 | 407 if self.sequence < LAST_SEQUENCE && self.renew(response) => {
+            401 | 407 if self.removals < MOST_REMOVALS && self.renew(response) => {
                 return self.remove();
             }
             _ if self.is_registered => self.conversation.state(&REMOVED, false),
@@ -505,4 +511,4 @@ impl RegisterExchange {
 }
 
 /// Three REGISTERs to get in, one more for 423, and two to get out: whatever a registrar answers.
-const LAST_SEQUENCE: u32 = 6;
+const MOST_REMOVALS: u32 = 2;
