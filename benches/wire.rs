@@ -1,0 +1,82 @@
+//! Messages in and out, byte for byte.
+//!
+//! Budget: a message is read or written in at most a tenth of what its round trip costs the kernel
+//! (two UDP system calls, 2 µs). So parsing stays out of the way of three ratios of DESIGN §7:
+//! STUN transactions per second at least half of a plain C loop, REGISTER with digest at most
+//! twice the CPU of `SIPp`, and DNS at most a tenth of the CPU of `blackbox_exporter`. SIP is text
+//! and may take ten times as much. CI compares counted instructions, never seconds.
+
+use std::hint::black_box;
+
+use branchline_probes::wire::{dns, sip, stun};
+use criterion::{Criterion, criterion_group, criterion_main};
+
+/// RFC 5769 §2.2.
+const BINDING_RESPONSE: &[u8] = &[
+    0x01, 0x01, 0x00, 0x3c, 0x21, 0x12, 0xa4, 0x42, 0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86,
+    0xfa, 0x87, 0xdf, 0xae, 0x80, 0x22, 0x00, 0x0b, 0x74, 0x65, 0x73, 0x74, 0x20, 0x76, 0x65, 0x63,
+    0x74, 0x6f, 0x72, 0x20, 0x00, 0x20, 0x00, 0x08, 0x00, 0x01, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43,
+    0x00, 0x08, 0x00, 0x14, 0x2b, 0x91, 0xf5, 0x99, 0xfd, 0x9e, 0x90, 0xc3, 0x8c, 0x74, 0x89, 0xf9,
+    0x2a, 0xf9, 0xba, 0x53, 0xf0, 0x6b, 0xe7, 0xd7, 0x80, 0x28, 0x00, 0x04, 0xc0, 0x7d, 0x4c, 0x96,
+];
+
+/// `a.example A`, answered by a CNAME and an address.
+const DNS_RESPONSE: &[u8] = b"\x12\x34\x81\x80\0\x01\0\x02\0\0\0\0\
+    \x01a\x07example\0\0\x01\0\x01\
+    \xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x04\x01b\xc0\x0e\
+    \xc0\x27\0\x01\0\x01\0\0\x01\x2c\0\x04\xcb\0\x71\x50";
+
+const CHALLENGE: &[u8] = b"SIP/2.0 401 Unauthorized\r\n\
+    Via: SIP/2.0/UDP 198.51.100.7:40112;branch=z9hG4bK0123456789abcdef;rport=40112;received=203.0.113.5\r\n\
+    From: <sip:probe-lyon@sip.example.com>;tag=0123456789abcdef\r\n\
+    To: <sip:probe-lyon@sip.example.com>;tag=r1\r\n\
+    Call-ID: 0123456789abcdef0123456789abcdef\r\n\
+    CSeq: 1 REGISTER\r\n\
+    WWW-Authenticate: Digest realm=\"sip.example.com\", nonce=\"n1\", algorithm=SHA-256, qop=\"auth\"\r\n\
+    WWW-Authenticate: Digest realm=\"sip.example.com\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"\r\n\
+    Server: a registrar\r\n\
+    Content-Length: 0\r\n\r\n";
+
+fn wire(criterion: &mut Criterion) {
+    criterion.bench_function("print_binding_request", |bencher| {
+        bencher.iter(|| stun::binding_request(black_box(&[7; 12])));
+    });
+    criterion.bench_function("parse_binding_response", |bencher| {
+        bencher.iter(|| stun::read_binding(black_box(BINDING_RESPONSE)).expect("a response"));
+    });
+
+    let question = dns::Question::new("a.example", "A").expect("a question");
+    criterion.bench_function("print_dns_query", |bencher| {
+        bencher.iter(|| dns::query(black_box(0x1234), &question, true).expect("a query"));
+    });
+    criterion.bench_function("parse_dns_response", |bencher| {
+        bencher.iter(|| {
+            dns::read_response(black_box(DNS_RESPONSE), &question).expect("a response")
+        });
+    });
+
+    let whose = sip::AddressOfRecord::read("sip:probe-lyon@sip.example.com").expect("a URI");
+    let register = sip::Register {
+        address_of_record: &whose,
+        local: "198.51.100.7:40112".parse().expect("an address"),
+        contact_user: "branchline-0123456789abcdef",
+        expires: 60,
+        branch: "0123456789abcdef",
+        from_tag: "0123456789abcdef",
+        call_id: "0123456789abcdef0123456789abcdef",
+        sequence: 1,
+        authorization: None,
+    };
+    criterion.bench_function("print_register", |bencher| {
+        bencher.iter(|| black_box(&register).write());
+    });
+    criterion.bench_function("parse_sip_challenge", |bencher| {
+        bencher.iter(|| {
+            let response = sip::Response::read(black_box(CHALLENGE)).expect("a response");
+            (response.vias(), response.challenges())
+        });
+    });
+}
+
+criterion_group!(benches, wire);
+criterion_main!(benches);
