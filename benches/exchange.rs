@@ -35,8 +35,11 @@ fn target() -> Target {
     }
 }
 
-/// Runs one exchange; `answer` makes the answer to the n-th transmission.
-fn run(module: &dyn Module, target: &Target, answer: &dyn Fn(usize, &[u8]) -> Vec<u8>) -> Outcome {
+/// Makes the answer to the n-th transmission.
+type Answer = fn(usize, &[u8]) -> Vec<u8>;
+
+/// Runs one exchange.
+fn run(module: &dyn Module, target: &Target, answer: Answer) -> Outcome {
     let mut exchange = module.begin(target, Chance::from_seed([7; 32]));
     let local: SocketAddr = "198.51.100.7:40112".parse().expect("an address");
     let mut now = Moment::START;
@@ -94,10 +97,10 @@ fn exchanges(criterion: &mut Criterion) {
         ("password", password),
         ("allow_cleartext", OptionValue::Flag(true)),
     ];
-    let all: [(&str, Box<dyn Module>, &dyn Fn(usize, &[u8]) -> Vec<u8>); 3] = [
-        ("exchange_stun_binding", module("stun-binding", &[]), &binding_response),
-        ("exchange_dns_query", module("dns-query", &[name]), &dns_response),
-        ("exchange_sip_register", module("sip-register", &phone), &sip_response),
+    let all: [(&str, Box<dyn Module>, Answer); 3] = [
+        ("exchange_stun_binding", module("stun-binding", &[]), binding_response),
+        ("exchange_dns_query", module("dns-query", &[name]), dns_response),
+        ("exchange_sip_register", module("sip-register", &phone), sip_response),
     ];
     for (name, module, answer) in all {
         assert_eq!(run(&*module, &target, answer).failure, None, "{name} measures a success");

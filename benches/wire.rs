@@ -50,9 +50,8 @@ fn wire(criterion: &mut Criterion) {
         bencher.iter(|| dns::query(black_box(0x1234), &question, true).expect("a query"));
     });
     criterion.bench_function("parse_dns_response", |bencher| {
-        bencher.iter(|| {
-            dns::read_response(black_box(DNS_RESPONSE), &question).expect("a response")
-        });
+        bencher
+            .iter(|| dns::read_response(black_box(DNS_RESPONSE), &question).expect("a response"));
     });
 
     let whose = sip::AddressOfRecord::read("sip:probe-lyon@sip.example.com").expect("a URI");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use branchline::check::Check;
 use branchline::driver;
 use branchline_probes::{
-    BadOption, Chance, Exchange, Failure, FactSpec, Input, Leg, LegId, Module, Moment, OptionSpec,
+    BadOption, Chance, Exchange, FactSpec, Failure, Input, Leg, LegId, Module, Moment, OptionSpec,
     Options, Outcome, Output, Phase, Probe, Refusal, Stamp, Target, Transport,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -347,8 +347,12 @@ async fn a_datagram_from_another_address_is_never_read() {
 
     drive(&mut ping).await;
 
-    let heard: Vec<Told> =
-        ping.told().into_iter().map(|(_, it)| it).filter(|it| matches!(it, Told::Received(..))).collect();
+    let heard: Vec<Told> = ping
+        .told()
+        .into_iter()
+        .map(|(_, it)| it)
+        .filter(|it| matches!(it, Told::Received(..)))
+        .collect();
     assert_eq!(heard, [Told::Received(address, b"true".to_vec(), Stamp::Kernel)]);
 }
 

@@ -99,7 +99,8 @@ fn is_snake_case(name: &str) -> bool {
 fn is_cased(name: &str, separator: char) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.split(separator).all(|part| {
-            !part.is_empty() && part.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit())
+            !part.is_empty()
+                && part.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit())
         })
 }
 
@@ -169,9 +170,9 @@ fn the_sample_of_every_probe_is_a_module_and_a_target_that_uses_it() {
     for probe in PROBES {
         let stanza = stanza(*probe);
         assert_eq!(stanza["probe"].as_str(), Some(probe.name()));
-        let unknown = stanza
-            .keys()
-            .find(|key| !["probe", "timeout"].contains(&key.as_str()) && spec(*probe, key).is_none());
+        let unknown = stanza.keys().find(|key| {
+            !["probe", "timeout"].contains(&key.as_str()) && spec(*probe, key).is_none()
+        });
         assert_eq!(unknown, None, "{}", probe.name());
 
         let module = sample_module(*probe, None);
@@ -264,8 +265,7 @@ fn a_refusal_ends_every_exchange_at_once() {
 #[test]
 fn a_fault_of_this_host_says_nothing_of_the_target() {
     for probe in PROBES {
-        let result =
-            desk::run(begin(*probe).as_mut(), &mut |_| vec![(millis(1), News::Failed)]);
+        let result = desk::run(begin(*probe).as_mut(), &mut |_| vec![(millis(1), News::Failed)]);
 
         assert_eq!(result.label(), "local", "{}", probe.name());
         assert_eq!(verdict(&result.outcome), Verdict::Unknown);

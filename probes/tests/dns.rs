@@ -56,8 +56,7 @@ impl Answer {
     fn bytes(&self) -> Vec<u8> {
         let questions = u8::from(!self.question.is_empty());
         let count = |records: &[Vec<u8>]| u8::try_from(records.len()).expect("few");
-        let counts =
-            [0, questions, 0, count(&self.answers), 0, count(&self.authorities), 0, 0];
+        let counts = [0, questions, 0, count(&self.answers), 0, count(&self.authorities), 0, 0];
         let head = [&self.id[..], &[self.flags, self.rcode], &counts, &self.question];
         [head.concat(), self.answers.concat(), self.authorities.concat()].concat()
     }
@@ -228,10 +227,8 @@ fn an_answer_tells_its_records_flags_and_smallest_ttl() {
 fn the_ttl_of_a_chain_is_that_of_its_shortest_link() {
     let result = ask(|query| {
         let target = labels("edge.example.net");
-        let chain = [
-            record(&OWNER, CNAME, 30, &target),
-            record(&target, A, 600, &[203, 0, 113, 80]),
-        ];
+        let chain =
+            [record(&OWNER, CNAME, 30, &target), record(&target, A, 600, &[203, 0, 113, 80])];
         vec![Answer::to(query).with(&chain).bytes()]
     });
 
@@ -277,10 +274,7 @@ fn an_address_that_is_not_expected_is_an_unexpected_answer() {
 
     assert_eq!(right.label(), "");
     let (_, failure) = wrong.outcome.failure.unwrap();
-    assert_eq!(
-        failure.to_string(),
-        "192.0.2.10:5060 answered 6.6.6.6, expected 203.0.113.80"
-    );
+    assert_eq!(failure.to_string(), "192.0.2.10:5060 answered 6.6.6.6, expected 203.0.113.80");
 }
 
 // D-DNS-3
@@ -339,7 +333,8 @@ fn an_answer_with_two_questions_is_ignored() {
 // D-DNS-3
 #[test]
 fn an_answer_without_a_question_counts_only_for_four_errors() {
-    let bare = |query: &[u8], rcode| Answer { question: Vec::new(), ..Answer::to(query).rcode(rcode) };
+    let bare =
+        |query: &[u8], rcode| Answer { question: Vec::new(), ..Answer::to(query).rcode(rcode) };
     for (rcode, word) in [(1, "FORMERR"), (2, "SERVFAIL"), (4, "NOTIMP"), (5, "REFUSED")] {
         let result = ask(|query| vec![bare(query, rcode).bytes()]);
 

@@ -153,8 +153,14 @@ fn rsip_reads_our_answer_to_an_md5_challenge() {
 
     let answer = read.authorization_header().unwrap().typed().unwrap();
 
-    assert_eq!((answer.username.as_str(), answer.realm.as_str()), ("probe-lyon", "sip.example.com"));
-    assert_eq!((answer.nonce.as_str(), answer.uri.to_string().as_str()), ("n1", "sip:sip.example.com"));
+    assert_eq!(
+        (answer.username.as_str(), answer.realm.as_str()),
+        ("probe-lyon", "sip.example.com")
+    );
+    assert_eq!(
+        (answer.nonce.as_str(), answer.uri.to_string().as_str()),
+        ("n1", "sip:sip.example.com")
+    );
     assert_eq!(answer.algorithm, Some(rsip::headers::auth::Algorithm::Md5));
     // 128 bits in hexadecimal.
     assert_eq!(answer.response.len(), 32);

@@ -306,10 +306,7 @@ fn an_error_whose_reason_is_padded_with_nuls_gives_its_code_and_words() {
     assert_eq!(result.label(), "rejected");
     assert_eq!(result.outcome.facts.read(&ERROR_CODE), Some(420));
     let (_, failure) = result.outcome.failure.unwrap();
-    assert_eq!(
-        failure.to_string(),
-        "192.0.2.10:5060 rejected the request: 420 Unknown Attribute"
-    );
+    assert_eq!(failure.to_string(), "192.0.2.10:5060 rejected the request: 420 Unknown Attribute");
 }
 
 #[test]
@@ -391,8 +388,7 @@ fn a_timeout_that_falls_on_a_retransmission_counts_what_was_sent() {
 // RFC 6298 §3 (Karn)
 #[test]
 fn an_answer_to_a_repeated_request_gives_no_round_trip() {
-    let result =
-        ask(|count, request| if count == 2 { vec![truth(request)] } else { Vec::new() });
+    let result = ask(|count, request| if count == 2 { vec![truth(request)] } else { Vec::new() });
 
     assert_eq!(result.label(), "");
     assert_eq!(result.outcome.facts.read(&TRANSMISSIONS), Some(3));

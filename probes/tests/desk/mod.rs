@@ -182,9 +182,7 @@ pub(crate) fn run(
 
 fn input(leg: LegId, news: &News) -> Input<'_> {
     match news {
-        News::Connected => {
-            Input::Connected { leg, local: LOCAL.parse().expect("an address") }
-        }
+        News::Connected => Input::Connected { leg, local: LOCAL.parse().expect("an address") },
         News::Heard { from, bytes } => {
             Input::Received { leg, from: *from, bytes, stamp: Stamp::Kernel }
         }

@@ -40,8 +40,9 @@ fn sha256(text: &str) -> String {
 // D-SIP-4, RFC 8760 §2.4
 #[test]
 fn the_strongest_challenge_is_answered_and_not_the_topmost() {
-    let [md5, sha256, sha512] = [", algorithm=MD5", ", algorithm=SHA-256", ", algorithm=SHA-512-256"]
-        .map(|algorithm| line(REALM, algorithm, "auth"));
+    let [md5, sha256, sha512] =
+        [", algorithm=MD5", ", algorithm=SHA-256", ", algorithm=SHA-512-256"]
+            .map(|algorithm| line(REALM, algorithm, "auth"));
     let joined = md5.replace("\r\n", ", ") + sha256.trim_start_matches("WWW-Authenticate: ");
     let cases = [
         (md5.clone() + &sha256, "SHA-256"),
@@ -65,8 +66,7 @@ fn md5_alone_is_refused_unless_it_is_allowed() {
         let lines = line(REALM, algorithm, "auth");
 
         let refused = register(&*phone(&[]), behind(&lines));
-        let allowed =
-            register(&*phone(&[("allow_md5", OptionValue::Flag(true))]), behind(&lines));
+        let allowed = register(&*phone(&[("allow_md5", OptionValue::Flag(true))]), behind(&lines));
 
         assert_eq!(refused.label(), "auth_weak", "{algorithm}");
         assert_nothing_was_answered(&refused);
@@ -89,8 +89,7 @@ fn another_realm_gets_nothing() {
 #[test]
 fn a_realm_that_only_looks_alike_gets_nothing() {
     for realm in ["SIP.example.com", "sip.example.com ", "sip.example.com\\\"", "sip.example.co"] {
-        let result =
-            register(&*phone(&[]), behind(&line(realm, ", algorithm=SHA-256", "auth")));
+        let result = register(&*phone(&[]), behind(&line(realm, ", algorithm=SHA-256", "auth")));
 
         assert_ne!(result.label(), "", "{realm}");
         assert_nothing_was_answered(&result);
@@ -105,8 +104,7 @@ fn an_answer_is_hashed_as_the_rfc_says() {
         ("auth-int", "auth-int", format!("REGISTER:sip:sip.example.com:{}", sha256(""))),
         ("auth-int,auth", "auth", "REGISTER:sip:sip.example.com".to_owned()),
     ] {
-        let result =
-            register(&*phone(&[]), behind(&line(REALM, ", algorithm=SHA-256", offer)));
+        let result = register(&*phone(&[]), behind(&line(REALM, ", algorithm=SHA-256", offer)));
 
         let value = authorization(&result, 1);
         let cnonce = parameter(&value, "cnonce").unwrap();
@@ -121,8 +119,7 @@ fn an_answer_is_hashed_as_the_rfc_says() {
 // D-SIP-6
 #[test]
 fn the_count_grows_and_the_client_nonce_is_fresh() {
-    let result =
-        register(&*phone(&[]), behind(&line(REALM, ", algorithm=SHA-256", "auth")));
+    let result = register(&*phone(&[]), behind(&line(REALM, ", algorithm=SHA-256", "auth")));
 
     let (first, second) = (authorization(&result, 1), authorization(&result, 2));
     assert_eq!(parameter(&first, "nc"), Some("00000001"));
@@ -135,8 +132,7 @@ fn the_count_grows_and_the_client_nonce_is_fresh() {
 // D-SIP-6
 #[test]
 fn an_offer_that_nobody_knows_is_not_answered_without_protection() {
-    let result =
-        register(&*phone(&[]), behind(&line(REALM, ", algorithm=SHA-256", "token")));
+    let result = register(&*phone(&[]), behind(&line(REALM, ", algorithm=SHA-256", "token")));
 
     assert_eq!(result.label(), "misbehaved");
     assert_nothing_was_answered(&result);
@@ -213,9 +209,7 @@ fn a_proxys_challenge_is_answered_to_the_proxy() {
 
 #[test]
 fn without_credentials_a_challenge_is_the_success() {
-    let result = register(&*anonymous(&[]), |_, request| {
-        vec![challenge(request, "MD5", "n1", "")]
-    });
+    let result = register(&*anonymous(&[]), |_, request| vec![challenge(request, "MD5", "n1", "")]);
 
     assert_eq!((result.label(), counts(&result)), ("", (1, 0)));
     assert_eq!(result.outcome.facts.read(&MODE), Some("challenge"));
@@ -236,9 +230,15 @@ fn a_demand_without_a_challenge_breaks_the_protocol() {
 // D-SIP-8
 #[test]
 fn a_redirection_is_told_and_never_followed() {
-    for code in ["300 Multiple Choices", "301 Moved Permanently", "302 Moved Temporarily", "305 Use Proxy"] {
+    for code in
+        ["300 Multiple Choices", "301 Moved Permanently", "302 Moved Temporarily", "305 Use Proxy"]
+    {
         let result = register(&*phone(&[]), |_, request| {
-            vec![response(request, code, "Contact: <sip:evil.example>\r\nRoute: <sip:evil.example>\r\n")]
+            vec![response(
+                request,
+                code,
+                "Contact: <sip:evil.example>\r\nRoute: <sip:evil.example>\r\n",
+            )]
         });
 
         assert_eq!((result.label(), result.opened.len()), ("rejected", 1), "{code}");
@@ -274,8 +274,7 @@ fn an_answer_that_would_exceed_1300_bytes_is_not_sent() {
 // I8
 #[test]
 fn the_password_is_on_no_wire_and_in_no_trace() {
-    let result =
-        register(&*phone(&[]), behind(&line(REALM, ", algorithm=SHA-256", "auth")));
+    let result = register(&*phone(&[]), behind(&line(REALM, ", algorithm=SHA-256", "auth")));
 
     assert!(result.texts().iter().all(|text| !text.contains(PASSWORD)));
     assert!(!result.trace.contains(PASSWORD));

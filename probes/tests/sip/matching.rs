@@ -17,7 +17,8 @@ fn lie(request: &str) -> String {
 // D-SIP-1
 #[test]
 fn a_response_that_names_something_else_is_ignored() {
-    let changes: [(&str, fn(&str) -> String); 8] = [
+    type Forge = fn(&str) -> String;
+    let changes: [(&str, Forge); 8] = [
         ("branch", |request| lie(request).replace("branch=z9hG4bK", "branch=z9hG4bK0")),
         ("no branch", |request| lie(request).replace("branch=", "bench=")),
         ("sequence number", |request| lie(request).replace("1 REGISTER", "2 REGISTER")),
@@ -141,9 +142,7 @@ fn folded_headers_a_bare_status_and_leading_empty_lines_are_understood() {
     assert_understood("folded", |request| {
         lie_486(request).replace("From: ", "From:\r\n  ").replace("To: ", "To:\r\n\t")
     });
-    assert_understood("bare status", |request| {
-        lie_486(request).replace("486 Busy Here", "486")
-    });
+    assert_understood("bare status", |request| lie_486(request).replace("486 Busy Here", "486"));
     assert_understood("empty lines", |request| format!("\r\n\r\n{}", lie_486(request)));
     assert_understood("bare LF", |request| lie_486(request).replace("\r\n", "\n"));
 }
@@ -205,7 +204,9 @@ fn a_provisional_answer_slows_the_retransmissions() {
 #[test]
 fn more_than_32_provisional_answers_are_noise() {
     let result = register(&*anonymous(&[]), |count, request| match count {
-        0 => vec![response(request, "100 Trying", ""); 40].into_iter().chain([ok(request)]).collect(),
+        0 => {
+            vec![response(request, "100 Trying", ""); 40].into_iter().chain([ok(request)]).collect()
+        }
         _ => vec![ok(request)],
     });
 
