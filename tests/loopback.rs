@@ -172,21 +172,28 @@ fn closed_tcp_port(address: &str) -> SocketAddr {
     listener.local_addr().expect("it is bound")
 }
 
+// The kernel begins to stamp arrivals a moment after a first socket of the host has asked for it,
+// and ends with the last: so one exchange waits beside those that are timed.
 #[tokio::test]
 async fn a_datagrams_round_trip_is_timed_by_the_kernel() {
+    let silent = UdpSocket::bind(LOOPBACKS[0]).await.unwrap();
+    let mut keeper = Ping::new(Transport::Udp, silent.local_addr().unwrap(), 4 * PATIENCE);
+    tokio::spawn(async move { drive(&mut keeper).await });
     for address in LOOPBACKS {
         let peer = udp_echo(address).await;
-        let mut ping = Ping::new(Transport::Udp, peer, PATIENCE);
+        let expected = Told::Received(peer, b"ping".to_vec(), Stamp::Kernel);
+        let begun = Instant::now();
+        let mut stamped = None;
+        while stamped.is_none() && begun.elapsed() < PATIENCE {
+            let mut ping = Ping::new(Transport::Udp, peer, PATIENCE);
+            let took = drive(&mut ping).await;
+            stamped = (ping.last() == expected).then(|| (ping.told(), took));
+        }
 
-        let took = drive(&mut ping).await;
-
-        let told = ping.told();
-        let [(_, connected), (left, sent), (arrived, received)] = &told[..] else {
-            panic!("{told:?}")
-        };
+        let (told, took) = stamped.expect("the kernel stamps an answer in time");
+        let [(_, connected), (left, sent), (arrived, _)] = &told[..] else { panic!("{told:?}") };
         assert!(matches!(connected, Told::Connected(local) if local.ip() == peer.ip()));
         assert_eq!(*sent, Told::Sent(0, Stamp::Kernel));
-        assert_eq!(*received, Told::Received(peer, b"ping".to_vec(), Stamp::Kernel));
         let rtt = arrived.since(*left);
         assert!(rtt > Duration::ZERO && rtt <= took, "{rtt:?} of {took:?}");
     }
@@ -347,13 +354,15 @@ async fn a_datagram_from_another_address_is_never_read() {
 
     drive(&mut ping).await;
 
-    let heard: Vec<Told> = ping
-        .told()
-        .into_iter()
-        .map(|(_, it)| it)
-        .filter(|it| matches!(it, Told::Received(..)))
+    let told = ping.told().into_iter();
+    let heard: Vec<(SocketAddr, Vec<u8>)> = told
+        .filter_map(|(_, told)| match told {
+            Told::Received(from, bytes, _) => Some((from, bytes)),
+            Told::Connected(_) | Told::Sent(..) | Told::Refused(..) => None,
+            Told::Closed | Told::Failed | Told::Timeout | Told::Cancelled => None,
+        })
         .collect();
-    assert_eq!(heard, [Told::Received(address, b"true".to_vec(), Stamp::Kernel)]);
+    assert_eq!(heard, [(address, b"true".to_vec())]);
 }
 
 #[tokio::test]

@@ -297,6 +297,18 @@ fn an_answer_to_another_kind_of_request_is_ignored() {
 
 // D-DNS-3
 #[test]
+fn an_answer_whose_id_differs_in_any_one_bit_is_ignored() {
+    for bit in 0..16 {
+        assert_ignored(Ignored::Mismatch, |query| {
+            let mut bytes = lie(query).bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes
+        });
+    }
+}
+
+// D-DNS-3
+#[test]
 fn an_answer_to_another_question_is_ignored() {
     let questions = [
         [labels("paris.example.com"), vec![0, 1, 0, 1]].concat(),
