@@ -23,7 +23,7 @@ use crate::check::{Check, CheckId};
 use crate::config::{self, Plan, Surroundings};
 use crate::correlation::Memory;
 use crate::diagnosis::diagnose;
-use crate::driver;
+use crate::driver::{self, KeepsStamping};
 use crate::outputs::metrics;
 use crate::poller::{self, Poller};
 use crate::rules::RULES;
@@ -59,6 +59,7 @@ pub enum StartError {
 ///
 /// [`StartError`] when it could not start; once it runs, nothing ends it but a signal.
 pub async fn run(config: PathBuf, plan: Plan) -> Result<(), StartError> {
+    let _stamping = KeepsStamping::begin();
     let recorder = Recorder::install();
     let mut signals = Signals::listen().map_err(StartError::Signals)?;
     let listeners = web::bind(&plan.web)

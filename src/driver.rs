@@ -39,6 +39,8 @@ pub struct Step {
 /// Who is told of each step.
 pub type Watcher<'a> = &'a (dyn Fn(Step) + Sync);
 
+pub use udp::KeepsStamping;
+
 /// Runs one check once: every address of its target is a target of its own.
 ///
 /// Each address gives one observation; a name that does not resolve gives one without an address.

@@ -415,7 +415,7 @@ impl DnsExchange {
         }
         if let Some(soa) = response.soa {
             conversation.state(&SERIAL, soa.serial.into());
-            if response.answers.is_empty() {
+            if !response.answers.iter().any(|record| record.is_of_asked_type) {
                 conversation.state(&NEGATIVE_TTL, seconds(soa.negative_ttl));
             }
         }

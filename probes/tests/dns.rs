@@ -247,6 +247,37 @@ fn a_chain_that_ends_nowhere_is_no_data() {
     assert_eq!(result.label(), "unexpected_answer");
 }
 
+#[test]
+fn a_record_of_another_name_answers_nothing() {
+    let result = ask(|query| {
+        let stray = record(&labels("elsewhere.example.net"), A, 600, &[203, 0, 113, 80]);
+        vec![Answer::to(query).with(&[stray]).bytes()]
+    });
+
+    assert_eq!(result.label(), "unexpected_answer");
+    assert_eq!(addresses(&result), [""; 0]);
+}
+
+// D-DNS-6
+#[test]
+fn aliases_that_lead_back_or_lead_on_for_ever_are_no_data() {
+    let back = labels("back.example.net");
+    let result = ask(|query| {
+        let circle = [record(&OWNER, CNAME, 30, &back), record(&back, CNAME, 30, &labels(NAME))];
+        vec![Answer::to(query).with(&circle).bytes()]
+    });
+    assert_eq!(result.label(), "unexpected_answer");
+
+    let result = ask(|query| {
+        let name = |hop: usize| labels(&format!("hop{hop}.example.net"));
+        let mut chain = vec![record(&OWNER, CNAME, 30, &name(0))];
+        chain.extend((0..30).map(|hop| record(&name(hop), CNAME, 30, &name(hop + 1))));
+        chain.push(record(&name(30), A, 30, &[203, 0, 113, 80]));
+        vec![Answer::to(query).with(&chain).bytes()]
+    });
+    assert_eq!(result.label(), "unexpected_answer");
+}
+
 // RFC 2308 §5
 #[test]
 fn the_absence_of_a_name_may_be_remembered_for_the_lesser_of_two_ttls() {

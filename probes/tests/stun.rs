@@ -306,7 +306,7 @@ fn an_error_whose_reason_is_padded_with_nuls_gives_its_code_and_words() {
     assert_eq!(result.label(), "rejected");
     assert_eq!(result.outcome.facts.read(&ERROR_CODE), Some(420));
     let (_, failure) = result.outcome.failure.unwrap();
-    assert_eq!(failure.to_string(), "192.0.2.10:5060 rejected the request: 420 Unknown Attribute");
+    assert_eq!(failure.to_string(), "192.0.2.10:5060 answered 420 Unknown Attribute");
 }
 
 #[test]

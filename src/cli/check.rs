@@ -15,7 +15,7 @@ use crate::cli::{ConfigArgument, Exit, logging, run, say};
 use crate::config::{self, Plan, Surroundings};
 use crate::correlation::Memory;
 use crate::diagnosis::{Verdict, diagnose};
-use crate::driver;
+use crate::driver::{self, KeepsStamping};
 use crate::outputs::{json, text};
 use crate::poller::Poller;
 use crate::report::Report;
@@ -48,6 +48,7 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
     logging::to_stderr(false);
+    let _stamping = KeepsStamping::begin();
     let mut plan = match config::load(&arguments.config.path, &Surroundings::of_process()) {
         Ok(plan) => plan,
         Err(error) => return say::config_error(&error),

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::check::Check;
 use crate::cli::{Exit, logging, run, say};
 use crate::config::{self, Surroundings};
-use crate::driver::{self, Step};
+use crate::driver::{self, KeepsStamping, Step};
 use crate::outputs::{json, text};
 
 #[derive(clap::Args)]
@@ -64,6 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         return Exit::Usage;
     };
     logging::to_stderr(false);
+    let _stamping = KeepsStamping::begin();
     let surroundings = Surroundings::of_process();
     match config::check_from_words(*probe, target, &arguments.options, &surroundings) {
         Ok(check) => run::with_runtime(ask(&check, arguments)),

@@ -15,6 +15,37 @@ use super::clock::Clock;
 use super::event::What;
 use super::refusal::{self, Entry};
 
+/// Keeps the kernel stamping arrivals for as long as it lives.
+///
+/// The kernel stamps packets only while some socket asks for it, and begins a moment after the
+/// first one asks: on a host where nobody else asks, the answers of the first exchange would have
+/// no stamp. Hold one of these while exchanges run.
+pub struct KeepsStamping(Option<Socket>);
+
+impl KeepsStamping {
+    /// Asks the kernel; where it refuses, exchanges use the program's clock, and say so.
+    #[must_use]
+    pub fn begin() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).ok();
+        Self(socket.filter(|socket| stamp_packets(socket).is_ok()))
+    }
+
+    /// Whether the kernel agreed.
+    #[must_use]
+    pub const fn is_stamping(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+fn stamp_packets(socket: &Socket) -> nix::Result<()> {
+    let flags = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID
+        | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
+    setsockopt(socket, sockopt::Timestamping, &flags)
+}
+
 /// A leg over UDP.
 pub(super) struct UdpLeg {
     socket: UdpSocket,
@@ -32,13 +63,8 @@ impl UdpLeg {
         let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         refusal::queue_errors(&socket, peer.is_ipv6())?;
-        let flags = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
-            | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
-            | TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
-            | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID
-            | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
         // Without kernel stamps the program's clock serves, and the observation says so.
-        let _ = setsockopt(&socket, sockopt::Timestamping, &flags);
+        let _ = stamp_packets(&socket);
         socket.connect(&peer.into())?;
         let socket = UdpSocket::from_std(socket.into())?;
         let local = socket.local_addr()?;

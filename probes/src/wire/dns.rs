@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
-use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
+use hickory_proto::rr::{self as hickory, DNSClass, Name, RData, RecordType};
 
 /// One question: a name and a type, class IN.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,8 @@ pub struct Response {
     pub recursion_available: bool,
     /// AD: the nameserver vouches for DNSSEC.
     pub authentic: bool,
-    /// The answer section.
+    /// The records of the answer section that answer the question: those of its name, and of the
+    /// names to which CNAME records lead from there. A record of another name is not looked at.
     pub answers: Vec<Record>,
     /// The SOA record, from the answer or the authority section.
     pub soa: Option<Soa>,
@@ -159,9 +160,7 @@ pub fn read_response(bytes: &[u8], asked: &Question) -> Result<Response, Malform
         truncated: message.metadata.truncation,
         recursion_available: message.metadata.recursion_available,
         authentic: message.metadata.authentic_data,
-        answers: message
-            .answers
-            .iter()
+        answers: chain(&message.answers, &asked.name)
             .map(|record| Record {
                 text: format!("{} {}", record.record_type(), record.data),
                 ttl: record.ttl,
@@ -202,11 +201,32 @@ impl Frames {
     }
 }
 
+/// The records of `name` and of its aliases, in the order of the message.
+fn chain<'a>(
+    records: &'a [hickory::Record],
+    name: &Name,
+) -> impl Iterator<Item = &'a hickory::Record> {
+    let mut names = vec![name.clone()];
+    for _ in 0..MOST_ALIASES {
+        let alias = records.iter().find_map(|record| {
+            let RData::CNAME(target) = &record.data else { return None };
+            (Some(&record.name) == names.last()).then(|| target.0.clone())
+        });
+        match alias {
+            Some(alias) if !names.contains(&alias) => names.push(alias),
+            _ => break,
+        }
+    }
+    records.iter().filter(move |record| names.contains(&record.name))
+}
+
 /// What the header promises, all sections together.
 fn record_count(bytes: &[u8]) -> Option<usize> {
     let counts = bytes.get(4..12)?;
     Some(counts.chunks_exact(2).map(|pair| usize::from(pair[0]) << 8 | usize::from(pair[1])).sum())
 }
 
+/// A longer chain is a mistake or a trap.
+const MOST_ALIASES: usize = 10;
 /// No answer that a probe asks for needs more.
 const MOST_RECORDS: usize = 512;

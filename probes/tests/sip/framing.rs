@@ -152,5 +152,5 @@ fn octets_that_are_not_utf_8_are_understood() {
     let result = run(begin(&*module, 7).as_mut(), &mut world(odd));
 
     let (_, failure) = result.outcome.failure.unwrap();
-    assert_eq!(failure.to_string(), "192.0.2.10:5060 rejected the request: 486 Occup\u{fffd}");
+    assert_eq!(failure.to_string(), "192.0.2.10:5060 answered 486 Occup\u{fffd}");
 }
