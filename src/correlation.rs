@@ -115,13 +115,18 @@ fn is_answer(case: &Case) -> bool {
     )
 }
 
-/// The last observations of one check at one address, oldest first.
-type Cycles = VecDeque<Arc<Observation>>;
+/// What is kept of one check at one address.
+#[derive(Debug)]
+struct Seen {
+    latest: Arc<Observation>,
+    /// Whether each of the last cycles met silence, the latest one last.
+    silences: VecDeque<bool>,
+}
 
 /// The last observations of every check, from which evidence is drawn.
 #[derive(Debug, Default)]
 pub struct Memory {
-    seen: BTreeMap<CheckId, BTreeMap<Option<SocketAddr>, Cycles>>,
+    seen: BTreeMap<CheckId, BTreeMap<Option<SocketAddr>, Seen>>,
 }
 
 impl Memory {
@@ -129,11 +134,17 @@ impl Memory {
     pub fn record(&mut self, id: &CheckId, observations: impl IntoIterator<Item = Observation>) {
         let addresses = self.seen.entry(id.clone()).or_default();
         for observation in observations {
-            let cycles = addresses.entry(observation.address).or_default();
-            cycles.push_back(Arc::new(observation));
-            if cycles.len() > CYCLES {
-                cycles.pop_front();
+            let is_silence = observation.failure().is_some_and(Failure::is_silence);
+            let latest = Arc::new(observation);
+            let seen = addresses.entry(latest.address).or_insert_with(|| Seen {
+                latest: Arc::clone(&latest),
+                silences: VecDeque::with_capacity(CYCLES),
+            });
+            if seen.silences.len() == CYCLES {
+                seen.silences.pop_front();
             }
+            seen.silences.push_back(is_silence);
+            seen.latest = latest;
         }
     }
 
@@ -150,10 +161,10 @@ impl Memory {
         now: SystemTime,
     ) -> impl Iterator<Item = (&Arc<Observation>, bool)> {
         let keeps = check.interval * KEEPS_INTERVALS + check.module.timeout();
-        let cycles = self.seen.get(&check.id()).into_iter().flat_map(BTreeMap::values);
-        cycles
-            .filter_map(|cycles| Some((cycles.back()?, is_confirmed(cycles))))
-            .filter(move |(latest, _)| age(latest, now) <= keeps)
+        let addresses = self.seen.get(&check.id()).into_iter().flat_map(BTreeMap::values);
+        addresses
+            .filter(move |seen| age(&seen.latest, now) <= keeps)
+            .map(|seen| (&seen.latest, is_confirmed(seen)))
     }
 
     /// Everything that is known of these checks at `now`.
@@ -193,19 +204,14 @@ fn age(observation: &Observation, now: SystemTime) -> Duration {
 /// holds in two of three cycles, or when one exchange met it three times over. (Each repetition is
 /// a trial of its own: where one packet in ten is lost each way, three in a row find silence once
 /// in 146.)
-fn is_confirmed(cycles: &Cycles) -> bool {
-    let Some(latest) = cycles.back() else { return false };
-    let silent = |observation: &Observation| observation.failure().is_some_and(Failure::is_silence);
-    if !silent(latest) {
-        return true;
-    }
-    let repeated = match latest.failure() {
+fn is_confirmed(seen: &Seen) -> bool {
+    let repeated = match seen.latest.failure() {
         Some(
             Failure::NoResponse { transmissions, .. } | Failure::Deadline { transmissions, .. },
         ) => *transmissions >= TRIALS,
-        _ => false,
+        _ => return true,
     };
-    repeated || cycles.iter().filter(|observation| silent(observation)).count() >= 2
+    repeated || seen.silences.iter().filter(|silent| **silent).count() >= 2
 }
 
 /// How many cycles decide.

@@ -1,6 +1,5 @@
 //! Facts: what an exchange measured, under keys that its probe declares once.
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -97,22 +96,31 @@ fact!(Vec<Foreign>, Texts);
 
 /// All that one exchange measured, in the order of the names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts(BTreeMap<&'static str, (FactSpec, FactValue)>);
+pub struct Facts(Vec<(FactSpec, FactValue)>);
 
 impl Facts {
     /// States a fact; a later statement replaces an earlier one.
     pub fn state<T: Fact>(&mut self, key: &FactKey<T>, value: T) {
-        self.0.insert(key.spec.name, (key.spec, value.into_value()));
+        let (spec, value) = (key.spec, value.into_value());
+        match self.place(spec.name) {
+            Ok(place) => self.0[place] = (spec, value),
+            Err(place) => self.0.insert(place, (spec, value)),
+        }
     }
 
     /// The value of a fact, where the exchange stated it.
     #[must_use]
     pub fn read<T: Fact>(&self, key: &FactKey<T>) -> Option<T> {
-        self.0.get(key.spec.name).and_then(|(_, value)| T::from_value(value))
+        let place = self.place(key.spec.name).ok()?;
+        T::from_value(&self.0[place].1)
     }
 
     /// Every fact with what its probe says about it.
     pub fn iter(&self) -> impl Iterator<Item = (FactSpec, &FactValue)> {
-        self.0.values().map(|(spec, value)| (*spec, value))
+        self.0.iter().map(|(spec, value)| (*spec, value))
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&name, |(spec, _)| spec.name)
     }
 }
