@@ -121,6 +121,8 @@ struct Seen {
     latest: Arc<Observation>,
     /// Whether each of the last cycles met silence, the latest one last.
     silences: VecDeque<bool>,
+    /// For how many cycles the target has not had this address.
+    absent: usize,
 }
 
 /// The last observations of every check, from which evidence is drawn.
@@ -133,19 +135,26 @@ impl Memory {
     /// Takes note of one run of a check.
     pub fn record(&mut self, id: &CheckId, observations: impl IntoIterator<Item = Observation>) {
         let addresses = self.seen.entry(id.clone()).or_default();
+        for seen in addresses.values_mut() {
+            seen.absent += 1;
+        }
         for observation in observations {
             let is_silence = observation.failure().is_some_and(Failure::is_silence);
             let latest = Arc::new(observation);
             let seen = addresses.entry(latest.address).or_insert_with(|| Seen {
                 latest: Arc::clone(&latest),
                 silences: VecDeque::with_capacity(CYCLES),
+                absent: 0,
             });
             if seen.silences.len() == CYCLES {
                 seen.silences.pop_front();
             }
             seen.silences.push_back(is_silence);
             seen.latest = latest;
+            seen.absent = 0;
         }
+        // A name that gives other addresses every time must not fill the memory.
+        addresses.retain(|_, seen| seen.absent < CYCLES);
     }
 
     /// Forgets what belongs to no check any more.
@@ -153,8 +162,8 @@ impl Memory {
         self.seen.retain(|id, _| is_kept(id));
     }
 
-    /// The latest observation of a check at each address, where it is young enough to speak for
-    /// the present, and whether its failure may be believed.
+    /// The latest observation of a check at each address that its target has now, where it is
+    /// young enough to speak for the present, and whether its failure may be believed.
     pub fn latest(
         &self,
         check: &Check,
@@ -163,7 +172,7 @@ impl Memory {
         let keeps = check.interval * KEEPS_INTERVALS + check.module.timeout();
         let addresses = self.seen.get(&check.id()).into_iter().flat_map(BTreeMap::values);
         addresses
-            .filter(move |seen| age(&seen.latest, now) <= keeps)
+            .filter(move |seen| seen.absent == 0 && age(&seen.latest, now) <= keeps)
             .map(|seen| (&seen.latest, is_confirmed(seen)))
     }
 
@@ -220,3 +229,72 @@ const CYCLES: usize = 3;
 const TRIALS: u32 = 3;
 /// After so many intervals without news a state is unknown, never the last good one (I6).
 const KEEPS_INTERVALS: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::{Memory, SystemTime};
+    use crate::check::{Check, CheckId};
+    use branchline_probes::{Observation, Options, Outcome, PROBES, Transport};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn check() -> Check {
+        let probe = PROBES[0];
+        let module = probe.module(&Options::defaults(probe.options())).expect("defaults are valid");
+        Check {
+            site: "lyon".into(),
+            target: "relay".into(),
+            host: "relay.example.net".into(),
+            port: 3478,
+            module_name: "stun".into(),
+            probe,
+            module: Arc::from(module),
+            fingerprint: "".into(),
+            interval: Duration::from_secs(60),
+            required: true,
+            trunk: None,
+            edge_group: None,
+        }
+    }
+
+    fn observation(last: u8, started: SystemTime) -> Observation {
+        Observation {
+            probe: "stun-binding",
+            module: "stun".to_owned(),
+            target: "relay".to_owned(),
+            site: "lyon".to_owned(),
+            address: Some(([192, 0, 2, last], 3478).into()),
+            transport: Transport::Udp,
+            started,
+            elapsed: Duration::from_millis(20),
+            outcome: Outcome::default(),
+        }
+    }
+
+    #[test]
+    fn an_address_that_the_target_no_longer_has_is_no_evidence() {
+        let (now, check) = (SystemTime::now(), check());
+        let mut memory = Memory::default();
+
+        memory.record(&check.id(), [observation(1, now), observation(2, now)]);
+        memory.record(&check.id(), [observation(2, now)]);
+
+        let cases = memory.evidence(&[check], None, now).cases;
+        assert_eq!(cases.len(), 1);
+        assert_eq!(cases[0].observation.address, observation(2, now).address);
+    }
+
+    // I3
+    #[test]
+    fn a_name_with_new_addresses_every_time_does_not_fill_the_memory() {
+        let now = SystemTime::now();
+        let id = CheckId { module: "stun".into(), target: "relay".into() };
+        let mut memory = Memory::default();
+
+        for last in 0..=255 {
+            memory.record(&id, [observation(last, now)]);
+        }
+
+        assert!(memory.seen[&id].len() <= super::CYCLES);
+    }
+}
