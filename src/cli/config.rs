@@ -10,7 +10,7 @@ pub(super) enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
-    /// Show the effective plan, every default filled in and every secret as <secret>
+    /// Show the effective plan, every default filled in and every secret hidden
     Show {
         #[command(flatten)]
         config: ConfigArgument,
