@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use branchline_probes::{Failure, Observation, Verdict};
 
 use crate::check::{Check, CheckId};
-use crate::telephony::Snapshot;
+use crate::telephony::{ApiProblem, Part, Snapshot};
 
 /// All that is known at one moment, as rules see it.
 #[derive(Clone, Debug)]
@@ -86,17 +86,20 @@ impl Evidence {
         self.cases.iter().any(|case| case.is_up() || is_answer(case)) || self.api_answers()
     }
 
-    /// Whether the vendor's API answered at its last reading.
+    /// Whether the vendor's API answered at its last reading, be it with a refusal.
     #[must_use]
     pub fn api_answers(&self) -> bool {
+        fn answered<T>(part: &Part<T>) -> bool {
+            match &part.problem {
+                None => part.read.is_some(),
+                Some(problem) => !matches!(problem, ApiProblem::Unreachable { .. }),
+            }
+        }
         self.state.as_ref().is_some_and(|state| {
-            let problems = [
-                &state.edges.problem,
-                &state.edge_groups.problem,
-                &state.trunks.problem,
-                &state.phones.problem,
-            ];
-            problems.iter().any(|problem| problem.is_none()) && state.edges.read.is_some()
+            answered(&state.edges)
+                || answered(&state.edge_groups)
+                || answered(&state.trunks)
+                || answered(&state.phones)
         })
     }
 }

@@ -16,10 +16,9 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    if !evidence.has_life() {
-        return Vec::new();
-    }
-    let asked = evidence.of("dns-query").filter(|case| is_gone(case)).map(|case| {
+    let has_life = evidence.has_life();
+    let gone = evidence.of("dns-query").filter(|case| has_life && is_gone(case));
+    let asked = gone.map(|case| {
         let severity = if case.required { Severity::Blocking } else { Severity::Warning };
         let address = case.observation.address.map(|it| it.to_string()).unwrap_or_default();
         let summary = format!("nameserver {} ({address}) does not answer", case.id.target);
@@ -28,10 +27,12 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     });
     let own: Vec<&Case> = evidence.cases.iter().filter(|case| lacks_resolver(case)).collect();
     let own = (!own.is_empty()).then(|| {
+        let is_required = own.iter().any(|case| case.required);
+        let severity = if is_required { Severity::Blocking } else { Severity::Warning };
         let summary = "the resolver of this host does not answer, so names could not be probed";
-        Finding::new(&RULE, Severity::Blocking, Owner::ThisHost, "this host's resolver", summary)
+        Finding::new(&RULE, severity, Owner::ThisHost, "this host's resolver", summary)
             .because(own.into_iter().map(Exhibit::of_case))
-            .next("look at the nameservers in this host's resolv.conf")
+            .next("Look at the nameservers in this host's resolv.conf.")
     });
     asked.chain(own).collect()
 }

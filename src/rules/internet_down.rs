@@ -11,29 +11,32 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 pub(super) static RULE: Rule = Rule {
     id: "internet-down",
     meaning: "Nothing beyond the site answers: the uplink is down, or everything is filtered.",
-    decided_by: "At least three checks at two hosts or more failed in silence or without a way, nothing at all answered, and the vendor API, where it is asked, is unreachable.",
+    decided_by: "At least three checks failed, those of two hosts or more in silence or without a way, nothing at all answered, and the vendor API, where it is asked, is unreachable.",
     falsified_by: "One answer from beyond the site.",
     remedy: "Check the uplink with the provider; then whether the firewall lets this host out at all.",
     judge,
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    let is_lost = |case: &Case| {
-        case.is_silent()
-            || matches!(case.failure().map(Failure::label), Some("unreachable" | "unresolved"))
-    };
-    let hosts: BTreeSet<&str> = evidence.cases.iter().map(|case| case.host.as_str()).collect();
-    let api_answers_or_is_not_asked = evidence.state.is_some() && evidence.api_answers();
+    let is_lost =
+        |case: &Case| case.is_silent() || case.failure().map(Failure::label) == Some("unreachable");
+    // Names that this host could not resolve fit in, and prove nothing by themselves.
+    let fits =
+        |case: &Case| is_lost(case) || case.failure().map(Failure::label) == Some("unresolved");
+    let lost = evidence.cases.iter().filter(|case| is_lost(case));
+    let hosts: BTreeSet<&str> = lost.map(|case| case.host.as_str()).collect();
     if evidence.cases.len() < 3
         || hosts.len() < 2
-        || !evidence.cases.iter().all(is_lost)
-        || api_answers_or_is_not_asked
+        || !evidence.cases.iter().all(fits)
+        || evidence.api_answers()
     {
         return Vec::new();
     }
+    let is_required = evidence.cases.iter().any(|case| case.required);
+    let severity = if is_required { Severity::Blocking } else { Severity::Warning };
     let summary = "nothing beyond the site answers";
     vec![
-        Finding::new(&RULE, Severity::Blocking, Owner::InternetProvider, "uplink", summary)
+        Finding::new(&RULE, severity, Owner::InternetProvider, "uplink", summary)
             .because(evidence.cases.iter().map(Exhibit::of_case))
             .covering(&[
                 "udp-blocked",

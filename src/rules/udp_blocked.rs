@@ -26,15 +26,17 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     if places.len() < 2 || !cases.iter().all(|case| case.is_silent()) || !evidence.has_life() {
         return Vec::new();
     }
+    let is_required = cases.iter().any(|case| case.required);
+    let severity = if is_required { Severity::Blocking } else { Severity::Warning };
     let listed: Vec<String> = places.iter().map(|place| format!("udp {place}")).collect();
     let summary =
         format!("no server answers over UDP ({} asked), other traffic works", places.len());
     let step = format!(
-        "ask the site network to let UDP out, and its answers back in, for: {}",
+        "Ask the site network to let UDP out, and its answers back in, for: {}.",
         listed.join(", ")
     );
     vec![
-        Finding::new(&RULE, Severity::Blocking, Owner::SiteNetwork, "UDP", summary)
+        Finding::new(&RULE, severity, Owner::SiteNetwork, "UDP", summary)
             .because(cases.into_iter().map(Exhibit::of_case))
             .next(step)
             .covering(&["stun-turn-udp-blocked", "relay-address-blocked", "sip-port-blocked"]),
