@@ -1,5 +1,7 @@
 //! What the evidence means: findings, worst first, and a verdict.
 
+use std::collections::BTreeSet;
+
 use crate::correlation::{Case, Evidence};
 
 /// How much a finding matters.
@@ -276,23 +278,34 @@ fn is_mentioned(case: &Case, findings: &[Finding]) -> bool {
 /// Root causes swallow what they explain; what is left comes worst first, a root cause before
 /// others of its severity.
 fn settle(all: Vec<Finding>) -> Vec<Finding> {
-    let hidden: Vec<bool> = all
-        .iter()
-        .map(|finding| all.iter().any(|root| root.explains(finding) && !finding.explains(root)))
-        .collect();
-    let mut findings: Vec<Finding> = all
-        .iter()
-        .zip(&hidden)
-        .filter(|(_, hidden)| !**hidden)
-        .map(|(root, _)| {
-            let mut root = root.clone();
-            let explained = all.iter().filter(|finding| root.explains(finding));
-            root.explains = explained.map(|it| format!("{}: {}", it.rule, it.subject)).collect();
-            root
+    let explained: Vec<BTreeSet<usize>> = (0..all.len()).map(|root| reach(&all, root)).collect();
+    let is_hidden = |at: usize| {
+        let roots = explained.iter().enumerate().filter(|(_, reached)| reached.contains(&at));
+        roots.map(|(root, _)| root).any(|root| !explained[at].contains(&root))
+    };
+    let mut findings: Vec<Finding> = (0..all.len())
+        .filter(|root| !is_hidden(*root))
+        .map(|root| {
+            let name = |at: &usize| format!("{}: {}", all[*at].rule, all[*at].subject);
+            Finding { explains: explained[root].iter().map(name).collect(), ..all[root].clone() }
         })
         .collect();
     findings.sort_by_key(|finding| (finding.severity, finding.explains.is_empty()));
     findings
+}
+
+/// The places of the findings that the one at `root` explains, by way of others, too.
+fn reach(all: &[Finding], root: usize) -> BTreeSet<usize> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![root];
+    while let Some(from) = open.pop() {
+        for (at, finding) in all.iter().enumerate() {
+            if at != root && all[from].explains(finding) && reached.insert(at) {
+                open.push(at);
+            }
+        }
+    }
+    reached
 }
 
 /// What is needed for a go and was not seen.
