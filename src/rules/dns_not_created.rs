@@ -33,8 +33,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
                 let wait = dns::longest_negative_ttl(&absent);
                 summary.push_str("; no authoritative one was asked");
                 step = format!(
-                    "ask an authoritative nameserver (recursion = false); a resolver may remember \
-                     the absence for {wait}"
+                    "Ask an authoritative nameserver (recursion = false); a resolver may remember \
+                     the absence for {wait}."
                 );
             }
             let severity = if absent.iter().any(|case| case.required) {
@@ -61,8 +61,8 @@ fn owner(evidence: &Evidence, absent: &[&Case]) -> (Owner, String) {
         Some(group) if group.state == State::Up => (
             Owner::Vendor,
             format!(
-                "open a ticket with the vendor: edge group {} is ready and its name was not \
-                 created",
+                "Open a ticket with the vendor: edge group {} is ready and its name was not \
+                 created.",
                 group.reference.name
             ),
         ),

@@ -70,15 +70,15 @@ fn step(behind: &[&Case]) -> String {
     if !caching.is_empty() {
         let wait = dns::longest_ttl(&caching);
         steps.push(format!(
-            "wait: a resolver may keep the old answer for {wait}, or have its cache flushed"
+            "Wait: a resolver may keep the old answer for {wait}; or have its cache flushed."
         ));
     }
     if !authoritative.is_empty() {
         let names: Vec<&str> = authoritative.iter().map(|case| &*case.id.target).collect();
         steps.push(format!(
-            "have {} transfer the zone: it serves an older version",
+            "Have {} transfer the zone: it serves an older version.",
             names.join(" and ")
         ));
     }
-    steps.join("; ")
+    steps.join(" ")
 }

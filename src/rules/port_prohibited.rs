@@ -30,7 +30,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
                 router.unwrap_or_else(|| "a router that does not give its name".to_owned());
             let severity = if case.required { Severity::Blocking } else { Severity::Warning };
             let summary = format!("{router} forbids {subject}");
-            let step = format!("ask whoever runs {router} to permit {subject}");
+            let step = format!("Ask whoever runs {router} to permit {subject}.");
             Finding::new(&RULE, severity, Owner::SiteNetwork, subject, summary)
                 .because([Exhibit::of_case(case)])
                 .next(step)

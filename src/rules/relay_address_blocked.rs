@@ -24,8 +24,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             let severity = if case.required { Severity::Blocking } else { Severity::Warning };
             let summary = format!("relay address {address} does not answer, others do");
             let step = format!(
-                "ask the site network whether udp {address} is in the rule that lets the other \
-                 relays through"
+                "Ask the site network whether udp {address} is in the rule that lets the other \
+                 relays through."
             );
             Finding::new(&RULE, severity, Owner::SiteNetwork, address, summary)
                 .because([Exhibit::of_case(case)])

@@ -29,17 +29,17 @@ fn finding(case: &Case) -> Option<Finding> {
         Failure::Rejected { code: code @ (403 | 404), reason, .. } => (
             Owner::Credentials,
             format!("the registrar knows no such account, or forbids it ({code} {reason})"),
-            "check that the account exists, is enabled, and may register from here".to_owned(),
+            "Check that the account exists, is enabled, and may register from here.".to_owned(),
         ),
         Failure::AuthRealm { found, expected, .. } => (
             Owner::Configuration,
             format!("the registrar asks for the realm \"{found}\", not \"{expected}\""),
-            format!("set realm = \"{found}\" in the module if that registrar is the right one"),
+            format!("Set realm = \"{found}\" in the module if that registrar is the right one."),
         ),
         Failure::AuthWeak { offered, .. } => (
             Owner::Configuration,
             format!("the registrar offers only {offered}, which is not allowed"),
-            "have SHA-256 switched on at the registrar, or set allow_md5 = true in the module"
+            "Have SHA-256 switched on at the registrar, or set allow_md5 = true in the module."
                 .to_owned(),
         ),
         Failure::Unresolved { .. }

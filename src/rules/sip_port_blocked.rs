@@ -29,8 +29,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
                 "the registrar does not answer SIP on {transport} {address}, other servers answer"
             );
             let step = format!(
-                "ask the site network whether {transport} {address} is let out and not handled by \
-                 a SIP helper (ALG); try the same probe from another network"
+                "Ask the site network whether {transport} {address} is let out and not handled by \
+                 a SIP helper (ALG); try the same probe from another network."
             );
             Finding::new(&RULE, severity, Owner::SiteNetwork, &case.id.target, summary)
                 .because([Exhibit::of_case(case)])

@@ -31,8 +31,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             let said = trunk.problem.as_ref().map_or_else(String::new, |it| format!(": {it}"));
             let summary = format!("we can register where trunk {name} says that it cannot");
             let step = format!(
-                "compare the proxy, transport, user and password of trunk {name} with those of \
-                 module {}, which works",
+                "Compare the proxy, transport, user and password of trunk {name} with those of \
+                 module {}, which works.",
                 case.id.module
             );
             Finding::new(&RULE, Severity::Blocking, Owner::Configuration, name, summary)

@@ -25,9 +25,9 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             let said = trunk.problem.as_ref().map_or_else(String::new, |it| format!(": {it}"));
             let summary = format!("the vendor says that trunk {name} is down");
             let step = if is_external {
-                format!("ask the carrier of trunk {name} why it does not answer the vendor's edge")
+                format!("Ask the carrier of trunk {name} why it does not answer the vendor's edge.")
             } else {
-                format!("look at trunk {name} and its edge in the vendor's administration")
+                format!("Look at trunk {name} and its edge in the vendor's administration.")
             };
             Finding::new(&RULE, Severity::Blocking, owner, name, summary)
                 .because([Exhibit::of_state(
