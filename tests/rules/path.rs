@@ -1,0 +1,305 @@
+//! The rules about the path: this host, the uplink, the firewall.
+
+use branchline::diagnosis::{Owner, Severity, Verdict};
+use branchline_probes::Unresolved;
+
+use super::Row;
+use super::site::{
+    NS, NS_2, RELAY, RELAY_2, Said, Site, dns, refused_client, register, stun, unreachable,
+};
+
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        rule: "host-offline",
+        fires: || Site::new().saw(&stun(RELAY), Said::Local),
+        owner: Owner::ThisHost,
+        severity: Severity::Blocking,
+        subject: "this host",
+        evidence: &["stun@relay (192.0.2.10:3478)"],
+        silent: || Site::new().saw(&stun(RELAY), Said::Local).saw(&dns(NS), Said::Works),
+    },
+    Row {
+        rule: "internet-down",
+        fires: || {
+            Site::new()
+                .saw(&stun(RELAY), Said::Silence(7))
+                .saw(&register(), Said::Silence(7))
+                .saw(&dns(NS), Said::NoWay)
+        },
+        owner: Owner::InternetProvider,
+        severity: Severity::Blocking,
+        subject: "uplink",
+        evidence: &[
+            "stun@relay (192.0.2.10:3478)",
+            "register@registrar (192.0.2.20:5060)",
+            "record@ns (192.0.2.30:53)",
+        ],
+        silent: || Site::new().saw(&stun(RELAY), Said::Silence(7)).saw(&register(), Said::NoWay),
+    },
+    Row {
+        rule: "udp-blocked",
+        fires: || udp_blocked().saw(&dns(NS), Said::Works),
+        owner: Owner::SiteNetwork,
+        severity: Severity::Blocking,
+        subject: "UDP",
+        evidence: &["stun@relay (192.0.2.10:3478)", "register@registrar (192.0.2.20:5060)"],
+        silent: || {
+            Site::new().saw(&stun(RELAY), Said::Silence(7)).saw(&register(), Said::Rejects(401))
+        },
+    },
+    Row {
+        rule: "stun-turn-udp-blocked",
+        fires: || Site::new().saw(&stun(RELAY), Said::Silence(7)).saw(&dns(NS), Said::Works),
+        owner: Owner::SiteNetwork,
+        severity: Severity::Blocking,
+        subject: "STUN over UDP",
+        evidence: &["stun@relay (192.0.2.10:3478)"],
+        silent: || {
+            Site::new()
+                .saw(&stun(RELAY), Said::Works)
+                .saw(&stun(RELAY_2), Said::Silence(7))
+                .saw(&dns(NS), Said::Works)
+        },
+    },
+    Row {
+        rule: "relay-address-blocked",
+        fires: || Site::new().saw(&stun(RELAY), Said::Works).saw(&stun(RELAY_2), Said::Silence(7)),
+        owner: Owner::SiteNetwork,
+        severity: Severity::Blocking,
+        subject: "192.0.2.11:3478",
+        evidence: &["stun@relay-2 (192.0.2.11:3478)"],
+        silent: || {
+            Site::new().saw(&stun(RELAY), Said::Silence(7)).saw(&stun(RELAY_2), Said::Closed(None))
+        },
+    },
+    Row {
+        rule: "port-prohibited",
+        fires: || Site::new().saw(&stun(RELAY), Said::Forbidden(Some("10.0.0.1"))),
+        owner: Owner::SiteNetwork,
+        severity: Severity::Blocking,
+        subject: "udp 192.0.2.10:3478",
+        evidence: &["stun@relay (192.0.2.10:3478)"],
+        silent: || Site::new().saw(&stun(RELAY), Said::NoWay),
+    },
+];
+
+/// Two different servers are silent; whether anything answers is left open.
+fn udp_blocked() -> Site {
+    Site::new().saw(&stun(RELAY), Said::Silence(7)).saw(&register(), Said::Silence(7))
+}
+
+#[test]
+fn udp_blocked_hides_what_follows_from_it() {
+    let diagnosis = udp_blocked().saw(&dns(NS), Said::Works).diagnosis();
+
+    let [finding] = &diagnosis.findings[..] else { panic!("{:#?}", diagnosis.findings) };
+    assert_eq!(finding.rule, "udp-blocked");
+    assert_eq!(
+        finding.explains,
+        ["stun-turn-udp-blocked: STUN over UDP", "sip-port-blocked: registrar"]
+    );
+    assert_eq!(diagnosis.unexplained, []);
+    assert_eq!(
+        finding.next_step,
+        "Ask the site network to let UDP out, and its answers back in, for: \
+         udp 192.0.2.10:3478, udp 192.0.2.20:5060."
+    );
+}
+
+#[test]
+fn udp_is_not_blocked_where_nothing_is_known_to_work() {
+    assert_eq!(udp_blocked().judged_by("udp-blocked"), []);
+}
+
+#[test]
+fn an_answer_of_the_vendor_s_api_is_life_even_when_it_is_no() {
+    let site = udp_blocked().vendor_fails(&refused_client());
+
+    assert!(site.evidence().has_life());
+    assert_eq!(site.found(), ["udp-blocked", "api-credentials"]);
+    assert!(!udp_blocked().vendor_fails(&unreachable()).evidence().has_life());
+    assert!(!udp_blocked().vendor_unread().evidence().has_life());
+}
+
+#[test]
+fn two_addresses_of_one_relay_are_two_places() {
+    let site = Site::new()
+        .saw_each(&[
+            (&stun(RELAY), Said::Silence(7)),
+            (&stun(RELAY).also_at(RELAY_2), Said::Silence(7)),
+        ])
+        .saw(&dns(NS), Said::Works);
+
+    assert_eq!(site.found(), ["udp-blocked"]);
+}
+
+#[test]
+fn one_silent_server_is_no_blocked_udp() {
+    let site = Site::new().saw(&register(), Said::Silence(7)).saw(&dns(NS), Said::Works);
+
+    assert_eq!(site.found(), ["sip-port-blocked"]);
+}
+
+#[test]
+fn a_firewall_that_answers_no_udp_at_all_is_no_dead_uplink_while_the_api_answers() {
+    let site = udp_blocked().saw(&dns(NS), Said::Silence(7)).vendor(|_| {});
+
+    assert_eq!(site.judged_by("internet-down"), []);
+    assert_eq!(site.found(), ["udp-blocked", "dns-resolver-down"]);
+}
+
+#[test]
+fn internet_down_hides_every_symptom_and_the_unreachable_api() {
+    let site = udp_blocked().saw(&dns(NS), Said::Silence(7)).vendor_fails(&unreachable());
+
+    let diagnosis = site.diagnosis();
+
+    assert_eq!(site.found(), ["internet-down"]);
+    assert_eq!(diagnosis.findings[0].explains, ["api-unreachable: vendor API"]);
+    assert_eq!(diagnosis.verdict, Verdict::NoGo);
+}
+
+#[test]
+fn a_refused_client_proves_that_the_uplink_is_up() {
+    let site = udp_blocked().saw(&dns(NS), Said::Silence(7)).vendor_fails(&refused_client());
+
+    assert_eq!(site.judged_by("internet-down"), []);
+}
+
+#[test]
+fn three_checks_of_one_host_say_nothing_of_the_uplink() {
+    let relay = stun(RELAY);
+    let site = Site::new().saw_each(&[
+        (&relay, Said::Silence(7)),
+        (&relay.clone().also_at("192.0.2.12:3478"), Said::Silence(7)),
+        (&relay.clone().also_at("192.0.2.13:3478"), Said::Silence(7)),
+    ]);
+
+    assert_eq!(site.evidence().cases.len(), 3);
+    assert_eq!(site.judged_by("internet-down"), []);
+}
+
+// I9
+#[test]
+fn names_that_this_host_cannot_resolve_say_nothing_of_the_uplink() {
+    let dead = Said::Unresolved(Unresolved::NoAnswer);
+    let site = Site::new().saw(&stun(RELAY), dead).saw(&register(), dead).saw(&dns(NS), dead);
+
+    let diagnosis = site.diagnosis();
+
+    assert_eq!(site.found(), ["dns-resolver-down"]);
+    assert_eq!(diagnosis.findings[0].owner, Owner::ThisHost);
+    assert_eq!(diagnosis.verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn silence_at_two_hosts_and_a_resolver_that_is_gone_too_is_a_dead_uplink() {
+    let site = udp_blocked().saw(&dns(NS), Said::Unresolved(Unresolved::NoAnswer));
+
+    assert_eq!(site.found(), ["internet-down"]);
+    assert_eq!(site.diagnosis().findings[0].explains, ["dns-resolver-down: this host's resolver"]);
+}
+
+#[test]
+fn an_offline_host_hides_the_unreachable_api_and_its_own_resolver() {
+    let site = Site::new()
+        .saw(&stun(RELAY), Said::Local)
+        .saw(&dns(NS), Said::Unresolved(Unresolved::NoAnswer))
+        .vendor_fails(&unreachable());
+
+    let diagnosis = site.diagnosis();
+
+    assert_eq!(site.found(), ["host-offline"]);
+    assert_eq!(
+        diagnosis.findings[0].explains,
+        ["dns-resolver-down: this host's resolver", "api-unreachable: vendor API"]
+    );
+    assert_eq!(diagnosis.verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn a_host_that_hears_the_api_is_not_offline() {
+    let site = Site::new().saw(&stun(RELAY), Said::Local).vendor(|_| {});
+
+    assert_eq!(site.judged_by("host-offline"), []);
+    assert_eq!(site.diagnosis().verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn a_router_that_forbids_is_named_and_one_that_hides_is_not_invented() {
+    let named = Site::new().saw(&register(), Said::Forbidden(Some("10.0.0.1")));
+    let hidden = Site::new().saw(&register(), Said::Forbidden(None));
+
+    let summary = |site: Site| site.diagnosis().findings[0].summary.clone();
+    assert_eq!(summary(named), "10.0.0.1 forbids udp 192.0.2.20:5060");
+    let of_nobody = "a router that does not give its name forbids udp 192.0.2.20:5060";
+    assert_eq!(summary(hidden), of_nobody);
+}
+
+#[test]
+fn one_lost_packet_blocks_nothing() {
+    let lost = Said::Silence(1);
+    let site = Site::new()
+        .saw(&stun(RELAY), lost)
+        .saw(&stun(RELAY_2), Said::Works)
+        .saw(&register(), lost)
+        .saw(&dns(NS), lost)
+        .saw(&dns(NS_2), Said::Works);
+
+    let diagnosis = site.diagnosis();
+
+    assert_eq!(site.found(), [""; 0]);
+    assert_eq!(diagnosis.unexplained, []);
+    assert_eq!(diagnosis.verdict, Verdict::Inconclusive);
+    assert_eq!(
+        diagnosis.open,
+        [
+            "stun@relay (192.0.2.10:3478) is undecided",
+            "register@registrar (192.0.2.20:5060) is undecided",
+            "record@ns (192.0.2.30:53) is undecided",
+        ]
+    );
+}
+
+#[test]
+fn the_same_silence_in_two_of_three_cycles_is_found() {
+    let lost = Said::Deadline(1);
+    let once = Site::new().saw(&register(), lost).saw(&register(), Said::Works);
+    let twice = once.saw(&register(), lost);
+
+    let found = twice.saw(&dns(NS), Said::Works).found();
+
+    assert_eq!(found, ["sip-port-blocked"]);
+}
+
+#[test]
+fn what_is_not_required_is_a_warning() {
+    for (id, said) in
+        [("stun-turn-udp-blocked", Said::Silence(7)), ("port-prohibited", Said::Forbidden(None))]
+    {
+        let site = Site::new().saw(&stun(RELAY).optional(), said).saw(&dns(NS), Said::Works);
+
+        let diagnosis = site.diagnosis();
+
+        assert_eq!(site.found(), [id]);
+        assert_eq!(diagnosis.findings[0].severity, Severity::Warning, "{id}");
+        assert_eq!(diagnosis.verdict, Verdict::GoWithWarnings, "{id}");
+    }
+}
+
+#[test]
+fn blocked_udp_and_a_dead_uplink_are_no_no_go_where_nothing_is_required() {
+    let silent = Site::new()
+        .saw(&stun(RELAY).optional(), Said::Silence(7))
+        .saw(&register().optional(), Said::Silence(7));
+    let blocked = silent.saw(&dns(NS).optional(), Said::Works);
+    let down = Site::new()
+        .saw(&stun(RELAY).optional(), Said::Silence(7))
+        .saw(&register().optional(), Said::Silence(7))
+        .saw(&dns(NS).optional(), Said::Silence(7));
+
+    for (site, id) in [(blocked, "udp-blocked"), (down, "internet-down")] {
+        assert_eq!(site.found(), [id]);
+        assert_eq!(site.diagnosis().verdict, Verdict::GoWithWarnings, "{id}");
+    }
+}

@@ -1,0 +1,420 @@
+//! A branch office in a few lines: what was asked, what came back, what the vendor says.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use branchline::check::{Check, CheckId};
+use branchline::correlation::{Evidence, Memory};
+use branchline::diagnosis::{Diagnosis, Finding, Rule, diagnose};
+use branchline::rules::RULES;
+use branchline::telephony::{
+    ApiProblem, Edge, EdgeGroup, Part, Phone, PhoneState, Reference, Registration, Snapshot, State,
+    Trunk,
+};
+use branchline_probes::dns_query::{AUTHORITATIVE, NEGATIVE_TTL, QUESTION, SERIAL, TTL};
+use branchline_probes::{
+    Chance, Exchange, Facts, Failure, Foreign, Module, Observation, Outcome, PROBES, Phase,
+    Refusal, Target, Transport, Unresolved,
+};
+
+/// When the first cycle runs.
+pub(crate) const BEGIN: SystemTime = SystemTime::UNIX_EPOCH;
+pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Two relays, a registrar and two nameservers, each a host of its own.
+pub(crate) const RELAY: &str = "192.0.2.10:3478";
+pub(crate) const RELAY_2: &str = "192.0.2.11:3478";
+pub(crate) const REGISTRAR: &str = "192.0.2.20:5060";
+pub(crate) const NS: &str = "192.0.2.30:53";
+pub(crate) const NS_2: &str = "192.0.2.31:53";
+
+/// What every nameserver is asked.
+pub(crate) const NAME: &str = "lyon.example.net A";
+
+/// One check at one address.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    probe: &'static str,
+    module: &'static str,
+    target: &'static str,
+    host: String,
+    address: SocketAddr,
+    required: bool,
+    trunk: Option<&'static str>,
+    edge_group: Option<&'static str>,
+    facts: Facts,
+}
+
+fn asked(probe: &'static str, module: &'static str, target: &'static str, at: &str) -> Asked {
+    let address: SocketAddr = at.parse().expect("an address");
+    Asked {
+        probe,
+        module,
+        target,
+        host: address.ip().to_string(),
+        address,
+        required: true,
+        trunk: None,
+        edge_group: None,
+        facts: Facts::default(),
+    }
+}
+
+/// The relay that listens at this address.
+pub(crate) fn stun(at: &'static str) -> Asked {
+    asked("stun-binding", "stun", if at == RELAY { "relay" } else { "relay-2" }, at)
+}
+
+/// The registrar.
+pub(crate) fn register() -> Asked {
+    asked("sip-register", "register", "registrar", REGISTRAR)
+}
+
+/// The nameserver that listens at this address, asked for [`NAME`].
+pub(crate) fn dns(at: &'static str) -> Asked {
+    let mut dns = asked("dns-query", "record", if at == NS { "ns" } else { "ns-2" }, at);
+    dns.facts.state(&QUESTION, Foreign::new(NAME));
+    dns
+}
+
+impl Asked {
+    /// It does not decide between go and no-go.
+    pub(crate) fn optional(self) -> Self {
+        Self { required: false, ..self }
+    }
+
+    pub(crate) fn of_trunk(self, trunk: &'static str) -> Self {
+        Self { trunk: Some(trunk), ..self }
+    }
+
+    pub(crate) fn of_edge_group(self, edge_group: &'static str) -> Self {
+        Self { edge_group: Some(edge_group), ..self }
+    }
+
+    /// The target's name has this other address, too.
+    pub(crate) fn also_at(self, at: &str) -> Self {
+        Self { address: at.parse().expect("an address"), ..self }
+    }
+
+    pub(crate) fn authoritative(mut self) -> Self {
+        self.facts.state(&AUTHORITATIVE, true);
+        self
+    }
+
+    pub(crate) fn with_ttl(mut self, ttl: Duration) -> Self {
+        self.facts.state(&TTL, ttl);
+        self
+    }
+
+    pub(crate) fn with_negative_ttl(mut self, ttl: Duration) -> Self {
+        self.facts.state(&NEGATIVE_TTL, ttl);
+        self
+    }
+
+    pub(crate) fn with_serial(mut self, serial: u64) -> Self {
+        self.facts.state(&SERIAL, serial);
+        self
+    }
+
+    pub(crate) fn check(&self) -> Check {
+        let probe = PROBES.iter().find(|probe| probe.name() == self.probe).expect("it is listed");
+        Check {
+            site: "lyon".into(),
+            target: self.target.into(),
+            host: self.host.as_str().into(),
+            port: self.address.port(),
+            module_name: self.module.into(),
+            probe: *probe,
+            module: Arc::new(NeverRun),
+            fingerprint: "".into(),
+            interval: INTERVAL,
+            required: self.required,
+            trunk: self.trunk.map(Into::into),
+            edge_group: self.edge_group.map(Into::into),
+        }
+    }
+
+    pub(crate) fn observation(&self, said: Said, started: SystemTime) -> Observation {
+        let failure = said.failure(&self.host, self.address);
+        // A name that did not resolve has no address.
+        let address = match &failure {
+            Some(Failure::Unresolved { .. }) => None,
+            Some(_) | None => Some(self.address),
+        };
+        Observation {
+            probe: self.probe,
+            module: self.module.to_owned(),
+            target: self.target.to_owned(),
+            site: "lyon".to_owned(),
+            address,
+            transport: Transport::Udp,
+            started,
+            elapsed: Duration::from_millis(12),
+            outcome: Outcome {
+                facts: self.facts.clone(),
+                failure: failure.map(|failure| (Phase::Request, failure)),
+                ..Outcome::default()
+            },
+        }
+    }
+}
+
+/// A module whose exchanges nobody begins: the observations are written by hand.
+struct NeverRun;
+
+impl Module for NeverRun {
+    fn transport(&self) -> Transport {
+        Transport::Udp
+    }
+
+    fn default_port(&self) -> u16 {
+        0
+    }
+
+    fn timeout(&self) -> Duration {
+        TIMEOUT
+    }
+
+    fn begin(&self, target: &Target, _: Chance) -> Box<dyn Exchange> {
+        panic!("nobody probes {} here", target.name)
+    }
+}
+
+/// What came back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Said {
+    Works,
+    /// Nothing, to so many requests.
+    Silence(u32),
+    /// Nothing until the module's timeout, to so many requests.
+    Deadline(u32),
+    /// An error of the protocol.
+    Rejects(u16),
+    /// "Nobody listens here", from this host.
+    Closed(Option<&'static str>),
+    /// A TCP reset.
+    Resets,
+    /// "It is forbidden", from this router.
+    Forbidden(Option<&'static str>),
+    /// "No way there", from a router.
+    NoWay,
+    /// An answer that nobody expects.
+    Unexpected,
+    /// An answer that breaks the protocol.
+    Nonsense,
+    /// A challenge for another realm.
+    OtherRealm,
+    /// A challenge that is too weak.
+    Weak,
+    /// The name did not give an address.
+    Unresolved(Unresolved),
+    /// This host could not send.
+    Local,
+    /// The exchange was called off.
+    Cancelled,
+    /// This program failed.
+    Internal,
+}
+
+impl Said {
+    fn failure(self, host: &str, peer: SocketAddr) -> Option<Failure> {
+        let waited = Duration::from_secs(8);
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        Some(match self {
+            Self::Works => return None,
+            Self::Silence(transmissions) => Failure::NoResponse { peer, transmissions, waited },
+            Self::Deadline(transmissions) => {
+                Failure::Deadline { peer, awaited: "the answer", transmissions, waited }
+            }
+            Self::Rejects(code) => Failure::Rejected { peer, code, reason: Foreign::new("No") },
+            Self::Closed(by) => Failure::Refused { peer, by: by.map(ip), refusal: Refusal::Port },
+            Self::Resets => Failure::Refused { peer, by: None, refusal: Refusal::Reset },
+            Self::Forbidden(by) => Failure::Refused {
+                peer,
+                by: by.map(ip),
+                refusal: Refusal::Prohibited { icmp_type: 3, code: 13 },
+            },
+            Self::NoWay => Failure::Refused {
+                peer,
+                by: Some(ip("203.0.113.1")),
+                refusal: Refusal::Unreachable { network: true, icmp_type: 3, code: 0 },
+            },
+            Self::Unexpected => Failure::UnexpectedAnswer {
+                peer,
+                found: Foreign::new("198.51.100.66"),
+                expected: "198.51.100.7".to_owned(),
+            },
+            Self::Nonsense => Failure::Misbehaved { peer, rule: "RFC 3261 §8", what: "nonsense" },
+            Self::OtherRealm => Failure::AuthRealm {
+                peer,
+                found: Foreign::new("elsewhere"),
+                expected: "lyon".to_owned(),
+            },
+            Self::Weak => Failure::AuthWeak { peer, offered: Foreign::new("MD5") },
+            Self::Unresolved(problem) => Failure::Unresolved { host: host.to_owned(), problem },
+            Self::Local => Failure::Local { peer, problem: ErrorKind::NetworkUnreachable },
+            Self::Cancelled => Failure::Cancelled,
+            Self::Internal => Failure::Internal,
+        })
+    }
+}
+
+/// A branch office.
+#[derive(Default)]
+pub(crate) struct Site {
+    checks: Vec<Check>,
+    memory: Memory,
+    cycles: BTreeMap<CheckId, u32>,
+    state: Option<Snapshot>,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// One cycle of a check; the same words once more are its next cycle.
+    pub(crate) fn saw(self, asked: &Asked, said: Said) -> Self {
+        self.saw_each(&[(asked, said)])
+    }
+
+    /// One cycle of a check whose target has several addresses.
+    pub(crate) fn saw_each(mut self, addresses: &[(&Asked, Said)]) -> Self {
+        let (first, _) = addresses[0];
+        self = self.planned(first);
+        let id = first.check().id();
+        let cycle = self.cycles.entry(id.clone()).or_default();
+        let started = BEGIN + INTERVAL * *cycle;
+        *cycle += 1;
+        let seen = addresses.iter().map(|(asked, said)| asked.observation(*said, started));
+        self.memory.record(&id, seen);
+        self
+    }
+
+    /// A check of the plan, whether it has run or not.
+    pub(crate) fn planned(mut self, asked: &Asked) -> Self {
+        let check = asked.check();
+        if !self.checks.iter().any(|it| it.id() == check.id()) {
+            self.checks.push(check);
+        }
+        self
+    }
+
+    /// The vendor was read, and all that it says beyond `change` is that there is nothing.
+    pub(crate) fn vendor(mut self, change: impl FnOnce(&mut Snapshot)) -> Self {
+        let nothing = || Snapshot {
+            edges: read([]),
+            edge_groups: read([]),
+            trunks: read([]),
+            phones: read([]),
+        };
+        change(self.state.get_or_insert_with(nothing));
+        self
+    }
+
+    /// The vendor is asked, and was never read.
+    pub(crate) fn vendor_unread(mut self) -> Self {
+        self.state = Some(Snapshot::default());
+        self
+    }
+
+    /// Every part of the vendor's state was never read for this reason.
+    pub(crate) fn vendor_fails(mut self, problem: &ApiProblem) -> Self {
+        self.state = Some(Snapshot {
+            edges: failed(problem),
+            edge_groups: failed(problem),
+            trunks: failed(problem),
+            phones: failed(problem),
+        });
+        self
+    }
+
+    /// What is known a second after the latest cycle began.
+    pub(crate) fn evidence(&self) -> Evidence {
+        let cycles = self.cycles.values().max().copied().unwrap_or(1);
+        let now = BEGIN + INTERVAL * (cycles - 1) + Duration::from_secs(1);
+        self.evidence_at(now)
+    }
+
+    pub(crate) fn evidence_at(&self, now: SystemTime) -> Evidence {
+        self.memory.evidence(&self.checks, self.state.clone().map(Arc::new).as_ref(), now)
+    }
+
+    pub(crate) fn diagnosis(&self) -> Diagnosis {
+        diagnose(&self.evidence(), RULES)
+    }
+
+    /// What one rule says by itself.
+    pub(crate) fn judged_by(&self, id: &str) -> Vec<Finding> {
+        (rule(id).judge)(&self.evidence())
+    }
+
+    /// The ids of all findings, in order.
+    pub(crate) fn found(&self) -> Vec<&'static str> {
+        self.diagnosis().findings.iter().map(|finding| finding.rule).collect()
+    }
+}
+
+pub(crate) fn rule(id: &str) -> &'static Rule {
+    RULES.iter().find(|rule| rule.id == id).expect("the rule is listed")
+}
+
+/// A part that was read at the first cycle.
+pub(crate) fn read<T>(items: impl Into<Vec<T>>) -> Part<T> {
+    Part { items: items.into(), read: Some(BEGIN), problem: None }
+}
+
+/// A part that was never read.
+pub(crate) fn failed<T>(problem: &ApiProblem) -> Part<T> {
+    Part { items: Vec::new(), read: None, problem: Some(problem.clone()) }
+}
+
+pub(crate) fn unreachable() -> ApiProblem {
+    ApiProblem::Unreachable { host: "api.example.net".to_owned(), detail: "timeout".to_owned() }
+}
+
+pub(crate) fn refused_client() -> ApiProblem {
+    ApiProblem::Credentials {
+        host: "login.example.net".to_owned(),
+        detail: Foreign::new("invalid_client"),
+    }
+}
+
+pub(crate) fn named(name: &str) -> Reference {
+    Reference { id: Foreign::new(format!("id-of-{name}")), name: Foreign::new(name) }
+}
+
+pub(crate) fn edge(name: &str, state: State) -> Edge {
+    Edge {
+        reference: named(name),
+        state,
+        raw: Foreign::new("the edge's words"),
+        edge_group: None,
+        site: None,
+    }
+}
+
+pub(crate) fn edge_group(name: &str, state: State) -> EdgeGroup {
+    EdgeGroup { reference: named(name), state, raw: Foreign::new("the group's words") }
+}
+
+pub(crate) fn trunk(name: &str, state: State, registration: Registration) -> Trunk {
+    Trunk {
+        reference: named(name),
+        kind: Foreign::new("EXTERNAL"),
+        state,
+        registration,
+        raw: Foreign::new("the trunk's words"),
+        problem: None,
+        edge: None,
+        edge_group: None,
+    }
+}
+
+pub(crate) fn phone(name: &str, state: PhoneState) -> Phone {
+    Phone { reference: named(name), state, raw: Foreign::new("the phone's words"), site: None }
+}
