@@ -17,9 +17,9 @@ pub mod rules;
 pub mod diagnosis;
 
 pub mod correlation;
+pub mod driver;
 pub mod poller;
+pub mod schedule;
 
 pub mod check;
-pub mod driver;
-pub mod schedule;
 pub mod telephony;
