@@ -198,12 +198,11 @@ impl Daemon {
         self.index = self.checks.iter().map(Check::id).zip(0..).collect();
         self.polling.cancel();
         self.polling = self.stop.child_token();
-        if poller.is_none() {
-            self.snapshot = None;
-        }
-        self.awaits_vendor = poller.is_some() && self.snapshot.is_none();
-        if let Some(poller) = poller {
-            let before = self.snapshot.clone().unwrap_or_default();
+        // What nobody has read yet is not known: an empty snapshot says so, none at all would say
+        // that nobody is asked.
+        self.awaits_vendor = poller.is_some() && (self.awaits_vendor || self.snapshot.is_none());
+        self.snapshot = poller.is_some().then(|| self.snapshot.clone().unwrap_or_default());
+        if let Some((poller, before)) = poller.zip(self.snapshot.clone()) {
             let polling = poll(poller, before, self.outbox.clone(), self.polling.clone());
             self.helpers.spawn(polling);
         }

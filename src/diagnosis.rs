@@ -16,6 +16,12 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Blocking where a required check is concerned, a warning elsewhere.
+    #[must_use]
+    pub const fn where_required(is_required: bool) -> Self {
+        if is_required { Self::Blocking } else { Self::Warning }
+    }
+
     /// The word that metrics and reports use.
     #[must_use]
     pub const fn label(self) -> &'static str {

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::correlation::Evidence;
-use crate::diagnosis::Exhibit;
+use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::telephony::{ApiProblem, Part, Snapshot};
 
 /// One part of the vendor's state.
@@ -39,4 +39,20 @@ pub(super) fn exhibits(evidence: &Evidence, is_it: impl Fn(&ApiProblem) -> bool)
         }
     }
     exhibits
+}
+
+/// A warning where at least one part met a problem of this kind.
+pub(super) fn warning(
+    rule: &Rule,
+    evidence: &Evidence,
+    is_it: impl Fn(&ApiProblem) -> bool,
+    owner: Owner,
+    summary: &str,
+) -> Vec<Finding> {
+    let exhibits = exhibits(evidence, is_it);
+    if exhibits.is_empty() {
+        return Vec::new();
+    }
+    let finding = Finding::new(rule, Severity::Warning, owner, "vendor API", summary);
+    vec![finding.because(exhibits).covering(&["state-stale"])]
 }

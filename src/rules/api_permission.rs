@@ -1,7 +1,7 @@
 //! Rule `api-permission`: the OAuth client may not read something.
 
 use crate::correlation::Evidence;
-use crate::diagnosis::{Finding, Owner, Rule, Severity};
+use crate::diagnosis::{Finding, Owner, Rule};
 use crate::rules::api;
 use crate::telephony::ApiProblem;
 
@@ -17,14 +17,6 @@ pub(super) static RULE: Rule = Rule {
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let is_it = |problem: &ApiProblem| matches!(problem, ApiProblem::Permission { .. });
-    let exhibits = api::exhibits(evidence, is_it);
-    if exhibits.is_empty() {
-        return Vec::new();
-    }
     let summary = "the OAuth client may not read a part of the vendor's state";
-    vec![
-        Finding::new(&RULE, Severity::Warning, Owner::Credentials, "vendor API", summary)
-            .because(exhibits)
-            .covering(&["state-stale"]),
-    ]
+    api::warning(&RULE, evidence, is_it, Owner::Credentials, summary)
 }

@@ -1,7 +1,7 @@
 //! Rule `api-throttled`: the vendor API asks for patience.
 
 use crate::correlation::Evidence;
-use crate::diagnosis::{Finding, Owner, Rule, Severity};
+use crate::diagnosis::{Finding, Owner, Rule};
 use crate::rules::api;
 use crate::telephony::ApiProblem;
 
@@ -17,14 +17,6 @@ pub(super) static RULE: Rule = Rule {
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let is_it = |problem: &ApiProblem| matches!(problem, ApiProblem::Throttled { .. });
-    let exhibits = api::exhibits(evidence, is_it);
-    if exhibits.is_empty() {
-        return Vec::new();
-    }
     let summary = "the vendor API throttles this client";
-    vec![
-        Finding::new(&RULE, Severity::Warning, Owner::Configuration, "vendor API", summary)
-            .because(exhibits)
-            .covering(&["state-stale"]),
-    ]
+    api::warning(&RULE, evidence, is_it, Owner::Configuration, summary)
 }

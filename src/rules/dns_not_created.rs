@@ -37,11 +37,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
                      the absence for {wait}."
                 );
             }
-            let severity = if absent.iter().any(|case| case.required) {
-                Severity::Blocking
-            } else {
-                Severity::Warning
-            };
+            let severity = Severity::where_required(absent.iter().any(|case| case.required));
             Some(
                 Finding::new(&RULE, severity, owner, question, summary)
                     .because(absent.into_iter().map(Exhibit::of_case))

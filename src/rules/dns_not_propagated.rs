@@ -30,11 +30,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
                 return None;
             }
             let names: Vec<&str> = behind.iter().map(|case| &*case.id.target).collect();
-            let severity = if behind.iter().any(|case| case.required) {
-                Severity::Blocking
-            } else {
-                Severity::Warning
-            };
+            let severity = Severity::where_required(behind.iter().any(|case| case.required));
             let summary = format!(
                 "{question} is known to {} and not yet to {} of {} nameservers: {}",
                 right.id.target,

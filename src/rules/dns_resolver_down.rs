@@ -19,7 +19,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     let has_life = evidence.has_life();
     let gone = evidence.of("dns-query").filter(|case| has_life && is_gone(case));
     let asked = gone.map(|case| {
-        let severity = if case.required { Severity::Blocking } else { Severity::Warning };
+        let severity = Severity::where_required(case.required);
         let address = case.observation.address.map(|it| it.to_string()).unwrap_or_default();
         let summary = format!("nameserver {} ({address}) does not answer", case.id.target);
         Finding::new(&RULE, severity, Owner::Dns, &case.id.target, summary)
@@ -28,7 +28,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     let own: Vec<&Case> = evidence.cases.iter().filter(|case| lacks_resolver(case)).collect();
     let own = (!own.is_empty()).then(|| {
         let is_required = own.iter().any(|case| case.required);
-        let severity = if is_required { Severity::Blocking } else { Severity::Warning };
+        let severity = Severity::where_required(is_required);
         let summary = "the resolver of this host does not answer, so names could not be probed";
         Finding::new(&RULE, severity, Owner::ThisHost, "this host's resolver", summary)
             .because(own.into_iter().map(Exhibit::of_case))

@@ -24,11 +24,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             if wrong.is_empty() || is_right_somewhere {
                 return None;
             }
-            let severity = if wrong.iter().any(|case| case.required) {
-                Severity::Blocking
-            } else {
-                Severity::Warning
-            };
+            let severity = Severity::where_required(wrong.iter().any(|case| case.required));
             let summary = format!("{question} leads to an address that is not expected");
             Some(
                 Finding::new(&RULE, severity, Owner::Dns, question, summary)

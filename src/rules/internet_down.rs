@@ -33,7 +33,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let is_required = evidence.cases.iter().any(|case| case.required);
-    let severity = if is_required { Severity::Blocking } else { Severity::Warning };
+    let severity = Severity::where_required(is_required);
     let summary = "nothing beyond the site answers";
     vec![
         Finding::new(&RULE, severity, Owner::InternetProvider, "uplink", summary)

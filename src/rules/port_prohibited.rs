@@ -28,7 +28,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             let router = case.failure().and_then(Failure::by).map(|by| by.to_string());
             let router =
                 router.unwrap_or_else(|| "a router that does not give its name".to_owned());
-            let severity = if case.required { Severity::Blocking } else { Severity::Warning };
+            let severity = Severity::where_required(case.required);
             let summary = format!("{router} forbids {subject}");
             let step = format!("Ask whoever runs {router} to permit {subject}.");
             Finding::new(&RULE, severity, Owner::SiteNetwork, subject, summary)

@@ -21,7 +21,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     silent
         .map(|case| {
             let address = case.observation.address.map(|it| it.to_string()).unwrap_or_default();
-            let severity = if case.required { Severity::Blocking } else { Severity::Warning };
+            let severity = Severity::where_required(case.required);
             let summary = format!("relay address {address} does not answer, others do");
             let step = format!(
                 "Ask the site network whether udp {address} is in the rule that lets the other \

@@ -53,7 +53,7 @@ fn finding(case: &Case) -> Option<Finding> {
         | Failure::Local { .. }
         | Failure::Internal => return None,
     };
-    let severity = if case.required { Severity::Blocking } else { Severity::Warning };
+    let severity = Severity::where_required(case.required);
     Some(
         Finding::new(&RULE, severity, owner, &case.id.target, summary)
             .because([Exhibit::of_case(case)])

@@ -24,7 +24,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         .map(|case| {
             let address = case.observation.address.map(|it| it.to_string()).unwrap_or_default();
             let transport = case.observation.transport.label();
-            let severity = if case.required { Severity::Blocking } else { Severity::Warning };
+            let severity = Severity::where_required(case.required);
             let summary = format!(
                 "the registrar does not answer SIP on {transport} {address}, other servers answer"
             );

@@ -33,7 +33,7 @@ fn finding(case: &Case) -> Option<Finding> {
         } else {
             return None;
         };
-    let severity = if case.required { Severity::Blocking } else { Severity::Warning };
+    let severity = Severity::where_required(case.required);
     Some(
         Finding::new(&RULE, severity, Owner::Vendor, &case.id.target, summary)
             .because([Exhibit::of_case(case)]),

@@ -19,8 +19,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     if !all_silent || !evidence.has_life() {
         return Vec::new();
     }
-    let severity =
-        if cases.iter().any(|case| case.required) { Severity::Blocking } else { Severity::Warning };
+    let severity = Severity::where_required(cases.iter().any(|case| case.required));
     let summary = "no relay answers STUN over UDP, other traffic works";
     vec![
         Finding::new(&RULE, severity, Owner::SiteNetwork, "STUN over UDP", summary)

@@ -27,7 +27,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let is_required = cases.iter().any(|case| case.required);
-    let severity = if is_required { Severity::Blocking } else { Severity::Warning };
+    let severity = Severity::where_required(is_required);
     let listed: Vec<String> = places.iter().map(|place| format!("udp {place}")).collect();
     let summary =
         format!("no server answers over UDP ({} asked), other traffic works", places.len());
