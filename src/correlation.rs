@@ -208,19 +208,19 @@ impl Memory {
     }
 }
 
+/// Since the exchange ended.
 fn age(observation: &Observation, now: SystemTime) -> Duration {
-    now.duration_since(observation.started).unwrap_or_default()
+    now.duration_since(observation.started + observation.elapsed).unwrap_or_default()
 }
 
 /// Whether the latest failure may be believed: an answer is unambiguous, silence is so when it
-/// holds in two of three cycles, or when one exchange met it three times over. (Each repetition is
-/// a trial of its own: where one packet in ten is lost each way, three in a row find silence once
-/// in 146.)
+/// holds in two of three cycles, when the protocol's whole schedule went by, or when one exchange
+/// met it three times over. (Each repetition is a trial of its own: where one packet in ten is lost
+/// each way, three in a row find silence once in 146.)
 fn is_confirmed(seen: &Seen) -> bool {
     let repeated = match seen.latest.failure() {
-        Some(
-            Failure::NoResponse { transmissions, .. } | Failure::Deadline { transmissions, .. },
-        ) => *transmissions >= TRIALS,
+        Some(Failure::Deadline { transmissions, .. }) => *transmissions >= TRIALS,
+        // The whole schedule of the protocol went by, or it was no silence at all.
         _ => return true,
     };
     repeated || seen.silences.iter().filter(|silent| **silent).count() >= 2

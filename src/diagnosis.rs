@@ -111,7 +111,7 @@ impl Exhibit {
     pub fn of_case(case: &Case) -> Self {
         let text = match case.failure() {
             Some(failure) => failure.to_string(),
-            None => format!("works, in {:.1?}", case.observation.elapsed),
+            None => format!("works, in {:.1} ms", case.observation.elapsed.as_secs_f64() * 1e3),
         };
         Self { kind: Kind::Observation, reference: case.observation.reference(), text }
     }

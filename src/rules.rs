@@ -26,6 +26,7 @@ mod stun_turn_udp_blocked;
 mod trunk_configuration;
 mod trunk_down;
 mod trunk_unregistered;
+mod turn_down;
 mod udp_blocked;
 
 use crate::diagnosis::Rule;
@@ -38,6 +39,7 @@ pub static RULES: &[&Rule] = &[
     &stun_turn_udp_blocked::RULE,
     &relay_address_blocked::RULE,
     &port_prohibited::RULE,
+    &turn_down::RULE,
     &dns_resolver_down::RULE,
     &dns_not_created::RULE,
     &dns_not_propagated::RULE,

@@ -109,6 +109,16 @@ fn usable(challenge: &Challenge) -> Option<Chosen> {
     })
 }
 
+/// Our part of the nonces.
+#[derive(Clone, Copy)]
+pub(crate) struct Cnonces<'a> {
+    /// That of this request.
+    pub(crate) own: &'a str,
+    /// That of the first request that answered the challenge: a session's key keeps it
+    /// (RFC 7616 §3.4.2).
+    pub(crate) first: &'a str,
+}
+
 impl Chosen {
     /// The algorithm's word.
     pub(crate) const fn algorithm(&self) -> &'static str {
@@ -128,14 +138,14 @@ impl Chosen {
         method: &str,
         uri: &str,
         count: u32,
-        cnonce: &str,
+        Cnonces { own: cnonce, first }: Cnonces<'_>,
     ) -> Vec<u8> {
         let Challenge { realm, nonce, opaque, .. } = &self.challenge;
         let hash = |parts: &[&[u8]]| self.hash.hex(&parts.join(&b':'));
         let password = credentials.password.expose().as_bytes();
         let mut secret = hash(&[credentials.username.as_bytes(), realm, password]);
         if self.is_session {
-            secret = hash(&[secret.as_bytes(), nonce, cnonce.as_bytes()]);
+            secret = hash(&[secret.as_bytes(), nonce, first.as_bytes()]);
         }
         let request = match self.qop {
             Some("auth-int") => {
@@ -193,7 +203,7 @@ fn escaped(text: &str) -> impl Iterator<Item = u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Challenge, Credentials, Refusal, choose};
+    use super::{Challenge, Cnonces, Credentials, Refusal, choose};
     use crate::secret::Secret;
 
     fn challenge(
@@ -223,7 +233,8 @@ mod tests {
         };
         let challenge = challenge(realm, Some(algorithm), Some("auth, auth-int"), nonce);
         let chosen = choose(&[challenge], &credentials.realm, true).expect("it is usable");
-        let value = chosen.answer(&credentials, "GET", uri, 1, cnonce);
+        let value =
+            chosen.answer(&credentials, "GET", uri, 1, Cnonces { own: cnonce, first: cnonce });
         let value = String::from_utf8(value).expect("it is UTF-8");
         let (_, rest) = value.split_once("response=\"").expect("it has a response");
         rest.split_once('"').expect("it ends").0.to_owned()
@@ -309,7 +320,13 @@ mod tests {
         };
         let chosen = choose(&[challenge("r", Some("SHA-256"), Some("auth"), "n")], "r", false);
 
-        let value = chosen.expect("usable").answer(&credentials, "REGISTER", "sip:r", 1, "c");
+        let value = chosen.expect("usable").answer(
+            &credentials,
+            "REGISTER",
+            "sip:r",
+            1,
+            Cnonces { own: "c", first: "c" },
+        );
 
         let value = String::from_utf8(value).expect("UTF-8");
         assert!(value.starts_with(r#"Digest username="a\"b\\c", realm="r","#), "{value}");

@@ -1,20 +1,19 @@
 //! Probe: what does this one nameserver answer?
 
+mod exchange;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::chance::Chance;
-use crate::conversation::{Conversation, Request, Step};
 use crate::fact::{FactKey, FactSpec};
-use crate::failure::Failure;
 use crate::foreign::Foreign;
-use crate::moment::Moment;
-use crate::observation::{Ignored, Phase};
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
-use crate::probe::{Exchange, Input, Leg, LegId, Module, Output, Probe, Stamp, TIMEOUT};
+use crate::probe::{Exchange, Module, Probe, TIMEOUT};
 use crate::target::{Target, Transport};
-use crate::transaction::Retransmission;
-use crate::wire::dns::{self, Frames, Question, Response};
+use crate::wire::dns::Question;
+
+use exchange::DnsExchange;
 
 /// The question, as `NAME TYPE`.
 pub const QUESTION: FactKey<Foreign> = FactKey::new("question", "what was asked");
@@ -23,6 +22,10 @@ pub const RCODE: FactKey<&'static str> = FactKey::new("rcode", "the response cod
 /// The answer section.
 pub const ANSWERS: FactKey<Vec<Foreign>> =
     FactKey::new("answers", "the records of the answer, CNAMEs included");
+/// How many records of the answer are of the type that was asked for.
+pub const ANSWER_COUNT: FactKey<u64> =
+    FactKey::new("answer_count", "records of the type that was asked for, aliases apart")
+        .metric("probe_dns_answer_rrs");
 /// The smallest TTL of the answer.
 pub const TTL: FactKey<Duration> =
     FactKey::new("ttl_seconds", "the smallest TTL in the answer, CNAMEs included")
@@ -84,8 +87,6 @@ const PORT: u16 = 53;
 const INTERVAL: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 2;
 const WHOLE_SCHEDULE: Duration = Duration::from_secs(10);
-const DATAGRAMS: LegId = LegId(0);
-const STREAM: LegId = LegId(1);
 
 /// The probe `dns-query`.
 pub struct DnsQuery;
@@ -126,6 +127,7 @@ modules = ["edge-group-name"]
                 QUESTION.spec(),
                 RCODE.spec(),
                 ANSWERS.spec(),
+                ANSWER_COUNT.spec(),
                 TTL.spec(),
                 SERIAL.spec(),
                 NEGATIVE_TTL.spec(),
@@ -189,303 +191,6 @@ impl Module for DnsModule {
     }
 
     fn begin(&self, target: &Target, mut chance: Chance) -> Box<dyn Exchange> {
-        let mut conversation = Conversation::new(target.address, self.timeout);
-        conversation.state(&QUESTION, Foreign::new(self.question.to_string()));
-        Box::new(DnsExchange {
-            conversation,
-            id: chance.number(),
-            module: self.clone(),
-            datagrams: Way::Unused,
-            stream: Way::Unused,
-            frames: Frames::default(),
-            needs_stream: self.transport == Transport::Tcp,
-            is_done: false,
-        })
+        Box::new(DnsExchange::new(self.clone(), target.address, chance.number()))
     }
 }
-
-struct DnsExchange {
-    conversation: Conversation,
-    module: DnsModule,
-    id: u16,
-    datagrams: Way,
-    stream: Way,
-    frames: Frames,
-    /// Whether only the stream can bring the answer: it was asked for, or the datagram's answer
-    /// was truncated.
-    needs_stream: bool,
-    is_done: bool,
-}
-
-/// How far the query has come by one transport.
-enum Way {
-    Unused,
-    Wanted,
-    Opening(Moment),
-    Asked(Request),
-    Over,
-}
-
-impl Exchange for DnsExchange {
-    fn handle_input(&mut self, input: Input<'_>, now: Moment) {
-        self.conversation.at(now);
-        if self.is_done {
-            return;
-        }
-        match input {
-            Input::Connected { leg, .. } => self.ask(leg),
-            Input::Sent { leg, stamp, .. } => {
-                if let Way::Asked(request) = self.way(leg) {
-                    request.sent(now, stamp);
-                }
-            }
-            Input::Received { from, .. } if from != self.conversation.peer => {
-                self.conversation.ignore(Ignored::Stranger);
-            }
-            Input::Received { leg: STREAM, bytes, stamp, .. } => {
-                self.frames.push(bytes);
-                while let Some(message) = self.frames.pop() {
-                    self.hear(STREAM, &message, now, stamp);
-                }
-            }
-            Input::Received { leg, bytes, stamp, .. } => self.hear(leg, bytes, now, stamp),
-            Input::Closed { leg } => {
-                let rule = "RFC 7766 §6.2.4";
-                let what = "it closed the connection before it had answered";
-                let peer = self.conversation.peer;
-                self.give_up(leg, Failure::Misbehaved { peer, rule, what });
-            }
-            Input::Refused { leg, .. } | Input::Failed { leg, .. } => {
-                if let Some(failure) = self.conversation.failure_of(&input) {
-                    self.give_up(leg, failure);
-                }
-            }
-            Input::Cancelled => self.finish(Phase::Request, Err(Failure::Cancelled)),
-            Input::Timeout => {}
-        }
-    }
-
-    fn poll_output(&mut self) -> Output {
-        if let (Way::Unused, Way::Unused) = (&self.datagrams, &self.stream) {
-            let first = if self.needs_stream { &mut self.stream } else { &mut self.datagrams };
-            *first = Way::Wanted;
-        }
-        let mut wait: Option<(Moment, &'static str)> = None;
-        for leg in [DATAGRAMS, STREAM] {
-            match self.poll_way(leg) {
-                Some(Output::Wait { until, reason }) => {
-                    let earlier = wait.filter(|(earliest, _)| *earliest <= until);
-                    wait = Some(earlier.unwrap_or((until, reason)));
-                }
-                Some(output) => return output,
-                None => {}
-            }
-        }
-        match wait {
-            Some((until, reason)) if !self.is_done => Output::Wait { until, reason },
-            _ => Output::Done(self.conversation.outcome.clone()),
-        }
-    }
-}
-
-impl DnsExchange {
-    fn way(&mut self, leg: LegId) -> &mut Way {
-        if leg == STREAM { &mut self.stream } else { &mut self.datagrams }
-    }
-
-    /// What one transport wants done; nothing where it is not in use.
-    fn poll_way(&mut self, leg: LegId) -> Option<Output> {
-        if self.is_done {
-            return None;
-        }
-        let Conversation { peer, now, deadline, .. } = self.conversation;
-        let way = self.way(leg);
-        match way {
-            Way::Unused | Way::Over => None,
-            Way::Wanted => {
-                *way = Way::Opening(now);
-                let transport = if leg == STREAM { Transport::Tcp } else { Transport::Udp };
-                Some(Output::Open(Leg { id: leg, transport, peer }))
-            }
-            Way::Opening(began) if now >= deadline => {
-                let waited = now.since(*began);
-                let awaited = "the connection";
-                self.give_up(leg, Failure::Deadline { peer, awaited, transmissions: 0, waited });
-                None
-            }
-            Way::Opening(_) => Some(Output::Wait { until: deadline, reason: "the connection" }),
-            Way::Asked(request) => match request.poll(peer, now, deadline) {
-                Step::Output(output) => Some(output),
-                Step::Over(failure) => {
-                    self.give_up(leg, failure);
-                    None
-                }
-            },
-        }
-    }
-
-    fn ask(&mut self, leg: LegId) {
-        let now = self.conversation.now;
-        let Way::Opening(began) = *self.way(leg) else { return };
-        let Ok(query) = dns::query(self.id, &self.module.question, self.module.recursion) else {
-            return self.finish(Phase::Request, Err(Failure::Internal));
-        };
-        let (timer, bytes) = if leg == STREAM {
-            self.conversation.ended(Phase::Connect, began);
-            (Retransmission::reliable(now, WHOLE_SCHEDULE), dns::framed(&query))
-        } else {
-            (Retransmission::dns(now, INTERVAL, ATTEMPTS), query)
-        };
-        *self.way(leg) =
-            Way::Asked(Request::new(leg, Phase::Request, timer, bytes, "the DNS response", now));
-    }
-
-    fn hear(&mut self, leg: LegId, message: &[u8], now: Moment, stamp: Stamp) {
-        if self.is_done || !matches!(self.way(leg), Way::Asked(_)) {
-            return;
-        }
-        match self.accept(message) {
-            Ok(response) if response.truncated && leg == DATAGRAMS => {
-                self.conversation.state(&TRUNCATED, true);
-                self.needs_stream = true;
-                self.datagrams = Way::Over;
-                self.want_stream();
-            }
-            Ok(response) => self.learn(leg, &response, now, stamp),
-            Err(reason) => {
-                self.conversation.ignore(reason);
-                // Somebody may be guessing: a stream is out of the reach of those who cannot see
-                // our packets. A true answer by datagram still counts.
-                if reason == Ignored::Mismatch {
-                    self.want_stream();
-                }
-            }
-        }
-    }
-
-    fn want_stream(&mut self) {
-        if matches!(self.stream, Way::Unused) {
-            self.stream = Way::Wanted;
-        }
-    }
-
-    /// Whether this is the answer to our query (RFC 5452 §9.1).
-    fn accept(&self, message: &[u8]) -> Result<Response, Ignored> {
-        let response =
-            dns::read_response(message, &self.module.question).map_err(|_| Ignored::Malformed)?;
-        if !response.is_answer {
-            return Err(Ignored::Unasked);
-        }
-        let repeats_ours = response.questions == [self.module.question.clone()];
-        // A server that could not read the query, or would not, need not repeat it.
-        let is_bare_error = response.questions.is_empty()
-            && response.answers.is_empty()
-            && matches!(
-                Response::rcode_word(response.rcode),
-                "FORMERR" | "SERVFAIL" | "NOTIMP" | "REFUSED"
-            );
-        if response.id == self.id && (repeats_ours || is_bare_error) {
-            Ok(response)
-        } else {
-            Err(Ignored::Mismatch)
-        }
-    }
-
-    fn learn(&mut self, leg: LegId, response: &Response, now: Moment, stamp: Stamp) {
-        if let Way::Asked(request) = self.way(leg) {
-            let round_trip = request.round_trip(now, stamp);
-            let transmissions = request.transmissions();
-            self.conversation.state(&TRANSMISSIONS, transmissions);
-            if let Some((rtt, stamp)) = round_trip {
-                self.conversation.state(&RTT, rtt);
-                self.conversation.state(&CLOCK, stamp.label());
-            }
-        }
-        let seconds = |count: u32| Duration::from_secs(count.into());
-        let conversation = &mut self.conversation;
-        conversation.state(&RCODE, Response::rcode_word(response.rcode));
-        conversation.state(&AUTHORITATIVE, response.authoritative);
-        conversation.state(&RECURSION_AVAILABLE, response.recursion_available);
-        conversation.state(&AUTHENTIC, response.authentic);
-        if leg == DATAGRAMS {
-            conversation.state(&TRUNCATED, false);
-        }
-        if let Some(ttl) = response.answers.iter().map(|record| record.ttl).min() {
-            conversation.state(&TTL, seconds(ttl));
-        }
-        if let Some(soa) = response.soa {
-            conversation.state(&SERIAL, soa.serial.into());
-            if !response.answers.iter().any(|record| record.is_of_asked_type) {
-                conversation.state(&NEGATIVE_TTL, seconds(soa.negative_ttl));
-            }
-        }
-        let answers = response.answers.iter().take(SHOWN).map(|record| Foreign::new(&record.text));
-        conversation.state(&ANSWERS, answers.collect());
-        let judgement = self.judge(response);
-        self.finish(Phase::Request, judgement);
-    }
-
-    fn judge(&self, response: &Response) -> Result<(), Failure> {
-        let peer = self.conversation.peer;
-        if response.rcode != 0 {
-            let reason = Foreign::new(Response::rcode_word(response.rcode));
-            return Err(Failure::Rejected { peer, code: response.rcode, reason });
-        }
-        let unexpected = |found: String, expected: String| {
-            Err(Failure::UnexpectedAnswer { peer, found: Foreign::new(found), expected })
-        };
-        if !response.answers.iter().any(|record| record.is_of_asked_type) {
-            return unexpected(
-                "no data".to_owned(),
-                format!("an answer to {}", self.module.question),
-            );
-        }
-        let expect = &self.module.expect;
-        let found: Vec<IpAddr> = response.answers.iter().filter_map(|it| it.address).collect();
-        if !expect.is_empty() && !found.iter().all(|address| expect.contains(address)) {
-            return unexpected(listed(&found), listed(expect));
-        }
-        Ok(())
-    }
-
-    /// One transport cannot bring the answer; the exchange fails with the last one that could.
-    fn give_up(&mut self, leg: LegId, failure: Failure) {
-        let phase = match std::mem::replace(self.way(leg), Way::Over) {
-            Way::Asked(request) => {
-                self.conversation.state(&TRANSMISSIONS, request.transmissions());
-                self.conversation.ended(request.phase, request.began);
-                request.phase
-            }
-            Way::Unused | Way::Wanted | Way::Opening(_) | Way::Over => Phase::Connect,
-        };
-        let other = if leg == STREAM { &self.datagrams } else { &self.stream };
-        let other_goes_on = matches!(other, Way::Wanted | Way::Opening(_) | Way::Asked(_));
-        let is_refusal = matches!(failure, Failure::Refused { .. }) && leg == DATAGRAMS;
-        if !other_goes_on || is_refusal || (leg == STREAM && self.needs_stream) {
-            self.finish(phase, Err(failure));
-        }
-    }
-
-    fn finish(&mut self, phase: Phase, result: Result<(), Failure>) {
-        if self.is_done {
-            return;
-        }
-        self.is_done = true;
-        for way in [&self.datagrams, &self.stream] {
-            if let Way::Asked(request) = way {
-                self.conversation.ended(request.phase, request.began);
-            }
-        }
-        if let Err(failure) = result {
-            self.conversation.fail(phase, failure);
-        }
-    }
-}
-
-fn listed(addresses: &[IpAddr]) -> String {
-    let texts: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
-    if texts.is_empty() { "no address".to_owned() } else { texts.join(", ") }
-}
-
-/// How many records an observation keeps.
-const SHOWN: usize = 32;

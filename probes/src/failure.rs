@@ -21,7 +21,7 @@ pub enum Failure {
     },
 
     /// Every request of the RFC's schedule went out and nothing came back.
-    #[error("no response from {peer} to {} in {waited:.1?}", requests(*transmissions))]
+    #[error("no response from {peer} to {} in {:.1} s", requests(*transmissions), waited.as_secs_f64())]
     NoResponse {
         /// Who was asked.
         peer: SocketAddr,
@@ -33,9 +33,8 @@ pub enum Failure {
 
     /// The module's timeout ended the exchange while an answer was still awaited.
     #[error(
-        "no response from {peer} to {} when the module's timeout ended the wait for {awaited} \
-         after {waited:.1?}",
-        requests(*transmissions)
+        "no response from {peer} to {} in {:.1} s, when the timeout ended the wait for {awaited}",
+        requests(*transmissions), waited.as_secs_f64()
     )]
     Deadline {
         /// Who was asked.
@@ -60,7 +59,7 @@ pub enum Failure {
     },
 
     /// The peer answered with an error of its protocol.
-    #[error("{peer} answered {code}{}", spaced(reason))]
+    #[error("{peer} answered {}", answer(*code, reason))]
     Rejected {
         /// Who answered.
         peer: SocketAddr,
@@ -274,6 +273,12 @@ fn said_by(by: Option<IpAddr>, peer: SocketAddr) -> String {
     }
 }
 
-fn spaced(reason: &Foreign) -> String {
-    if reason.as_str().is_empty() { String::new() } else { format!(" {reason}") }
+/// `403 Forbidden` as SIP writes it, `NXDOMAIN (rcode 3)` as people say it.
+fn answer(code: u16, reason: &Foreign) -> String {
+    const MOST_RCODES: u16 = 100;
+    match (code, reason.as_str()) {
+        (code, "") => code.to_string(),
+        (code @ 0..MOST_RCODES, reason) => format!("{reason} (rcode {code})"),
+        (code, reason) => format!("{code} {reason}"),
+    }
 }

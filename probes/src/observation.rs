@@ -84,6 +84,8 @@ pub struct Outcome {
     pub phases: Vec<(Phase, Duration)>,
     /// What arrived and was not taken for the answer, counted by reason.
     pub ignored: BTreeMap<Ignored, u64>,
+    /// Whether the peer refused our credentials, so that asking again soon could lock the account.
+    pub back_off: bool,
 }
 
 /// What one exchange saw, with the names that make it findable.

@@ -212,7 +212,7 @@ impl StunExchange {
         ));
     }
 
-    /// Whether this is the answer to our request (RFC 8489 §6.3.1 and §6.3.2).
+    /// Whether this is the answer to our request (RFC 8489 §6.3.3, §6.3.4).
     fn accept(&self, from: SocketAddr, bytes: &[u8]) -> Result<Binding, Ignored> {
         if from != self.conversation.peer {
             return Err(Ignored::Stranger);
@@ -248,7 +248,11 @@ impl StunExchange {
             self.conversation.state(&ALTERNATE_SERVER, alternate);
         }
         if response.class == Class::Error {
-            let (code, reason) = response.error.clone().unwrap_or_default();
+            let Some((code, reason)) = response.error.clone() else {
+                let rule = "RFC 8489 §6.3.4";
+                let what = "an error response without ERROR-CODE";
+                return self.finish(Err(Failure::Misbehaved { peer, rule, what }));
+            };
             self.conversation.state(&ERROR_CODE, u64::from(code));
             let reason = Foreign::new(reason);
             return self.finish(Err(Failure::Rejected { peer, code, reason }));
@@ -257,7 +261,7 @@ impl StunExchange {
             self.conversation.state(&REWRITTEN, clear != xored);
         }
         let Some(mapped) = response.xor_mapped.or(response.mapped) else {
-            let rule = "RFC 8489 §10";
+            let rule = "RFC 8489 §6.3.3";
             let what = "a Binding success without XOR-MAPPED-ADDRESS";
             return self.finish(Err(Failure::Misbehaved { peer, rule, what }));
         };

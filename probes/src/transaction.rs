@@ -46,8 +46,9 @@ impl Retransmission {
     pub fn stun(start: Moment, rto: Duration) -> Self {
         const RC: u32 = 7;
         const RM: u32 = 16;
-        let last = rto * ((1 << (RC - 1)) - 1);
-        Self::new(start, rto, Growth::Doubling, RC, last + rto * RM)
+        let last = rto.saturating_mul((1 << (RC - 1)) - 1);
+        let end = last.saturating_add(rto.saturating_mul(RM));
+        Self::new(start, rto, Growth::Doubling, RC, end)
     }
 
     /// A SIP request other than INVITE over UDP: Timer E starts at T1 and doubles up to T2, Timer
@@ -60,12 +61,13 @@ impl Retransmission {
         Self::new(start, SIP_T1, Growth::DoublingUpTo(SIP_T2), u32::MAX, SIP_TIMER_F)
     }
 
-    /// DNS over UDP: `attempts` queries, `interval` apart, and `interval` of patience after the
+    /// DNS over UDP: `attempts` queries (at least one), `interval` apart, and `interval` of patience after the
     /// last. A stub resolver's habit is 2 attempts, 5 s apart (`resolv.conf(5)`: `attempts`,
     /// `timeout`).
     #[must_use]
     pub fn dns(start: Moment, interval: Duration, attempts: u32) -> Self {
-        Self::new(start, interval, Growth::Constant, attempts, interval * attempts)
+        let attempts = attempts.max(1);
+        Self::new(start, interval, Growth::Constant, attempts, interval.saturating_mul(attempts))
     }
 
     /// A stream delivers by itself: one transmission, then patience for `patience`.
@@ -107,8 +109,8 @@ impl Retransmission {
         loop {
             let next = sent + self.interval;
             self.interval = match self.growth {
-                Growth::Doubling => self.interval * 2,
-                Growth::DoublingUpTo(most) => (self.interval * 2).min(most),
+                Growth::Doubling => self.interval.saturating_mul(2),
+                Growth::DoublingUpTo(most) => self.interval.saturating_mul(2).min(most),
                 Growth::Constant => self.interval,
             };
             self.next = (self.remaining > 0 && next < self.end).then_some(next);

@@ -26,7 +26,7 @@ pub fn report(report: &Report, width: usize) -> String {
     let (word, style, meaning) = match diagnosis.verdict {
         Verdict::Go => ("GO", GREEN, "nothing speaks against a rollout"),
         Verdict::GoWithWarnings => ("GO, WITH WARNINGS", YELLOW, "it works; look at the warnings"),
-        Verdict::NoGo => ("NO-GO", RED, "phones would not work here"),
+        Verdict::NoGo => ("NO-GO", RED, "do not roll out before this is mended"),
         Verdict::Inconclusive => ("INCONCLUSIVE", YELLOW, "not everything could be seen"),
     };
     page.line(&format!("{style}{word}{RESET}: {meaning}"));
@@ -36,6 +36,13 @@ pub fn report(report: &Report, width: usize) -> String {
     page.list("Failed, and no rule explains it", &diagnosis.unexplained, |it| {
         format!("{}: {}", it.reference, it.text)
     });
+    if !diagnosis.unexplained.is_empty() {
+        page.labelled(
+            "next",
+            "Ask again by `branchline probe NAME TARGET --trace`, from here and \
+                               from another network; what differs is the cause.",
+        );
+    }
     page.list("Not known", &diagnosis.open, Clone::clone);
     page.blank();
     page.line(&format!("{BOLD}Seen on site{RESET}"));

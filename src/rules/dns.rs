@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use branchline_probes::dns_query::{AUTHORITATIVE, NEGATIVE_TTL, QUESTION, TTL};
+use branchline_probes::dns_query::{ANSWER_COUNT, AUTHORITATIVE, NEGATIVE_TTL, QUESTION, TTL};
 use branchline_probes::{Failure, show_duration};
 
 use crate::correlation::{Case, Evidence};
@@ -39,8 +39,15 @@ pub(super) fn answer(case: &Case) -> Answer {
         None => Answer::Right,
         Some(Failure::Rejected { code: NXDOMAIN, .. }) => Answer::Absent,
         Some(Failure::UnexpectedAnswer { .. }) => {
-            let has_records = case.observation.outcome.facts.read(&TTL).is_some();
-            if has_records { Answer::Wrong } else { Answer::Absent }
+            let facts = &case.observation.outcome.facts;
+            if facts.read(&ANSWER_COUNT).is_some_and(|count| count > 0) {
+                Answer::Wrong
+            } else if facts.read(&NEGATIVE_TTL).is_some() {
+                Answer::Absent
+            } else {
+                // An alias into another zone, or a referral: somebody else has to be asked.
+                Answer::None
+            }
         }
         Some(_) => Answer::None,
     }

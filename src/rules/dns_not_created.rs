@@ -1,5 +1,9 @@
 //! Rule `dns-not-created`: nobody has the record.
 
+use std::collections::BTreeMap;
+
+use branchline_probes::{Failure, Unresolved};
+
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::rules::dns::{self, Answer};
@@ -16,6 +20,36 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
+    asked(evidence).into_iter().chain(own_names(evidence)).collect()
+}
+
+/// Targets whose own name leads nowhere, by this host's resolver.
+fn own_names(evidence: &Evidence) -> Vec<Finding> {
+    let mut hosts: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
+    for case in evidence.cases.iter().filter(|case| is_nameless(case)) {
+        hosts.entry(&case.host).or_default().push(case);
+    }
+    hosts
+        .into_iter()
+        .map(|(host, cases)| {
+            let severity = Severity::where_required(cases.iter().any(|case| case.required));
+            let summary = format!("the name {host} does not exist, or has no address");
+            let step = format!(
+                "Check the spelling of {host} in the configuration, and whether this host's \
+                 resolver sees the zone."
+            );
+            Finding::new(&RULE, severity, Owner::Configuration, host, summary)
+                .because(cases.into_iter().map(Exhibit::of_case))
+                .next(step)
+        })
+        .collect()
+}
+
+fn is_nameless(case: &Case) -> bool {
+    matches!(case.failure(), Some(Failure::Unresolved { problem: Unresolved::NoAddress, .. }))
+}
+
+fn asked(evidence: &Evidence) -> Vec<Finding> {
     dns::questions(evidence)
         .into_iter()
         .filter_map(|(question, cases)| {

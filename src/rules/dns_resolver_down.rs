@@ -38,8 +38,15 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn is_gone(case: &Case) -> bool {
-    case.is_silent()
-        || matches!(case.failure().map(Failure::label), Some("refused" | "unreachable"))
+    let by_itself = || {
+        let address = case.observation.address.map(|address| address.ip());
+        case.failure().and_then(Failure::by).is_none_or(|by| Some(by) == address)
+    };
+    match case.failure().map(Failure::label) {
+        Some("refused") => by_itself(),
+        Some("unreachable") => true,
+        _ => case.is_silent(),
+    }
 }
 
 fn lacks_resolver(case: &Case) -> bool {

@@ -1,6 +1,6 @@
 //! Rule `port-prohibited`: a router said that it may not.
 
-use branchline_probes::Failure;
+use branchline_probes::{Failure, Refusal};
 
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
@@ -9,18 +9,17 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 pub(super) static RULE: Rule = Rule {
     id: "port-prohibited",
     meaning: "A router or firewall on the way refuses the traffic, and says so.",
-    decided_by: "An ICMP error (administratively prohibited) came back; it names the router that sent it.",
+    decided_by: "An ICMP error came back from somebody other than the target: administratively prohibited, or port unreachable, which a rejecting firewall sends by default.",
     falsified_by: "The same probe succeeding.",
-    remedy: "Show the rule on the router below to whoever runs it.",
+    remedy: "Show the finding to whoever runs the router that it names.",
     judge,
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    let prohibited = evidence
+    evidence
         .cases
         .iter()
-        .filter(|case| case.failure().map(Failure::label) == Some("prohibited"));
-    prohibited
+        .filter(|case| case.failure().is_some_and(is_prohibition))
         .map(|case| {
             let transport = case.observation.transport.label();
             let address = case.observation.address.map(|it| it.to_string()).unwrap_or_default();
@@ -36,4 +35,11 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
                 .next(step)
         })
         .collect()
+}
+
+/// A router that forbids says so, or pretends to be the target's closed port.
+fn is_prohibition(failure: &Failure) -> bool {
+    let Failure::Refused { peer, by, refusal } = failure else { return false };
+    let by_another = by.is_some_and(|by| by != peer.ip());
+    matches!(refusal, Refusal::Prohibited { .. }) || (*refusal == Refusal::Port && by_another)
 }

@@ -23,7 +23,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         |case: &&Case| case.observation.transport == Transport::Udp && !case.is_of("dns-query");
     let cases: Vec<&Case> = evidence.cases.iter().filter(is_media_like).collect();
     let places: BTreeSet<_> = cases.iter().filter_map(|case| case.observation.address).collect();
-    if places.len() < 2 || !cases.iter().all(|case| case.is_silent()) || !evidence.has_life() {
+    let hosts: BTreeSet<&str> = cases.iter().map(|case| case.host.as_str()).collect();
+    if hosts.len() < 2 || !cases.iter().all(|case| case.is_silent()) || !evidence.has_life() {
         return Vec::new();
     }
     let is_required = cases.iter().any(|case| case.required);

@@ -85,6 +85,7 @@ rules! {
     stun_turn_udp_blocked => "stun-turn-udp-blocked",
     relay_address_blocked => "relay-address-blocked",
     port_prohibited => "port-prohibited",
+    turn_down => "turn-down",
     dns_resolver_down => "dns-resolver-down",
     dns_not_created => "dns-not-created",
     dns_not_propagated => "dns-not-propagated",

@@ -64,9 +64,20 @@ fn only(site: &Site, id: &str) -> Finding {
 
 #[test]
 fn an_answer_without_records_is_an_absence() {
-    let site = Site::new().saw(&dns(NS).authoritative(), Said::Unexpected);
+    let minute = Duration::from_secs(60);
+    let site =
+        Site::new().saw(&dns(NS).authoritative().with_negative_ttl(minute), Said::Unexpected);
 
     assert_eq!(site.found(), ["dns-not-created"]);
+}
+
+#[test]
+fn an_alias_alone_or_a_referral_is_neither_an_absence_nor_a_wrong_address() {
+    let site =
+        Site::new().saw(&dns(NS), Said::Works).saw(&dns(NS_2).authoritative(), Said::Unexpected);
+
+    assert_eq!(site.found(), [""; 0]);
+    assert_eq!(site.diagnosis().unexplained.len(), 1);
 }
 
 #[test]
@@ -212,7 +223,8 @@ fn a_name_that_does_not_exist_is_no_fault_of_the_resolver() {
 
     let diagnosis = site.diagnosis();
 
-    assert_eq!(site.found(), [""; 0]);
-    assert_eq!(diagnosis.unexplained[0].reference, "register@registrar");
+    assert_eq!(site.found(), ["dns-not-created"]);
+    assert_eq!(diagnosis.findings[0].owner, Owner::Configuration);
+    assert_eq!(diagnosis.findings[0].evidence[0].reference, "register@registrar");
     assert_eq!(diagnosis.verdict, Verdict::NoGo);
 }

@@ -81,6 +81,15 @@ pub(super) static ROWS: &[Row] = &[
         evidence: &["stun@relay (192.0.2.10:3478)"],
         silent: || Site::new().saw(&stun(RELAY), Said::NoWay),
     },
+    Row {
+        rule: "turn-down",
+        fires: || Site::new().saw(&stun(RELAY), Said::Closed(Some("192.0.2.10"))),
+        owner: Owner::Vendor,
+        severity: Severity::Blocking,
+        subject: "relay",
+        evidence: &["stun@relay (192.0.2.10:3478)"],
+        silent: || Site::new().saw(&stun(RELAY), Said::Closed(Some("198.51.100.1"))),
+    },
 ];
 
 /// Two different servers are silent; whether anything answers is left open.
@@ -122,7 +131,7 @@ fn an_answer_of_the_vendor_s_api_is_life_even_when_it_is_no() {
 }
 
 #[test]
-fn two_addresses_of_one_relay_are_two_places() {
+fn two_addresses_of_one_relay_are_one_server() {
     let site = Site::new()
         .saw_each(&[
             (&stun(RELAY), Said::Silence(7)),
@@ -130,7 +139,15 @@ fn two_addresses_of_one_relay_are_two_places() {
         ])
         .saw(&dns(NS), Said::Works);
 
-    assert_eq!(site.found(), ["udp-blocked"]);
+    assert_eq!(site.found(), ["stun-turn-udp-blocked"]);
+}
+
+#[test]
+fn a_firewall_that_pretends_to_be_a_closed_port_is_named() {
+    let site = Site::new().saw(&register(), Said::Closed(Some("198.51.100.1")));
+
+    assert_eq!(site.found(), ["port-prohibited"]);
+    assert!(site.diagnosis().findings[0].summary.starts_with("198.51.100.1 forbids"));
 }
 
 #[test]

@@ -14,7 +14,9 @@ use branchline::telephony::{
     ApiProblem, Edge, EdgeGroup, Part, Phone, PhoneState, Reference, Registration, Snapshot, State,
     Trunk,
 };
-use branchline_probes::dns_query::{AUTHORITATIVE, NEGATIVE_TTL, QUESTION, SERIAL, TTL};
+use branchline_probes::dns_query::{
+    ANSWER_COUNT, AUTHORITATIVE, NEGATIVE_TTL, QUESTION, SERIAL, TTL,
+};
 use branchline_probes::{
     Chance, Exchange, Facts, Failure, Foreign, Module, Observation, Outcome, PROBES, Phase,
     Refusal, Target, Transport, Unresolved,
@@ -107,6 +109,7 @@ impl Asked {
 
     pub(crate) fn with_ttl(mut self, ttl: Duration) -> Self {
         self.facts.state(&TTL, ttl);
+        self.facts.state(&ANSWER_COUNT, 1);
         self
     }
 
@@ -226,8 +229,10 @@ impl Said {
         let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
         Some(match self {
             Self::Works => return None,
-            Self::Silence(transmissions) => Failure::NoResponse { peer, transmissions, waited },
-            Self::Deadline(transmissions) => {
+            Self::Silence(transmissions) if transmissions >= 7 => {
+                Failure::NoResponse { peer, transmissions, waited }
+            }
+            Self::Silence(transmissions) | Self::Deadline(transmissions) => {
                 Failure::Deadline { peer, awaited: "the answer", transmissions, waited }
             }
             Self::Rejects(code) => Failure::Rejected { peer, code, reason: Foreign::new("No") },

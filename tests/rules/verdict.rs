@@ -174,7 +174,7 @@ fn without_rules_every_failure_is_unexplained() {
     assert_eq!(diagnosis.verdict, Verdict::NoGo);
     let [exhibit] = &diagnosis.unexplained[..] else { panic!("{diagnosis:#?}") };
     assert_eq!(exhibit.reference, "stun@relay (192.0.2.10:3478)");
-    assert_eq!(exhibit.text, "no response from 192.0.2.10:3478 to 7 requests in 8.0s");
+    assert_eq!(exhibit.text, "no response from 192.0.2.10:3478 to 7 requests in 8.0 s");
 }
 
 #[test]

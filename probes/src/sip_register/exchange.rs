@@ -10,7 +10,7 @@ use super::{
 };
 use crate::chance::Chance;
 use crate::conversation::{Conversation, Request, Step};
-use crate::digest::{self, Chosen};
+use crate::digest::{self, Chosen, Cnonces};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
 use crate::moment::Moment;
@@ -18,7 +18,7 @@ use crate::observation::{Ignored, Phase};
 use crate::probe::{Exchange, Input, Leg, LegId, Output, Stamp};
 use crate::target::Transport;
 use crate::transaction::Retransmission;
-use crate::wire::sip::{Register, Response};
+use crate::wire::sip::{Malformed, Register, Response};
 
 const LEG: LegId = LegId(0);
 const METHOD: &str = "REGISTER";
@@ -57,6 +57,8 @@ struct Answered {
     header: &'static str,
     /// How often its nonce was used.
     count: u32,
+    /// The cnonce of the first use.
+    first_cnonce: Option<String>,
     /// How often the registrar called our nonce stale.
     renewals: u64,
 }
@@ -121,7 +123,8 @@ impl Exchange for RegisterExchange {
                     return self.hear_nothing(failure);
                 }
                 self.conversation.fail(Phase::Register, failure);
-                self.finish();
+                // A request that left before may have been heard, and its answer lost.
+                if self.may_be_registered() { self.remove() } else { self.finish() }
             }
             Input::Connected { .. } | Input::Closed { .. } | Input::Timeout => {}
         }
@@ -173,12 +176,27 @@ impl RegisterExchange {
         }
     }
 
+    /// Whether a REGISTER that could be accepted was sent and not answered.
+    fn may_be_registered(&self) -> bool {
+        let State::Registering(flight) = &self.state else { return false };
+        self.answered.is_some() || flight.request.transmissions() > 1
+    }
+
     /// Takes back whatever the registrar may hold of ours.
     fn remove(&mut self) {
+        if let State::Registering(flight) = std::mem::replace(&mut self.state, State::Done) {
+            self.count(&flight.request);
+            self.conversation.ended(Phase::Register, flight.request.began);
+        }
         self.removals += 1;
         match self.send(0) {
             Ok(flight) => self.state = State::Removing(flight),
-            Err(_) => self.finish(),
+            Err(_) => {
+                if self.is_registered {
+                    self.conversation.state(&REMOVED, false);
+                }
+                self.finish();
+            }
         }
     }
 
@@ -222,8 +240,10 @@ impl RegisterExchange {
         let (answered, credentials) =
             self.answered.as_mut().zip(self.module.credentials.as_ref())?;
         answered.count += 1;
+        let first = answered.first_cnonce.get_or_insert_with(|| cnonce.clone());
         let uri = Register::request_uri(&self.module.address_of_record);
-        let value = answered.chosen.answer(credentials, METHOD, &uri, answered.count, &cnonce);
+        let cnonces = Cnonces { own: &cnonce, first };
+        let value = answered.chosen.answer(credentials, METHOD, &uri, answered.count, cnonces);
         Some((answered.header, value))
     }
 
@@ -235,7 +255,13 @@ impl RegisterExchange {
         let (State::Registering(flight) | State::Removing(flight)) = &self.state else {
             return Err(Ignored::Unasked);
         };
-        let response = Response::read(bytes).map_err(|_| Ignored::Malformed)?;
+        let response = Response::read(bytes).map_err(|malformed| match malformed {
+            Malformed::Request => Ignored::Unasked,
+            Malformed::NotAResponse
+            | Malformed::TooLarge
+            | Malformed::BrokenHeader
+            | Malformed::WrongLength => Ignored::Malformed,
+        })?;
         let branch = Register::branch_parameter(&flight.branch);
         let vias = response.vias();
         let is_ours = vias.len() == 1
@@ -289,6 +315,9 @@ impl RegisterExchange {
         if was_challenged && self.module.credentials.is_none() {
             return self.stop_at_challenge(response);
         }
+        // Credentials that were refused twice are refused: who insists locks the account.
+        self.conversation.outcome.back_off =
+            self.answered.is_some() && matches!(code, 401 | 403 | 407);
         let next = match code {
             200..300 => {
                 self.note_bindings(response);
@@ -353,7 +382,7 @@ impl RegisterExchange {
         self.conversation.state(&ALGORITHM, chosen.algorithm());
         self.conversation.state(&NONCE_RENEWALS, renewals);
         let header = if response.code == 407 { "Proxy-Authorization" } else { "Authorization" };
-        self.answered = Some(Answered { chosen, header, count: 0, renewals });
+        self.answered = Some(Answered { chosen, header, count: 0, first_cnonce: None, renewals });
         Ok(())
     }
 
@@ -372,7 +401,10 @@ impl RegisterExchange {
     fn removed(&mut self, response: &Response) {
         match response.code {
             200..300 => {
-                let is_gone = !response.contacts().iter().any(|contact| self.is_ours(&contact.uri));
+                let is_gone = !response
+                    .contacts()
+                    .iter()
+                    .any(|contact| self.is_ours(&contact.uri) && contact.expires != Some(0));
                 self.conversation.state(&REMOVED, is_gone);
             }
             // The nonce may have grown old meanwhile, or the registrar wants each one only once.
@@ -395,7 +427,7 @@ impl RegisterExchange {
         let header = if response.code == 407 { "Proxy-Authorization" } else { "Authorization" };
         let is_new = self.answered.as_ref().is_none_or(|it| it.chosen.nonce() != chosen.nonce());
         let renewals = self.answered.as_ref().map_or(0, |answered| answered.renewals);
-        self.answered = Some(Answered { chosen, header, count: 0, renewals });
+        self.answered = Some(Answered { chosen, header, count: 0, first_cnonce: None, renewals });
         is_new
     }
 

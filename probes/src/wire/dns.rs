@@ -25,6 +25,8 @@ impl Question {
     pub fn new(name: &str, kind: &str) -> Result<Self, BadName> {
         let mut name = Name::from_ascii(name).map_err(|_| BadName)?;
         name.set_fqdn(true);
+        // Two spellings of a name are one question.
+        let name = name.to_lowercase();
         let kind = Self::TYPES.iter().find(|known| **known == kind).ok_or(BadName)?;
         Ok(Self { name, kind: kind.parse().map_err(|_| BadName)? })
     }
@@ -80,6 +82,12 @@ pub struct Response {
 }
 
 impl Response {
+    /// Whether a record of the type that was asked for is among the answers.
+    #[must_use]
+    pub fn has_asked_type(&self) -> bool {
+        self.answers.iter().any(|record| record.is_of_asked_type)
+    }
+
     /// The response codes of RFC 1035 §4.1.1 by their usual words.
     #[must_use]
     pub const fn rcode_word(rcode: u16) -> &'static str {

@@ -59,7 +59,7 @@ pub struct Binding {
     pub has_unknown_required: bool,
 }
 
-/// A Binding request with a FINGERPRINT (RFC 8489 §3).
+/// A Binding request with a FINGERPRINT (RFC 8489 §7).
 #[must_use]
 pub fn binding_request(transaction: &TransactionId) -> Vec<u8> {
     let id = transaction.iter().fold(0_u128, |id, &byte| id << 8 | u128::from(byte));

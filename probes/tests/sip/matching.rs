@@ -117,7 +117,7 @@ fn requests_from_the_peer_get_not_one_byte() {
     });
 
     assert_eq!(result.sent.len(), 2, "one REGISTER, one removal");
-    assert_eq!(result.ignored(Ignored::Malformed), 6);
+    assert_eq!(result.ignored(Ignored::Unasked), 6);
 }
 
 #[test]

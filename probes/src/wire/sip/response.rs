@@ -20,7 +20,10 @@ type Header = (Vec<u8>, Vec<u8>);
 /// Why bytes are no SIP response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// A request, or no SIP at all.
+    /// A request of somebody who takes us for a server.
+    #[error("a SIP request")]
+    Request,
+    /// No SIP at all.
     #[error("not a SIP response")]
     NotAResponse,
     /// More than a response of ours can need: 64 KiB, 128 headers, 8 KiB a header.
@@ -50,7 +53,12 @@ impl Response {
         }
         let start = datagram.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or_default();
         let mut rest = &datagram[start..];
-        let (code, reason) = status_line(next_line(&mut rest)).ok_or(Malformed::NotAResponse)?;
+        let first = next_line(&mut rest);
+        let (code, reason) = status_line(first).ok_or(if first.ends_with(b" SIP/2.0") {
+            Malformed::Request
+        } else {
+            Malformed::NotAResponse
+        })?;
         let headers = headers(&mut rest)?;
         let mut response = Self { code, reason, headers, body: Vec::new() };
         response.body = match response.content_length()? {
