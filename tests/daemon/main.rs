@@ -1,0 +1,13 @@
+//! The running daemon, as systemd, Prometheus and a person with `kill` see it: a real process
+//! against the lab, on loopback.
+
+mod conversation;
+mod hostile_clients;
+mod notify;
+mod pages;
+mod process;
+mod registrar;
+mod reload;
+mod rhythm;
+mod start;
+mod stop;
