@@ -1,10 +1,11 @@
 //! The pages: `/metrics`, `/-/healthy`, `/-/ready` and a landing page, rendered before anybody
 //! asks, behind limits that a hostile client cannot talk away.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +18,7 @@ use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Where the pages are served.
@@ -53,16 +54,16 @@ pub async fn bind(settings: &Settings) -> Result<Vec<TcpListener>, (SocketAddr, 
 pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken) {
     let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let router = router(pages, is_local);
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Places::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => {
-                // Beyond the limit a connection is closed at once: nobody waits in a queue.
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+            Ok((stream, peer)) => {
+                // Beyond a limit a connection is closed at once: nobody waits in a queue.
+                let Some(place) = places.take(peer.ip()) else { continue };
                 let (router, stop) = (router.clone(), stop.clone());
                 tokio::spawn(async move {
                     converse(stream, router, stop).await;
@@ -71,6 +72,47 @@ pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken)
             }
             // Out of file descriptors, most likely: let others finish first.
             Err(_) => tokio::time::sleep(AFTER_ACCEPT_ERROR).await,
+        }
+    }
+}
+
+/// The connections that a listener holds: so many in all, and so many of one address that those of others
+/// find a place (D-WEB-3).
+#[derive(Clone, Default)]
+struct Places(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+
+/// One connection's place, until it is dropped.
+struct Place {
+    places: Places,
+    of: IpAddr,
+}
+
+impl Places {
+    fn take(&self, of: IpAddr) -> Option<Place> {
+        let mut held = self.held();
+        let in_all: usize = held.values().sum();
+        let of_this = held.get(&of).copied().unwrap_or_default();
+        if in_all >= MOST_CONNECTIONS || of_this >= MOST_CONNECTIONS_OF_ONE {
+            return None;
+        }
+        held.insert(of, of_this + 1);
+        Some(Place { places: self.clone(), of })
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
+        // A count is right at every moment, so a panic elsewhere does not spoil it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.places.held();
+        if let Some(count) = held.get_mut(&self.of) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.of);
+            }
         }
     }
 }
@@ -156,6 +198,7 @@ const HEADER_PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST_CONNECTION: Duration = Duration::from_secs(300);
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 const MOST_CONNECTIONS: usize = 256;
+const MOST_CONNECTIONS_OF_ONE: usize = 64;
 const MOST_HEADERS: usize = 64;
 /// hyper's own lower bound.
 const MOST_HEADER_BYTES: usize = 8 * 1024;
