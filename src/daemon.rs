@@ -277,9 +277,6 @@ impl Daemon {
             }
         }
         self.is_dirty = true;
-        if self.awaited.is_empty() && !self.awaits_vendor {
-            self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
-        }
     }
 
     /// A file that does not validate changes nothing.
@@ -314,13 +311,16 @@ impl Daemon {
         let now = SystemTime::now();
         let evidence = self.memory.evidence(&self.checks, self.snapshot.as_ref(), now);
         let diagnosis = diagnose(&evidence, RULES);
-        if *self.ready.borrow() {
+        let is_ready = *self.ready.borrow() || (self.awaited.is_empty() && !self.awaits_vendor);
+        if is_ready {
             self.notices.tell(&diagnosis);
             notify(&[NotifyState::Status(diagnosis.verdict.label())]);
         }
         let mut text = metrics::encode(&self.site, &evidence, &diagnosis);
         text.push_str(&self.recorder.render());
         self.metrics.send_replace(text.into());
+        // After the page: who waits for readiness finds every check on it.
+        self.ready.send_if_modified(|ready| std::mem::replace(ready, is_ready) != is_ready);
     }
 
     /// Calls every exchange off, and waits for them to take back what they created; a second
