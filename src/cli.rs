@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// How a command ended, as the shell sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +44,12 @@ pub enum Exit {
     name = "branchline",
     version,
     about = "Voice-readiness agent of a branch office: probes what a phone will need, and names the cause",
-    after_help = "Exit codes: 0 GO, 1 GO with warnings (--strict), 2 NO-GO, 3 INCONCLUSIVE, 64 usage, \
-                  65 configuration, 71 this host, 78 credentials, 130/143 interrupted after clean-up"
+    after_help = "Exit codes:
+  0   GO, or done              64  the command line is wrong
+  1   warnings, with --strict  65  the configuration is wrong
+  2   NO-GO, or failed         71  this host lacks a file or a socket
+  3   INCONCLUSIVE             78  credentials are missing
+  130 and 143 interrupted, after clean-up"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -86,7 +90,7 @@ const DEFAULT: &str = "/etc/branchline/branchline.toml";
 
 /// Runs the command that `arguments` give, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
@@ -103,4 +107,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain { rule } => explain::run(rule.as_deref()),
     };
     ExitCode::from(exit as u8)
+}
+
+/// Help is as wide as everything else that is printed.
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command().term_width(say::width().clamp(40, 120));
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
