@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::conversation::{connect_from, get, send};
-use crate::process::{Daemon, eventually, stun_configuration};
+use crate::process::{Daemon, stun_configuration};
+use crate::wait::eventually;
 
 /// The time to send a header, and a margin for a busy machine.
 const LONGEST_HELD: Duration = Duration::from_secs(10);

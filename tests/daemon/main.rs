@@ -11,3 +11,4 @@ mod reload;
 mod rhythm;
 mod start;
 mod stop;
+mod wait;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::process::{Daemon, PATIENCE, cloud, configuration, stun_configuration};
+use crate::process::{Daemon, cloud, configuration, stun_configuration};
+use crate::wait::PATIENCE;
 
 /// The service manager's end.
 struct Manager {

@@ -7,15 +7,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use branchline_lab::{Cloud, Scenario};
 use tempfile::TempDir;
 
 use crate::conversation::{Answer, get};
-
-/// How long anything may take that is expected soon, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+use crate::wait::{PATIENCE, eventually};
 
 /// The lab's cloud in one of its scenarios.
 pub(crate) fn cloud(scenario: &str) -> Cloud {
@@ -190,34 +188,6 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Asks until there is an answer: what these tests have instead of a sleep.
-///
-/// # Panics
-///
-/// When there is none within `patience`; with the last problem.
-#[track_caller]
-pub(crate) fn eventually<T>(
-    what: &str,
-    patience: Duration,
-    mut ask: impl FnMut() -> Result<T, String>,
-) -> T {
-    let deadline = Instant::now() + patience;
-    loop {
-        match ask() {
-            Ok(answer) => return answer,
-            Err(problem) if Instant::now() >= deadline => {
-                panic!("{what} did not come within {patience:?}: {problem}")
-            }
-            Err(_) => pause(),
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "another process does not announce its progress")]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(20));
 }
 
 fn with_web(configuration: &str, web: SocketAddr) -> String {

@@ -4,7 +4,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::process::{Daemon, PATIENCE, own_address, stun_configuration};
+use crate::process::{Daemon, own_address, stun_configuration};
+use crate::wait::PATIENCE;
 
 fn one_target() -> String {
     stun_configuration("60s", &[("relay", "127.0.0.1:1".into())])

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use branchline_lab::Cloud;
 
-use crate::process::{Daemon, PATIENCE, cloud, configuration, eventually};
+use crate::process::{Daemon, cloud, configuration};
 use crate::registrar::{Loses, Way};
+use crate::wait::{PATIENCE, eventually};
 
 /// F31: it is over after 8 s; the rest is for a busy machine.
 const LONGEST: Duration = Duration::from_secs(9);
