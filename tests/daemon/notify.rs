@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -45,8 +45,10 @@ impl Manager {
     #[track_caller]
     fn hear_until(&self, first: &str) -> Vec<String> {
         let mut heard = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let next = self.hear().unwrap_or_else(|| panic!("no {first} after {heard:?}"));
+            let next = self.hear().filter(|_| Instant::now() < deadline);
+            let next = next.unwrap_or_else(|| panic!("no {first} after {heard:?}"));
             let is_it = next.starts_with(first);
             heard.push(next);
             if is_it {
