@@ -312,8 +312,7 @@ impl Daemon {
         let evidence = self.memory.evidence(&self.checks, self.snapshot.as_ref(), now);
         let diagnosis = diagnose(&evidence, RULES);
         let is_ready = *self.ready.borrow() || (self.awaited.is_empty() && !self.awaits_vendor);
-        if is_ready {
-            self.notices.tell(&diagnosis);
+        if is_ready && self.notices.tell(&diagnosis) {
             notify(&[NotifyState::Status(diagnosis.verdict.label())]);
         }
         let mut text = metrics::encode(&self.site, &evidence, &diagnosis);

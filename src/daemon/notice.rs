@@ -12,9 +12,9 @@ pub(super) struct Notices {
 }
 
 impl Notices {
-    /// Says what has changed (I5). The subjects of findings may come from the vendor, so they are
-    /// shown at debug only.
-    pub(super) fn tell(&mut self, diagnosis: &Diagnosis) {
+    /// Says what has changed (I5), and gives whether the verdict has. The subjects of findings may
+    /// come from the vendor, so they are shown at debug only.
+    pub(super) fn tell(&mut self, diagnosis: &Diagnosis) -> bool {
         let mut current = BTreeSet::new();
         for finding in &diagnosis.findings {
             let key = (finding.rule, finding.subject.clone());
@@ -33,9 +33,10 @@ impl Notices {
             tracing::info!(rule, "finding gone");
         }
         self.findings = current;
-        if self.verdict != Some(diagnosis.verdict) {
+        let is_new = self.verdict.replace(diagnosis.verdict) != Some(diagnosis.verdict);
+        if is_new {
             tracing::info!(verdict = diagnosis.verdict.label(), "verdict");
-            self.verdict = Some(diagnosis.verdict);
         }
+        is_new
     }
 }
