@@ -126,6 +126,8 @@ struct Seen {
     silences: VecDeque<bool>,
     /// For how many cycles the target has not had this address.
     absent: usize,
+    /// Until when it speaks however old it is.
+    held_until: Option<SystemTime>,
 }
 
 /// The last observations of every check, from which evidence is drawn.
@@ -148,6 +150,7 @@ impl Memory {
                 latest: Arc::clone(&latest),
                 silences: VecDeque::with_capacity(CYCLES),
                 absent: 0,
+                held_until: None,
             });
             if seen.silences.len() == CYCLES {
                 seen.silences.pop_front();
@@ -155,9 +158,17 @@ impl Memory {
             seen.silences.push_back(is_silence);
             seen.latest = latest;
             seen.absent = 0;
+            seen.held_until = None;
         }
         // A name that gives other addresses every time must not fill the memory.
         addresses.retain(|_, seen| seen.absent < CYCLES);
+    }
+
+    /// Lets what is known of a check speak until `until`, since it is not run again before.
+    pub fn hold(&mut self, id: &CheckId, until: SystemTime) {
+        for seen in self.seen.get_mut(id).into_iter().flat_map(BTreeMap::values_mut) {
+            seen.held_until = Some(until);
+        }
     }
 
     /// Forgets what belongs to no check any more.
@@ -175,7 +186,10 @@ impl Memory {
         let keeps = check.interval * KEEPS_INTERVALS + check.module.timeout();
         let addresses = self.seen.get(&check.id()).into_iter().flat_map(BTreeMap::values);
         addresses
-            .filter(move |seen| seen.absent == 0 && age(&seen.latest, now) <= keeps)
+            .filter(move |seen| {
+                let is_held = seen.held_until.is_some_and(|until| now <= until);
+                seen.absent == 0 && (is_held || age(&seen.latest, now) <= keeps)
+            })
             .map(|seen| (&seen.latest, is_confirmed(seen)))
     }
 

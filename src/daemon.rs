@@ -7,12 +7,14 @@ mod status;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Bytes;
 use branchline_probes::Observation;
+use futures_util::FutureExt as _;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -84,6 +86,10 @@ struct Daemon {
     checks: Vec<Check>,
     index: BTreeMap<CheckId, usize>,
     running: BTreeMap<CheckId, CancellationToken>,
+    /// Checks that are due as soon as their predecessor has cleaned up.
+    waiting: BTreeSet<CheckId>,
+    /// How often in a row the peer refused our credentials.
+    refusals: BTreeMap<CheckId, u32>,
     schedule: Schedule,
     memory: Memory,
     awaited: BTreeSet<CheckId>,
@@ -147,6 +153,8 @@ impl Daemon {
             checks: Vec::new(),
             index: BTreeMap::new(),
             running: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            refusals: BTreeMap::new(),
             schedule: Schedule::new(status::host_seed()),
             memory: Memory::default(),
             awaited: BTreeSet::new(),
@@ -185,6 +193,10 @@ impl Daemon {
             }
         }
         self.memory.retain(|id| kept.contains(id));
+        self.refusals.retain(|id, _| kept.contains(id));
+        for check in plan.checks.iter().filter(|check| !kept.contains(&check.id())) {
+            self.schedule.forget(&check.id());
+        }
         let fresh = plan.checks.iter().map(Check::id).filter(|id| !kept.contains(id));
         self.awaited.retain(|id| kept.contains(id));
         self.awaited.extend(fresh);
@@ -239,7 +251,10 @@ impl Daemon {
         for id in due.run {
             match self.index.get(&id).map(|index| self.checks[*index].clone()) {
                 // A run that was called off by a reload may still be cleaning up.
-                Some(_) if self.running.contains_key(&id) => self.schedule.finished(&id),
+                Some(_) if self.running.contains_key(&id) => {
+                    self.schedule.finished(&id);
+                    self.waiting.insert(id);
+                }
                 Some(check) => self.start(id, check),
                 None => {}
             }
@@ -251,7 +266,9 @@ impl Daemon {
         self.running.insert(id.clone(), cancel.clone());
         let outbox = self.outbox.clone();
         self.runs.spawn(async move {
-            let observations = driver::observe(&check, &cancel, None).await;
+            let run = AssertUnwindSafe(driver::observe(&check, &cancel, None)).catch_unwind();
+            // Whatever happens, the daemon hears that the run is over.
+            let observations = run.await.unwrap_or_default();
             // The daemon is gone only when the process is about to be.
             let _ = outbox.send(News::Ran { id, observations }).await;
         });
@@ -263,12 +280,17 @@ impl Daemon {
                 self.schedule.finished(&id);
                 let was_called_off =
                     self.running.remove(&id).is_some_and(|cancel| cancel.is_cancelled());
-                for observation in &observations {
-                    self.recorder.ran(observation);
-                }
                 if !was_called_off && self.index.contains_key(&id) {
+                    for observation in &observations {
+                        self.recorder.ran(observation);
+                    }
                     self.awaited.remove(&id);
+                    let is_refused = observations.iter().any(|it| it.outcome.back_off);
                     self.memory.record(&id, observations);
+                    self.leave_alone(&id, is_refused);
+                }
+                if self.waiting.remove(&id) {
+                    self.schedule.postpone(&id, self.started.elapsed());
                 }
             }
             News::Polled(snapshot) => {
@@ -277,6 +299,20 @@ impl Daemon {
             }
         }
         self.is_dirty = true;
+    }
+
+    /// After refused credentials the registrar is asked less and less often: who insists gets the
+    /// account locked. What is known holds until then.
+    fn leave_alone(&mut self, id: &CheckId, is_refused: bool) {
+        if !is_refused {
+            self.refusals.remove(id);
+            return;
+        }
+        let refusals = self.refusals.entry(id.clone()).or_default();
+        let rest = SHORTEST_REST.saturating_mul(1 << (*refusals).min(8)).min(LONGEST_REST);
+        *refusals += 1;
+        self.schedule.postpone(id, self.started.elapsed() + rest);
+        self.memory.hold(id, SystemTime::now() + rest + LONGEST_REST);
     }
 
     /// A file that does not validate changes nothing.
@@ -377,6 +413,9 @@ fn notify(state: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(state);
 }
 
+/// After the first refusal of our credentials, and doubled after each further one.
+const SHORTEST_REST: Duration = Duration::from_secs(300);
+const LONGEST_REST: Duration = Duration::from_secs(3600);
 /// How many pieces of news may wait; more make their tasks wait.
 const NEWS: usize = 1024;
 /// How often the pages are made anew at most.

@@ -11,14 +11,17 @@ mod udp;
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use branchline_probes::{
     Chance, Exchange, Failure, Input, Moment, Observation, Outcome, Output, Phase, Target,
 };
 use futures_util::FutureExt;
+use nix::sys::resource::{Resource, getrlimit};
 use rand::TryRng;
 use rand::rngs::SysRng;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::check::Check;
@@ -57,7 +60,9 @@ pub async fn observe(
         () = cancel.cancelled() => Err(Failure::Cancelled),
     };
     let took = begun.elapsed();
-    let (addresses, by_name) = match resolved {
+    let (addresses, by_name) = match resolved.map(|(addresses, by_name)| {
+        (if by_name { udp::with_a_way(addresses) } else { addresses }, by_name)
+    }) {
         Ok(resolved) => resolved,
         Err(failure) => {
             let failure = Some((Phase::Resolve, failure));
@@ -118,6 +123,8 @@ async fn run(
 ) -> Outcome {
     let broken =
         |failure| Outcome { failure: Some((Phase::Request, failure)), ..Outcome::default() };
+    // Nobody closes the semaphore; if somebody did, there would be no limit.
+    let _place = PLACES.acquire().await;
     let mut seed = [0; 32];
     if SysRng.try_fill_bytes(&mut seed).is_err() {
         let problem = std::io::ErrorKind::Other;
@@ -129,8 +136,10 @@ async fn run(
         host: check.host.to_string(),
         address,
     };
-    let mut exchange = check.module.begin(&target, Chance::from_seed(seed));
-    let driven = drive(exchange.as_mut(), address, cancel, watcher);
+    let driven = async {
+        let mut exchange = check.module.begin(&target, Chance::from_seed(seed));
+        drive(exchange.as_mut(), address, cancel, watcher).await
+    };
     match AssertUnwindSafe(driven).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(_) => {
@@ -196,5 +205,16 @@ fn seconds(moment: Moment) -> String {
     format!("{:.3} s", moment.elapsed().as_secs_f64())
 }
 
+/// How many exchanges run at once: half of what this process may open, since each may open two
+/// sockets. The table of open files is the process's, so its limit is, too.
+static PLACES: LazyLock<Semaphore> = LazyLock::new(|| {
+    let open_files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    let places = open_files.saturating_sub(KEPT_OPEN) / 2;
+    Semaphore::new(usize::try_from(places).unwrap_or(MOST_EXCHANGES).clamp(8, MOST_EXCHANGES))
+});
+
+/// Files that are not for exchanges: pages, the API, logs.
+const KEPT_OPEN: u64 = 320;
+const MOST_EXCHANGES: usize = 16_384;
 /// A stub resolver's own patience: 2 attempts of 5 s (`resolv.conf(5)`).
 const LONGEST_RESOLUTION: Duration = Duration::from_secs(10);

@@ -96,6 +96,23 @@ impl Schedule {
         due
     }
 
+    /// Forgets a check, so that it starts anew at the next [`Schedule::replace`].
+    pub fn forget(&mut self, id: &CheckId) {
+        if let Some(entry) = self.entries.remove(id) {
+            self.queue.remove(&(entry.due, id.clone()));
+        }
+    }
+
+    /// Moves the next run of a check to `moment`: earlier, because there is news, or later,
+    /// because the peer wants to be left alone.
+    pub fn postpone(&mut self, id: &CheckId, moment: Duration) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        self.queue.remove(&(entry.due, id.clone()));
+        entry.base = moment;
+        entry.due = moment;
+        self.queue.insert((moment, id.clone()));
+    }
+
     /// A run has ended.
     pub fn finished(&mut self, id: &CheckId) {
         if let Some(entry) = self.entries.get_mut(id) {
@@ -222,6 +239,21 @@ mod tests {
         let ran = run_until(&mut schedule, awake + Duration::from_secs(10));
         assert_eq!(ran.len(), 50);
         assert!(ran.values().all(|moments| moments.len() == 1));
+    }
+
+    // D-SIP-7
+    #[test]
+    fn a_check_that_is_postponed_runs_then_and_not_before() {
+        let mut schedule = Schedule::new(7);
+        schedule.replace([(id("a"), MINUTE)], Duration::ZERO);
+        let first = schedule.next().expect("it is due once");
+        assert_eq!(schedule.due(first).run, [id("a")]);
+        schedule.finished(&id("a"));
+
+        schedule.postpone(&id("a"), first + MINUTE * 5);
+
+        assert_eq!(schedule.next(), Some(first + MINUTE * 5));
+        assert_eq!(schedule.due(first + MINUTE * 5).run, [id("a")]);
     }
 
     // F30

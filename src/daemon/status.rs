@@ -1,5 +1,6 @@
 //! The daemon's own counters, and what it knows of its host.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,6 +16,8 @@ use crate::poller;
 pub(super) struct Recorder {
     handle: PrometheusHandle,
     rendered: Instant,
+    /// When the log last said of a target that something of ours was left there.
+    told: BTreeMap<String, Instant>,
 }
 
 impl Recorder {
@@ -30,11 +33,11 @@ impl Recorder {
             handle
         });
         gauge!("branchline_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        Self { handle: handle.clone(), rendered: Instant::now() }
+        Self { handle: handle.clone(), rendered: Instant::now(), told: BTreeMap::new() }
     }
 
     /// Notes one exchange.
-    pub(super) fn ran(&self, observation: &Observation) {
+    pub(super) fn ran(&mut self, observation: &Observation) {
         let probe = observation.probe;
         counter!("branchline_exchanges_total", "probe" => probe).increment(1);
         if let Some(failure) = observation.failure() {
@@ -46,12 +49,18 @@ impl Recorder {
             let labels = [("probe", probe), ("reason", reason.label())];
             counter!("branchline_ignored_packets_total", &labels).increment(*count);
         }
-        if observation.outcome.facts.read(&sip_register::REMOVED) == Some(false) {
+        let is_left = observation.outcome.facts.read(&sip_register::REMOVED) == Some(false);
+        if is_left && self.is_news(&observation.target) {
             tracing::warn!(
                 target_name = observation.target,
                 "the registrar did not confirm that our contact is gone; it expires by itself"
             );
         }
+    }
+
+    fn is_news(&mut self, target: &str) -> bool {
+        self.told.retain(|_, when| when.elapsed() < QUIET);
+        self.told.insert(target.to_owned(), Instant::now()).is_none()
     }
 
     /// Notes a run that was due while the one before was still going on.
@@ -114,4 +123,6 @@ fn describe() {
     poller::describe_metrics();
 }
 
+/// How long the log does not repeat itself.
+const QUIET: Duration = Duration::from_secs(300);
 const LONGEST_UNRENDERED: Duration = Duration::from_secs(5);

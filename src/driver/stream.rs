@@ -135,12 +135,17 @@ impl StreamLeg {
 
     /// Who said no, as far as the error queue tells; else what the error number means.
     fn failed(&mut self, error: &io::Error) -> What {
-        let mut what = match refusal::refusal_of(error) {
-            Some(Refusal::Reset) => {
+        const NO_NETWORK: Refusal = Refusal::Unreachable { network: true, icmp_type: 3, code: 0 };
+        let mut what = match (refusal::refusal_of(error), error.kind()) {
+            (Some(Refusal::Reset), _) | (None, io::ErrorKind::BrokenPipe) => {
                 What::Refused { by: Some(self.peer.ip()), refusal: Refusal::Reset }
             }
-            Some(refusal) => What::Refused { by: None, refusal },
-            None => What::Failed { problem: error.kind() },
+            (Some(refusal), _) => What::Refused { by: None, refusal },
+            // The SYN had left: it is a router that has no way, not this host.
+            (None, io::ErrorKind::NetworkUnreachable) => {
+                What::Refused { by: None, refusal: NO_NETWORK }
+            }
+            (None, problem) => What::Failed { problem },
         };
         while let Ok(entry) = refusal::next_entry(self.stream.as_fd()) {
             if let Entry::Refused { by, refusal } = entry {

@@ -1,5 +1,6 @@
 //! A connected UDP socket: only its peer can be heard, and ICMP errors find their way back.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -50,7 +51,7 @@ fn stamp_packets(socket: &Socket) -> nix::Result<()> {
 pub(super) struct UdpLeg {
     socket: UdpSocket,
     peer: SocketAddr,
-    buffer: Vec<u8>,
+    local: SocketAddr,
     /// Packets that left and whose stamp has not come, with the program's view of when.
     unstamped: VecDeque<(u32, Moment)>,
     sent: u32,
@@ -71,7 +72,7 @@ impl UdpLeg {
         let leg = Self {
             socket,
             peer,
-            buffer: vec![0; LARGEST_DATAGRAM],
+            local,
             unstamped: VecDeque::new(),
             sent: 0,
             happened: VecDeque::new(),
@@ -146,6 +147,14 @@ impl UdpLeg {
                     };
                     self.happened.push_back((What::Sent { number, stamp }, at));
                 }
+                // What this host's own kernel says of a peer elsewhere, it says of itself: no
+                // neighbour answers, or a rule of its own forbids.
+                Ok(Entry::Refused { by: Some(by), .. })
+                    if by == self.local.ip() && by != self.peer.ip() =>
+                {
+                    let what = What::Failed { problem: io::ErrorKind::HostUnreachable };
+                    self.happened.push_back((what, clock.now()));
+                }
                 Ok(Entry::Refused { by, refusal }) => {
                     self.happened.push_back((What::Refused { by, refusal }, clock.now()));
                 }
@@ -156,16 +165,19 @@ impl UdpLeg {
     }
 
     fn read_datagram(&mut self, clock: &Clock) {
-        let Self { socket, buffer, .. } = self;
-        let read = socket.try_io(Interest::READABLE, || refusal::receive(socket.as_fd(), buffer));
+        let socket = &self.socket;
+        let read = SCRATCH.with_borrow_mut(|buffer| {
+            let receive = || refusal::receive(socket.as_fd(), buffer);
+            let packet = socket.try_io(Interest::READABLE, receive)?;
+            Ok::<_, io::Error>((buffer[..packet.length].to_vec(), packet.stamp))
+        });
         match read {
-            Ok(packet) => {
-                let (at, stamp) = clock.moment(packet.stamp);
+            Ok((bytes, stamp)) => {
+                let (at, stamp) = clock.moment(stamp);
                 for (number, left) in self.unstamped.drain(..) {
                     let sent = What::Sent { number, stamp: Stamp::Program };
                     self.happened.push_back((sent, left));
                 }
-                let bytes = self.buffer[..packet.length].to_vec();
                 self.happened.push_back((What::Received { from: self.peer, bytes, stamp }, at));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -183,6 +195,28 @@ impl UdpLeg {
             }
         }
     }
+}
+
+/// The addresses of the families in which this host has a way out: connecting a socket sends
+/// nothing and tells. A site without IPv6 is no site with broken servers. Where there is no way to
+/// any, all are kept, and each says so.
+pub(super) fn with_a_way(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let has_way = |address: &SocketAddr| {
+        let socket = Socket::new(Domain::for_address(*address), Type::DGRAM, Some(Protocol::UDP));
+        let no_way = [io::ErrorKind::NetworkUnreachable, io::ErrorKind::AddrNotAvailable];
+        match socket.and_then(|socket| socket.connect(&(*address).into())) {
+            Err(error) => !no_way.contains(&error.kind()),
+            Ok(()) => true,
+        }
+    };
+    let (ways, dead_ends): (Vec<_>, Vec<_>) = addresses.into_iter().partition(has_way);
+    if ways.is_empty() { dead_ends } else { ways }
+}
+
+thread_local! {
+    /// Where a datagram arrives before its bytes are copied out: one for each thread, since an
+    /// outage lets every exchange wait at once.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; LARGEST_DATAGRAM]);
 }
 
 /// The largest payload of a UDP datagram over IPv4 and IPv6 without jumbograms.
