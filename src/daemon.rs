@@ -280,10 +280,10 @@ impl Daemon {
                 self.schedule.finished(&id);
                 let was_called_off =
                     self.running.remove(&id).is_some_and(|cancel| cancel.is_cancelled());
+                for observation in &observations {
+                    self.recorder.ran(observation);
+                }
                 if !was_called_off && self.index.contains_key(&id) {
-                    for observation in &observations {
-                        self.recorder.ran(observation);
-                    }
                     self.awaited.remove(&id);
                     let is_refused = observations.iter().any(|it| it.outcome.back_off);
                     self.memory.record(&id, observations);

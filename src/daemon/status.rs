@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
-use branchline_probes::{Observation, sip_register};
+use branchline_probes::{Failure, Observation, sip_register};
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
@@ -40,7 +40,8 @@ impl Recorder {
     pub(super) fn ran(&mut self, observation: &Observation) {
         let probe = observation.probe;
         counter!("branchline_exchanges_total", "probe" => probe).increment(1);
-        if let Some(failure) = observation.failure() {
+        let failure = observation.failure().filter(|failure| **failure != Failure::Cancelled);
+        if let Some(failure) = failure {
             let reason = failure.label();
             counter!("branchline_failures_total", "probe" => probe, "reason" => reason)
                 .increment(1);
