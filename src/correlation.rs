@@ -110,6 +110,7 @@ fn is_answer(case: &Case) -> bool {
         case.failure(),
         Some(
             Failure::Rejected { .. }
+                | Failure::Unusable { .. }
                 | Failure::Misbehaved { .. }
                 | Failure::UnexpectedAnswer { .. }
                 | Failure::AuthRealm { .. }

@@ -17,6 +17,7 @@ pub(crate) struct Conversation {
     pub(crate) now: Moment,
     pub(crate) deadline: Moment,
     pub(crate) outcome: Outcome,
+    provisional: u64,
 }
 
 impl Conversation {
@@ -26,6 +27,7 @@ impl Conversation {
             now: Moment::START,
             deadline: Moment::after(timeout),
             outcome: Outcome::default(),
+            provisional: 0,
         }
     }
 
@@ -41,6 +43,25 @@ impl Conversation {
 
     pub(crate) fn ignore(&mut self, reason: Ignored) {
         *self.outcome.ignored.entry(reason).or_default() += 1;
+    }
+
+    /// Notes that the peer said something that is no answer yet.
+    pub(crate) fn heard(&mut self) {
+        self.provisional += 1;
+    }
+
+    /// What the end of the wait means: silence only where the peer said nothing at all.
+    pub(crate) fn end_of_wait(&self, silence: Failure) -> Failure {
+        let ignored = self.outcome.ignored.iter();
+        let of_peer = ignored.filter(|(reason, _)| **reason != Ignored::Stranger);
+        let messages = of_peer.map(|(_, count)| count).sum::<u64>() + self.provisional;
+        if let Failure::NoResponse { peer, transmissions, .. }
+        | Failure::Deadline { peer, transmissions, .. } = silence
+            && messages > 0
+        {
+            return Failure::Unusable { peer, messages, transmissions };
+        }
+        silence
     }
 
     /// Notes how long a phase took.

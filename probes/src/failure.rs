@@ -47,6 +47,20 @@ pub enum Failure {
         waited: Duration,
     },
 
+    /// The peer spoke, and nothing that it said could be taken for the answer.
+    #[error(
+        "{peer} spoke, and nothing it said is the answer ({} to {})",
+        messages_word(*messages), requests(*transmissions)
+    )]
+    Unusable {
+        /// Who was asked.
+        peer: SocketAddr,
+        /// How many of its messages were looked at.
+        messages: u64,
+        /// How many requests left this host.
+        transmissions: u32,
+    },
+
     /// A host or router on the way said that nobody takes packets there.
     #[error("{} refused {peer}: {refusal}", said_by(*by, *peer))]
     Refused {
@@ -188,6 +202,7 @@ impl Failure {
         "unresolved",
         "no_response",
         "deadline",
+        "unusable",
         "refused",
         "unreachable",
         "prohibited",
@@ -208,6 +223,7 @@ impl Failure {
             Self::Unresolved { .. } => "unresolved",
             Self::NoResponse { .. } => "no_response",
             Self::Deadline { .. } => "deadline",
+            Self::Unusable { .. } => "unusable",
             Self::Refused { refusal, .. } => match refusal {
                 Refusal::Reset | Refusal::Port => "refused",
                 Refusal::Unreachable { .. } => "unreachable",
@@ -239,6 +255,7 @@ impl Failure {
             Self::Unresolved { problem: Unresolved::NoAddress, .. }
             | Self::NoResponse { .. }
             | Self::Deadline { .. }
+            | Self::Unusable { .. }
             | Self::Refused { .. }
             | Self::Rejected { .. }
             | Self::Misbehaved { .. }
@@ -263,6 +280,10 @@ impl Failure {
 
 fn requests(count: u32) -> String {
     if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
+}
+
+fn messages_word(count: u64) -> String {
+    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }
 
 fn said_by(by: Option<IpAddr>, peer: SocketAddr) -> String {

@@ -59,10 +59,24 @@ impl fmt::Debug for Foreign {
 }
 
 fn needs_escape(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200E}' | '\u{200F}' | '\u{061C}')
-        || matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    character.is_control() || INVISIBLE.iter().any(|range| range.contains(&character))
 }
+
+/// What is not seen, or turns the direction of what is: soft hyphen, Arabic letter mark, Mongolian
+/// vowel separator, zero-width and bidirectional marks, separators, invisible operators,
+/// byte-order mark, annotations, tags and private use.
+const INVISIBLE: [std::ops::RangeInclusive<char>; 10] = [
+    '\u{AD}'..='\u{AD}',
+    '\u{61C}'..='\u{61C}',
+    '\u{180E}'..='\u{180E}',
+    '\u{200B}'..='\u{200F}',
+    '\u{2028}'..='\u{202E}',
+    '\u{2060}'..='\u{206F}',
+    '\u{E000}'..='\u{F8FF}',
+    '\u{FEFF}'..='\u{FEFF}',
+    '\u{FFF9}'..='\u{FFFB}',
+    '\u{E0000}'..='\u{10FFFF}',
+];
 
 #[cfg(test)]
 mod tests {

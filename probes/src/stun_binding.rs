@@ -190,6 +190,7 @@ impl Exchange for StunExchange {
             State::AwaitingResponse(request) => match request.poll(peer, now, deadline) {
                 Step::Output(output) => output,
                 Step::Over(failure) => {
+                    let failure = self.conversation.end_of_wait(failure);
                     self.finish(Err(failure));
                     Output::Done(self.conversation.outcome.clone())
                 }

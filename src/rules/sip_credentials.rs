@@ -45,6 +45,7 @@ fn finding(case: &Case) -> Option<Finding> {
         Failure::Unresolved { .. }
         | Failure::NoResponse { .. }
         | Failure::Deadline { .. }
+        | Failure::Unusable { .. }
         | Failure::Refused { .. }
         | Failure::Rejected { .. }
         | Failure::Misbehaved { .. }

@@ -155,6 +155,7 @@ impl DnsExchange {
             Way::Asked(request) => match request.poll(peer, now, deadline) {
                 Step::Output(output) => Some(output),
                 Step::Over(failure) => {
+                    let failure = self.conversation.end_of_wait(failure);
                     self.give_up(leg, failure);
                     None
                 }
@@ -194,6 +195,13 @@ impl DnsExchange {
                 }
             }
             Ok(response) => self.learn(leg, &response, now, stamp),
+            // Nobody can slip a message into a stream from aside: the peer itself wrote it.
+            Err(reason) if leg == STREAM => {
+                self.conversation.ignore(reason);
+                let peer = self.conversation.peer;
+                let failure = Failure::Unusable { peer, messages: 1, transmissions: 1 };
+                self.give_up(leg, failure);
+            }
             Err(reason) => {
                 self.conversation.ignore(reason);
                 // Somebody may be guessing: a stream is out of the reach of those who cannot see

@@ -278,6 +278,7 @@ impl RegisterExchange {
         };
         if response.code < 200 {
             flight.provisional += 1;
+            self.conversation.heard();
             if flight.provisional > MOST_PROVISIONAL {
                 self.conversation.ignore(Ignored::Unasked);
             } else {
@@ -320,8 +321,10 @@ impl RegisterExchange {
             self.answered.is_some() && matches!(code, 401 | 403 | 407);
         let next = match code {
             200..300 => {
-                self.note_bindings(response);
-                self.is_registered = true;
+                match self.note_bindings(response) {
+                    Ok(()) => self.is_registered = true,
+                    Err(failure) => self.conversation.fail(phase, failure),
+                }
                 return self.remove();
             }
             401 | 407 => self.answer(response),
@@ -405,7 +408,9 @@ impl RegisterExchange {
                     .contacts()
                     .iter()
                     .any(|contact| self.is_ours(&contact.uri) && contact.expires != Some(0));
-                self.conversation.state(&REMOVED, is_gone);
+                if self.is_registered || !is_gone {
+                    self.conversation.state(&REMOVED, is_gone);
+                }
             }
             // The nonce may have grown old meanwhile, or the registrar wants each one only once.
             401 | 407 if self.removals < MOST_REMOVALS && self.renew(response) => {
@@ -437,6 +442,7 @@ impl RegisterExchange {
             State::Registering(flight) => {
                 self.count(&flight.request);
                 self.conversation.ended(Phase::Register, flight.request.began);
+                let failure = self.conversation.end_of_wait(failure);
                 self.conversation.fail(Phase::Register, failure);
                 if flight.request.transmissions() > 0 { self.remove() } else { self.finish() }
             }
@@ -505,7 +511,12 @@ impl RegisterExchange {
     }
 
     /// What the registrar says that it holds.
-    fn note_bindings(&mut self, response: &Response) {
+    ///
+    /// # Errors
+    ///
+    /// A 200 has to list our contact (RFC 3261 §10.3, step 8): whoever says 200 to everything is
+    /// no registrar.
+    fn note_bindings(&mut self, response: &Response) -> Result<(), Failure> {
         let mode = if self.answered.is_some() { "credentials" } else { "open" };
         self.conversation.state(&MODE, mode);
         let contacts = response.contacts();
@@ -518,6 +529,14 @@ impl RegisterExchange {
         if let Some(granted) = granted {
             self.conversation.state(&EXPIRES, Duration::from_secs(granted.into()));
         }
+        if ours.is_some() {
+            return Ok(());
+        }
+        Err(Failure::UnexpectedAnswer {
+            peer: self.conversation.peer,
+            found: Foreign::new(format!("{} with {} contacts", response.code, contacts.len())),
+            expected: "our own contact among them".to_owned(),
+        })
     }
 
     /// The user part holds 64 random bits, so it tells our binding from every other, whatever the

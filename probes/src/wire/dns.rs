@@ -171,14 +171,15 @@ pub fn read_response(bytes: &[u8], asked: &Question) -> Result<Response, Malform
         answers: chain(&message.answers, &asked.name)
             .map(|record| Record {
                 text: format!("{} {}", record.record_type(), record.data),
-                ttl: record.ttl,
+                ttl: ttl(record.ttl),
                 is_of_asked_type: record.record_type() == asked.kind,
                 address: record.data.ip_addr(),
             })
             .collect(),
         soa: message.answers.iter().chain(&message.authorities).find_map(|record| {
             let RData::SOA(soa) = &record.data else { return None };
-            Some(Soa { serial: soa.serial, negative_ttl: record.ttl.min(soa.minimum) })
+            let negative_ttl = ttl(record.ttl).min(ttl(soa.minimum));
+            Some(Soa { serial: soa.serial, negative_ttl })
         }),
     })
 }
@@ -225,7 +226,14 @@ fn chain<'a>(
             _ => break,
         }
     }
-    records.iter().filter(move |record| names.contains(&record.name))
+    records
+        .iter()
+        .filter(move |record| record.dns_class == DNSClass::IN && names.contains(&record.name))
+}
+
+/// A TTL with its highest bit set is none (RFC 2181 §8).
+const fn ttl(seconds: u32) -> u32 {
+    if seconds > i32::MAX as u32 { 0 } else { seconds }
 }
 
 /// What the header promises, all sections together.

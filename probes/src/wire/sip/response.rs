@@ -29,7 +29,8 @@ pub enum Malformed {
     /// More than a response of ours can need: 64 KiB, 128 headers, 8 KiB a header.
     #[error("too large")]
     TooLarge,
-    /// A line that is no header, or one with a NUL or a bare carriage return.
+    /// A line that is no header, one with a NUL or a bare carriage return, or no empty line behind
+    /// the headers.
     #[error("a broken header")]
     BrokenHeader,
     /// Content-Length is no number, is given twice with two values, or promises more than came.
@@ -161,10 +162,14 @@ fn next_line<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
 
 fn headers(rest: &mut &[u8]) -> Result<Vec<Header>, Malformed> {
     let mut headers: Vec<Header> = Vec::new();
-    while !rest.is_empty() {
+    loop {
+        // A message that ends within its headers was cut: what it lacks may be what matters.
+        if rest.is_empty() {
+            return Err(Malformed::BrokenHeader);
+        }
         let line = next_line(rest);
         if line.is_empty() {
-            break;
+            return Ok(headers);
         }
         if line.contains(&0) || line.contains(&b'\r') {
             return Err(Malformed::BrokenHeader);
@@ -186,7 +191,6 @@ fn headers(rest: &mut &[u8]) -> Result<Vec<Header>, Malformed> {
             return Err(Malformed::TooLarge);
         }
     }
-    Ok(headers)
 }
 
 fn header_line(line: &[u8]) -> Option<Header> {
