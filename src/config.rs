@@ -17,10 +17,12 @@ mod web;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use branchline_probes::{Foreign, Kind, Module, OptionKey, Probe};
+use nix::libc;
 use toml::de::DeTable;
 
 use self::address::Address;
@@ -111,7 +113,7 @@ pub fn check_from_words(
     let module = module_from_words(probe, words, surroundings)?;
     let address = Address::parse(target).map_err(|what| {
         let hint = "write it as HOST, HOST:PORT, ADDRESS:PORT or [ADDRESS]:PORT".to_owned();
-        ConfigError::whole_file("TARGET", format!("`{}` {what}", Foreign::new(target)), Some(hint))
+        ConfigError::whole_file("TARGET", format!("{what}{}", address::quoted(target)), Some(hint))
     })?;
     Ok(Check {
         site: Arc::from("here"),
@@ -184,7 +186,13 @@ fn read(path: &Path) -> Result<String, (String, Option<String>)> {
         (problem, hint)
     };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
+    // Opening a pipe that nobody writes to would wait for ever.
+    let mut options = File::options();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
+    let is_file = file.metadata().map_err(unreadable)?.is_file();
+    if !is_file && path != Path::new("/dev/stdin") {
+        return Err(("is no regular file".to_owned(), None));
+    }
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST) {
         let hint = "is this the file that was meant?".to_owned();

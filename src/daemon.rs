@@ -174,7 +174,7 @@ impl Daemon {
         };
         daemon.adopt(plan)?;
         daemon.recorder.reloaded(true);
-        Ok((daemon, inbox, Pages { metrics: metrics_page, ready: ready_page }))
+        Ok((daemon, inbox, Pages::new(metrics_page, ready_page)))
     }
 
     /// Makes a plan the one that is followed: whole, or not at all.

@@ -35,6 +35,15 @@ pub struct Pages {
     pub metrics: watch::Receiver<Bytes>,
     /// Whether every check has run once.
     pub ready: watch::Receiver<bool>,
+    places: Places,
+}
+
+impl Pages {
+    /// Pages that show what these give, served within limits that all listeners share.
+    #[must_use]
+    pub fn new(metrics: watch::Receiver<Bytes>, ready: watch::Receiver<bool>) -> Self {
+        Self { metrics, ready, places: Places::default() }
+    }
 }
 
 /// Opens the listening sockets.
@@ -53,8 +62,8 @@ pub async fn bind(settings: &Settings) -> Result<Vec<TcpListener>, (SocketAddr, 
 /// Serves the pages on one listener until `stop` fires.
 pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken) {
     let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let places = pages.places.clone();
     let router = router(pages, is_local);
-    let places = Places::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -62,13 +71,9 @@ pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken)
         };
         match accepted {
             Ok((stream, peer)) => {
-                // Beyond a limit a connection is closed at once: nobody waits in a queue.
-                let Some(place) = places.take(peer.ip()) else { continue };
+                let place = places.take(peer.ip());
                 let (router, stop) = (router.clone(), stop.clone());
-                tokio::spawn(async move {
-                    converse(stream, router, stop).await;
-                    drop(place);
-                });
+                tokio::spawn(async move { converse(stream, router, &place, stop).await });
             }
             // Out of file descriptors, most likely: let others finish first.
             Err(_) => tokio::time::sleep(AFTER_ACCEPT_ERROR).await,
@@ -76,48 +81,65 @@ pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken)
     }
 }
 
-/// The connections that a listener holds: so many in all, and so many of one address that those of others
-/// find a place (D-WEB-3).
-#[derive(Clone, Default)]
-struct Places(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+/// The connections that are held: so many in all, and so many of one address (D-WEB-3). Who comes
+/// when all places are taken gets that of the oldest, so that nobody can hold the others out by
+/// staying.
+#[derive(Clone, Debug, Default)]
+struct Places(Arc<Mutex<Held>>);
+
+#[derive(Debug, Default)]
+struct Held {
+    next: u64,
+    connections: BTreeMap<u64, (IpAddr, CancellationToken)>,
+}
 
 /// One connection's place, until it is dropped.
 struct Place {
     places: Places,
-    of: IpAddr,
+    number: u64,
+    /// Fires when somebody else gets the place.
+    lost: CancellationToken,
 }
 
 impl Places {
-    fn take(&self, of: IpAddr) -> Option<Place> {
+    fn take(&self, of: IpAddr) -> Place {
         let mut held = self.held();
-        let in_all: usize = held.values().sum();
-        let of_this = held.get(&of).copied().unwrap_or_default();
-        if in_all >= MOST_CONNECTIONS || of_this >= MOST_CONNECTIONS_OF_ONE {
-            return None;
+        let of_this = held.connections.values().filter(|(address, _)| *address == of).count();
+        if of_this >= MOST_CONNECTIONS_OF_ONE {
+            held.give_up_oldest(|address| address == of);
+        } else if held.connections.len() >= MOST_CONNECTIONS {
+            held.give_up_oldest(|_| true);
         }
-        held.insert(of, of_this + 1);
-        Some(Place { places: self.clone(), of })
+        let (number, lost) = (held.next, CancellationToken::new());
+        held.next += 1;
+        held.connections.insert(number, (of, lost.clone()));
+        Place { places: self.clone(), number, lost }
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
-        // A count is right at every moment, so a panic elsewhere does not spoil it.
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // The table is right at every moment, so a panic elsewhere does not spoil it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn give_up_oldest(&mut self, is_of: impl Fn(IpAddr) -> bool) {
+        let oldest = self.connections.iter().find(|(_, (address, _))| is_of(*address));
+        if let Some(number) = oldest.map(|(number, _)| *number)
+            && let Some((_, lost)) = self.connections.remove(&number)
+        {
+            lost.cancel();
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut held = self.places.held();
-        if let Some(count) = held.get_mut(&self.of) {
-            *count -= 1;
-            if *count == 0 {
-                held.remove(&self.of);
-            }
-        }
+        self.places.held().connections.remove(&self.number);
     }
 }
 
-async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn converse(stream: TcpStream, router: Router, place: &Place, stop: CancellationToken) {
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_PATIENCE)
@@ -129,6 +151,7 @@ async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
         _ = connection.as_mut() => {}
         // A client that reads too slowly, or talks for ever, is cut off.
         () = tokio::time::sleep(LONGEST_CONNECTION) => {}
+        () = place.lost.cancelled() => {}
         () = stop.cancelled() => {}
     }
 }
@@ -159,8 +182,9 @@ async fn metrics(State(pages): State<Pages>) -> Response {
 /// Refuses a browser that was lured here under another name (DNS rebinding), and tells browsers
 /// to run nothing.
 async fn guard(is_local: bool, request: Request, next: Next) -> Result<Response, Infallible> {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if is_local && host.is_some_and(|host| !is_this_host(host)) {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let is_ours = hosts.all(|host| host.to_str().is_ok_and(is_this_host));
+    if is_local && !is_ours {
         return Ok(
             (StatusCode::FORBIDDEN, Body::from("this name is not served here\n")).into_response()
         );
@@ -174,12 +198,19 @@ async fn guard(is_local: bool, request: Request, next: Next) -> Result<Response,
 }
 
 fn is_this_host(host: &str) -> bool {
-    let is_loopback = |text: &str| text.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
+    let is_port = |text: &str| text.parse::<u16>().is_ok();
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((literal, "")) => literal,
+        Some((literal, rest)) if rest.strip_prefix(':').is_some_and(is_port) => literal,
+        Some(_) => return false,
+        None => match host.split_once(':') {
+            Some((name, port)) if is_port(port) => name,
+            Some(_) => return false,
+            None => host,
+        },
     };
-    name.eq_ignore_ascii_case("localhost") || is_loopback(name)
+    let is_loopback = name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_loopback || name.eq_ignore_ascii_case("localhost")
 }
 
 const HTML: (header::HeaderName, &str) = (header::CONTENT_TYPE, "text/html; charset=utf-8");
@@ -195,7 +226,7 @@ const LANDING_PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<title>branchli
 /// A client that has not said what it wants by then is no scraper.
 const HEADER_PATIENCE: Duration = Duration::from_secs(5);
 /// Longer than any scrape may take.
-const LONGEST_CONNECTION: Duration = Duration::from_secs(300);
+const LONGEST_CONNECTION: Duration = Duration::from_secs(60);
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 const MOST_CONNECTIONS: usize = 256;
 const MOST_CONNECTIONS_OF_ONE: usize = 64;

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use branchline_probes::Foreign;
+
 /// A host and, where it was written, a port.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Address {
@@ -17,6 +19,9 @@ impl Address {
     ///
     /// What is wrong with it, to follow "`address` of target `x`".
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.contains('@') {
+            return Err("takes a host and a port alone, without a user name");
+        }
         if text.contains('/') {
             return Err("takes a host and a port, not a URL");
         }
@@ -43,6 +48,12 @@ impl Address {
         check_host(host)?;
         Ok(Self { host: host.to_owned(), port })
     }
+}
+
+/// The text of an address that is wrong, to follow what is wrong with it; what may hold a
+/// password is not repeated.
+pub(super) fn quoted(text: &str) -> String {
+    if text.contains('@') { String::new() } else { format!(": \"{}\"", Foreign::new(text)) }
 }
 
 /// Whether `host` is an IPv4 address or a name that the DNS can hold.

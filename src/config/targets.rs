@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use branchline_probes::{Foreign, Kind, OptionKey, show_duration};
 
-use super::address::Address;
+use super::address::{self, Address};
 use super::known::Known;
 use super::modules::{self, Declared, LONGEST, Modules};
 use super::reader::Reader;
@@ -91,7 +91,7 @@ fn read_address(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Address> {
     let text = table.read(&ADDRESS, reader)?;
     Address::parse(&text)
         .map_err(|problem| {
-            let problem = format!("{problem}: \"{}\"", Foreign::new(&text));
+            let problem = format!("{problem}{}", address::quoted(&text));
             table.refuse("address", &problem, table.hint("address"), reader);
         })
         .ok()

@@ -3,56 +3,47 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::diagnosis::{Diagnosis, Severity, Verdict};
-
-type Key = (&'static str, String);
+use crate::diagnosis::{Diagnosis, Finding, Verdict};
 
 /// What the log has said so far.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
     verdict: Option<Verdict>,
-    /// The findings that hold, and whether the log has said so.
-    findings: BTreeMap<Key, bool>,
-    /// When the log last said that a finding holds.
-    told: BTreeMap<Key, Instant>,
+    /// The rules with findings, and whether the log has said so.
+    found: BTreeMap<&'static str, bool>,
+    /// When the log last said that a rule has findings.
+    told: BTreeMap<&'static str, Instant>,
 }
 
 impl Notices {
-    /// Says what has changed, a finding that flaps at most once in five minutes (I5), and gives
-    /// whether the verdict has. The subjects of findings may come from the vendor, so they are
-    /// shown at debug only.
+    /// Says what has changed, of each rule once however many findings it has, and at most once in
+    /// five minutes where it flaps (I5); gives whether the verdict has changed. The subjects of
+    /// findings may come from the vendor, so they are shown at debug only.
     pub(super) fn tell(&mut self, diagnosis: &Diagnosis) -> bool {
         self.told.retain(|_, when| when.elapsed() < QUIET);
-        let before = std::mem::take(&mut self.findings);
+        let before = std::mem::take(&mut self.found);
+        let mut by_rule: BTreeMap<&'static str, Vec<&Finding>> = BTreeMap::new();
         for finding in &diagnosis.findings {
-            let key = (finding.rule, finding.subject.clone());
-            let is_said = before.get(&key).copied().unwrap_or_default() || self.is_news(&key);
-            if is_said && !before.contains_key(&key) {
-                let (rule, owner) = (finding.rule, finding.owner.label());
-                let severity = finding.severity.label();
-                if finding.severity == Severity::Info {
-                    tracing::info!(rule, owner, severity, "finding");
-                } else {
-                    tracing::warn!(rule, owner, severity, "finding");
+            by_rule.entry(finding.rule).or_default().push(finding);
+        }
+        for (rule, findings) in &by_rule {
+            if self.is_to_be_said(rule, &before) {
+                let worst = findings[0];
+                let (owner, severity) = (worst.owner.label(), worst.severity.label());
+                tracing::warn!(rule, owner, severity, findings = findings.len(), "found");
+                for finding in findings.iter().take(SHOWN) {
+                    tracing::debug!(rule, finding.subject, finding.summary, "what was found");
                 }
-                tracing::debug!(rule, finding.subject, finding.summary, "what it says");
             }
-            self.findings.insert(key, is_said);
         }
-        let unexplained = (UNEXPLAINED, String::new());
-        if !diagnosis.unexplained.is_empty() {
-            let is_said =
-                before.get(&unexplained).copied().unwrap_or_default() || self.is_news(&unexplained);
-            if is_said && !before.contains_key(&unexplained) {
-                let checks = diagnosis.unexplained.len();
-                tracing::warn!(checks, "checks fail and no rule explains it");
+        let unexplained = diagnosis.unexplained.len();
+        if unexplained > 0 && self.is_to_be_said(UNEXPLAINED, &before) {
+            tracing::warn!(checks = unexplained, "checks fail and no rule explains it");
+        }
+        for (rule, was_said) in before {
+            if was_said && !self.found.contains_key(rule) {
+                tracing::info!(rule, "gone");
             }
-            self.findings.insert(unexplained, is_said);
-        }
-        let gone =
-            before.into_iter().filter(|(key, said)| *said && !self.findings.contains_key(key));
-        for ((rule, _), _) in gone {
-            tracing::info!(rule, "finding gone");
         }
         let is_new = self.verdict.replace(diagnosis.verdict) != Some(diagnosis.verdict);
         if is_new {
@@ -61,11 +52,14 @@ impl Notices {
         is_new
     }
 
-    fn is_news(&mut self, key: &Key) -> bool {
-        let is_news = !self.told.contains_key(key);
+    /// Whether the log has not said this yet, and not just before it was gone.
+    fn is_to_be_said(&mut self, rule: &'static str, before: &BTreeMap<&'static str, bool>) -> bool {
+        let was_said = before.get(rule).copied().unwrap_or_default();
+        let is_news = !was_said && !self.told.contains_key(rule);
         if is_news {
-            self.told.insert(key.clone(), Instant::now());
+            self.told.insert(rule, Instant::now());
         }
+        self.found.insert(rule, was_said || is_news);
         is_news
     }
 }
@@ -73,3 +67,5 @@ impl Notices {
 const UNEXPLAINED: &str = "unexplained";
 /// How long the log does not repeat itself.
 const QUIET: Duration = Duration::from_secs(300);
+/// How many findings of one rule the log names.
+const SHOWN: usize = 3;

@@ -55,8 +55,13 @@ fn check(families: &mut Families, cases: &[&Case]) {
     }
     families.gauge(DURATION, &labels, observation.elapsed.as_secs_f64());
     families.gauge(TIMESTAMP, &labels, epoch_seconds(observation.started));
+    // A phase that was gone through twice, as after a stale nonce, is one series.
+    let mut phases: BTreeMap<&str, f64> = BTreeMap::new();
     for (phase, took) in &observation.outcome.phases {
-        families.gauge(PHASE, &with(&labels, &[("phase", phase.label())]), took.as_secs_f64());
+        *phases.entry(phase.label()).or_default() += took.as_secs_f64();
+    }
+    for (phase, took) in phases {
+        families.gauge(PHASE, &with(&labels, &[("phase", phase)]), took);
     }
     if let Some((stage, failure)) = &observation.outcome.failure {
         let why = [("stage", stage.label()), ("reason", failure.label())];

@@ -1,5 +1,6 @@
 //! Text for people: a report and a single observation, readable without colour.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
@@ -30,8 +31,17 @@ pub fn report(report: &Report, width: usize) -> String {
         Verdict::Inconclusive => ("INCONCLUSIVE", YELLOW, "not everything could be seen"),
     };
     page.line(&format!("{style}{word}{RESET}: {meaning}"));
+    let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in &diagnosis.findings {
-        page.finding(finding);
+        let count = shown.entry(finding.rule).or_default();
+        *count += 1;
+        if *count <= SHOWN {
+            page.finding(finding);
+        }
+    }
+    for (rule, count) in shown.into_iter().filter(|(_, count)| *count > SHOWN) {
+        page.blank();
+        page.line(&format!("{} more findings of {rule}; the JSON has them all", count - SHOWN));
     }
     page.list("Failed, and no rule explains it", &diagnosis.unexplained, |it| {
         format!("{}: {}", it.reference, it.text)
@@ -288,7 +298,7 @@ const RESET: &str = "\x1b[0m";
 
 /// The width of the labels of a finding.
 const LABEL: usize = 9;
-/// A report names the first pieces of evidence; the JSON has them all.
+/// A report shows the first findings of a rule and the first pieces of evidence; the JSON has all.
 const SHOWN: usize = 6;
 const NARROWEST: usize = 40;
 /// Longer lines are hard to read, however wide the terminal is.

@@ -61,6 +61,19 @@ fn slow_clients_are_not_held_and_nobody_waits_for_them() {
 
 // D-WEB-3
 #[test]
+fn who_stays_holds_nobody_out_not_even_at_the_scrapers_own_address() {
+    let daemon = daemon();
+    let web = daemon.web();
+    let stays: Vec<_> = (0..200).map(|_| connect_from([127, 0, 0, 1], web).unwrap()).collect();
+
+    let metrics = get(web, "/metrics");
+
+    assert_eq!(metrics.unwrap().status, 200);
+    drop((stays, daemon));
+}
+
+// D-WEB-3
+#[test]
 fn one_address_cannot_take_every_place() {
     let daemon = daemon();
     let web = daemon.web();
