@@ -189,8 +189,11 @@ fn read(path: &Path) -> Result<String, (String, Option<String>)> {
     // Opening a pipe that nobody writes to would wait for ever.
     let mut options = File::options();
     let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
-    let is_file = file.metadata().map_err(unreadable)?.is_file();
-    if !is_file && path != Path::new("/dev/stdin") {
+    let kind = file.metadata().map_err(unreadable)?.file_type();
+    if kind.is_dir() {
+        return Err(unreadable(ErrorKind::IsADirectory.into()));
+    }
+    if !kind.is_file() && path != Path::new("/dev/stdin") {
         return Err(("is no regular file".to_owned(), None));
     }
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;

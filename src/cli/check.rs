@@ -1,8 +1,9 @@
 //! `branchline check`: one pass over everything, in parallel, and a verdict.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::ValueEnum;
 use futures_util::StreamExt as _;
@@ -65,15 +66,15 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             return Exit::Host;
         }
     };
-    let cancel = CancellationToken::new();
+    let (cancel, done) = (CancellationToken::new(), CancellationToken::new());
     run::with_runtime(async {
         let (report, interrupted) = tokio::join!(
             async {
                 let report = pass(&plan, poller.as_ref(), &cancel).await;
-                cancel.cancel();
+                done.cancel();
                 report
             },
-            run::interruption(&cancel)
+            run::interruption(&cancel, &done)
         );
         interrupted.unwrap_or_else(|| show(arguments, &report))
     })
@@ -84,7 +85,13 @@ fn keep_only<'a>(plan: &mut Plan, only: &'a [String]) -> Option<&'a str> {
     let is = |check: &Check, name: &str| *check.target == *name || *check.module_name == *name;
     let unknown = only.iter().find(|name| !plan.checks.iter().any(|check| is(check, name)));
     if !only.is_empty() {
+        let all = plan.checks.len();
         plan.checks.retain(|check| only.iter().any(|name| is(check, name)));
+        say::note(format_args!("only {} of {all} checks", plan.checks.len()));
+        // What the vendor says of others is none of these checks' business.
+        if !plan.checks.iter().any(|check| check.trunk.is_some() || check.edge_group.is_some()) {
+            plan.telephony = None;
+        }
     }
     unknown.map(String::as_str)
 }
@@ -117,19 +124,32 @@ async fn pass(plan: &Plan, poller: Option<&Poller>, cancel: &CancellationToken) 
 
 async fn observe(plan: &Plan, cancel: &CancellationToken, progress: &ProgressBar) -> Memory {
     let mut memory = Memory::default();
+    let mut awaited: BTreeSet<String> = plan.checks.iter().map(name).collect();
+    progress.set_message(waiting(&awaited));
     let mut running: FuturesUnordered<_> = plan
         .checks
         .iter()
         .map(|check| async move { (check, driver::observe(check, cancel, None).await) })
         .collect();
     while let Some((check, observations)) = running.next().await {
-        let failed = observations.iter().any(|observation| observation.failure().is_some());
-        let word = if failed { "failed" } else { "ok" };
-        progress.set_message(format!("{} {}: {word}", check.target, check.module_name));
+        awaited.remove(&name(check));
+        progress.set_message(waiting(&awaited));
         progress.inc(1);
         memory.record(&check.id(), observations);
     }
     memory
+}
+
+fn name(check: &Check) -> String {
+    format!("{} {}", check.target, check.module_name)
+}
+
+fn waiting(awaited: &BTreeSet<String>) -> String {
+    match (awaited.first(), awaited.len()) {
+        (None, _) => "waiting for the vendor's API".to_owned(),
+        (Some(one), 1) => format!("waiting for {one}"),
+        (Some(one), count) => format!("waiting for {one} and {} more", count - 1),
+    }
 }
 
 /// A bar on stderr; nothing where stderr is no terminal.
@@ -137,9 +157,10 @@ fn progress(length: usize) -> ProgressBar {
     let target = ProgressDrawTarget::stderr();
     let bar = ProgressBar::with_draw_target(u64::try_from(length).ok(), target);
     // A template that does not parse would leave the default style.
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {wide_msg}") {
         bar.set_style(style);
     }
+    bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
 
@@ -149,7 +170,12 @@ fn show(arguments: &Arguments, report: &Report) -> Exit {
         Format::Json => json::report(report),
     };
     match &arguments.output {
-        None => say::data(document),
+        None => {
+            let written = say::data(document);
+            if written != Exit::Success {
+                return written;
+            }
+        }
         Some(path) => {
             if let Err(error) = std::fs::write(path, say::plain(&document)) {
                 say::error(format_args!("cannot write {}: {error}", path.display()), None);

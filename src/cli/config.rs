@@ -24,15 +24,11 @@ pub(super) fn run(command: &Command) -> Exit {
         Command::Check { config } => (config, summary),
         Command::Show { config } => (config, config::show),
         Command::Example => {
-            say::data(config::EXAMPLE);
-            return Exit::Success;
+            return say::data(config::EXAMPLE);
         }
     };
     match config::load(&config.path, &Surroundings::of_process()) {
-        Ok(plan) => {
-            say::data(show(&plan));
-            Exit::Success
-        }
+        Ok(plan) => say::data(show(&plan)),
         Err(error) => say::config_error(&error),
     }
 }

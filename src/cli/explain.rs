@@ -9,15 +9,14 @@ use crate::rules::RULES;
 pub(super) fn run(id: Option<&str>) -> Exit {
     let Some(id) = id else {
         let widest = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or_default();
-        for rule in RULES {
+        let line = |rule: &&Rule| {
             let first = format!("{:widest$}  ", rule.id);
-            say::data(say::hanging(&first, widest + 2, rule.meaning));
-        }
-        return Exit::Success;
+            say::hanging(&first, widest + 2, rule.meaning)
+        };
+        return say::data(RULES.iter().map(line).collect::<String>());
     };
     if let Some(rule) = RULES.iter().find(|rule| rule.id == id) {
-        say::data(page(rule));
-        return Exit::Success;
+        return say::data(page(rule));
     }
     let nearest = RULES
         .iter()

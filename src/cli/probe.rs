@@ -1,6 +1,6 @@
 //! `branchline probe`: one exchange, now.
 
-use branchline_probes::{Kind, OptionSpec, PROBES, Probe, TIMEOUT, show_duration};
+use branchline_probes::{Kind, Observation, OptionSpec, PROBES, Probe, TIMEOUT, show_duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::check::Check;
@@ -37,14 +37,18 @@ const USAGE: &str = "\
 Usage: branchline probe NAME TARGET [--option KEY=VALUE]... [--json] [--trace]
        branchline probe NAME --help   what a probe asks, takes and tells
        branchline probe --list        every probe, one line each
+
+  --option KEY=VALUE  an option of the probe; a secret is credential:NAME,
+                      file:PATH or env:NAME, never itself
+  --json              one JSON object for each address of the target
+  --trace             every step with its time, on stderr
 ";
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let Some(name) = &arguments.name else {
         if arguments.list || arguments.help {
             let usage = if arguments.help { format!("{USAGE}\n") } else { String::new() };
-            say::data(format_args!("{usage}{}", list()));
-            return Exit::Success;
+            return say::data(format_args!("{usage}{}", list()));
         }
         say::error("which probe?", Some(USAGE.trim_end()));
         return Exit::Usage;
@@ -55,8 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         return Exit::Usage;
     };
     if arguments.help {
-        say::data(manual(*probe));
-        return Exit::Success;
+        return say::data(manual(*probe));
     }
     let Some(target) = &arguments.target else {
         let hint = format!("branchline probe {name} HOST[:PORT]");
@@ -82,26 +85,30 @@ async fn ask(check: &Check, arguments: &Arguments) -> Exit {
         say::note(format_args!("{at:>10.6} s  {}  {}", step.address, step.what));
     };
     let watcher: Option<driver::Watcher<'_>> = if arguments.trace { Some(&watcher) } else { None };
-    let cancel = CancellationToken::new();
+    let (cancel, done) = (CancellationToken::new(), CancellationToken::new());
     let (observations, interrupted) = tokio::join!(
         async {
             let observations = driver::observe(check, &cancel, watcher).await;
-            cancel.cancel();
+            done.cancel();
             observations
         },
-        run::interruption(&cancel)
+        run::interruption(&cancel, &done)
     );
-    for observation in &observations {
+    let write = |observation: &Observation| {
         if arguments.json {
-            say::data(format_args!("{}\n", json::observation(observation)));
+            say::data(format_args!("{}\n", json::observation(observation)))
         } else {
-            say::data(text::observation(observation));
+            say::data(text::observation(observation))
         }
+    };
+    let written: Vec<Exit> = observations.iter().map(write).collect();
+    let is_success = observations.iter().all(|observation| observation.failure().is_none());
+    match interrupted {
+        Some(exit) => exit,
+        None if written.contains(&Exit::Host) => Exit::Host,
+        None if is_success => Exit::Success,
+        None => Exit::NoGo,
     }
-    interrupted.unwrap_or_else(|| {
-        let is_success = observations.iter().all(|observation| observation.failure().is_none());
-        if is_success { Exit::Success } else { Exit::NoGo }
-    })
 }
 
 fn list() -> String {

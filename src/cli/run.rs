@@ -44,19 +44,32 @@ pub(super) fn with_runtime(future: impl Future<Output = Exit>) -> Exit {
     }
 }
 
-/// Waits until `work` fires because the work is done, or fires it when a signal comes; says then
-/// how the command ends.
-pub(super) async fn interruption(work: &CancellationToken) -> Option<Exit> {
+/// Waits until `done` fires, or fires `work`'s cancellation when a signal comes; says then how the
+/// command ends. A second signal ends the process.
+pub(super) async fn interruption(
+    work: &CancellationToken,
+    done: &CancellationToken,
+) -> Option<Exit> {
     let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(interrupt), signal(terminate)) else {
         return None;
     };
     let exit = tokio::select! {
         biased;
-        () = work.cancelled() => return None,
+        () = done.cancelled() => return None,
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Terminated,
     };
     work.cancel();
-    Some(exit)
+    say::note("interrupted: taking back what was created, 5 s at most; once more ends at once");
+    let mut again = std::pin::pin!(async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    });
+    tokio::select! {
+        () = again.as_mut() => std::process::exit(exit as i32),
+        () = done.cancelled() => Some(exit),
+    }
 }

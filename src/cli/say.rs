@@ -1,14 +1,22 @@
 //! Printing: data on stdout, everything else on stderr, colour only where it can be seen.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use crate::cli::Exit;
 use crate::config::ConfigError;
 
-/// Data. A reader that has gone away is not an error of ours.
-pub(super) fn data(text: impl Display) {
-    let _ = write!(anstream::stdout(), "{text}");
+/// Data, and how the command ends if that was all. A reader that has gone away is not an error of
+/// ours; a full disk is.
+pub(super) fn data(text: impl Display) -> Exit {
+    let mut stdout = anstream::stdout();
+    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(problem) if problem.kind() != ErrorKind::BrokenPipe => {
+            error(format_args!("cannot write to stdout: {problem}"), None);
+            Exit::Host
+        }
+        Ok(()) | Err(_) => Exit::Success,
+    }
 }
 
 /// A word to the person at the terminal.
