@@ -19,7 +19,7 @@ pub struct Evidence {
     pub cases: Vec<Case>,
     /// Required checks of which there is no observation, or none that is still young enough.
     pub missing: Vec<CheckId>,
-    /// What the vendor says; `None` where nobody is asked.
+    /// What the vendor says, without what is too old; `None` where nobody is asked.
     pub state: Option<Arc<Snapshot>>,
 }
 
@@ -91,7 +91,7 @@ impl Evidence {
     pub fn api_answers(&self) -> bool {
         fn answered<T>(part: &Part<T>) -> bool {
             match &part.problem {
-                None => part.read.is_some(),
+                None => part.is_current(),
                 Some(problem) => !matches!(problem, ApiProblem::Unreachable { .. }),
             }
         }
@@ -219,7 +219,8 @@ impl Memory {
                 missing.push(check.id());
             }
         }
-        Evidence { now, cases, missing, state: state.cloned() }
+        let state = state.map(|state| state.aged(now).map_or_else(|| Arc::clone(state), Arc::new));
+        Evidence { now, cases, missing, state }
     }
 }
 

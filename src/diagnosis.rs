@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::correlation::{Case, Evidence};
+use crate::telephony::Part;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -324,18 +325,24 @@ fn open_questions(evidence: &Evidence) -> Vec<String> {
         .filter(|case| case.required && !case.is_up() && !case.is_down())
         .map(|case| format!("{} is undecided", case.observation.reference()));
     let unread = evidence.state.iter().flat_map(|state| {
-        let parts = [
-            ("edges", state.edges.read),
-            ("edge groups", state.edge_groups.read),
-            ("trunks", state.trunks.read),
-            ("phones", state.phones.read),
-        ];
-        parts
-            .into_iter()
-            .filter(|(_, read)| read.is_none())
-            .map(|(part, _)| format!("what the vendor says of its {part} could not be read"))
+        [
+            unread("edges", &state.edges),
+            unread("edge groups", &state.edge_groups),
+            unread("trunks", &state.trunks),
+            unread("phones", &state.phones),
+        ]
     });
-    unseen.chain(undecided).chain(unread).collect()
+    unseen.chain(undecided).chain(unread.flatten()).collect()
+}
+
+fn unread<T>(name: &str, part: &Part<T>) -> Option<String> {
+    if part.stale {
+        Some(format!("what the vendor says of its {name} is too old"))
+    } else if part.read.is_none() {
+        Some(format!("what the vendor says of its {name} could not be read"))
+    } else {
+        None
+    }
 }
 
 fn verdict(findings: &[Finding], unexplained: &[&Case], open: &[String]) -> Verdict {

@@ -165,6 +165,7 @@ impl Poller {
         );
         let now = SystemTime::now();
         let snapshot = Snapshot {
+            interval: self.interval,
             edges: settled("edges", edges, &previous.edges, now),
             edge_groups: settled("edge_groups", edge_groups, &previous.edge_groups, now),
             trunks: settled("trunks", trunks, &previous.trunks, now),
@@ -227,7 +228,7 @@ fn settled<T: Clone>(
             if before.is_some() {
                 tracing::info!(part = name, "the vendor's state can be read again");
             }
-            Part { items: listing.items, read: Some(now), problem: None }
+            Part { items: listing.items, read: Some(now), problem: None, stale: false }
         }
         Err(Failed { problem, correlation }) => {
             let correlation = correlation.as_ref().map(Foreign::as_str);
@@ -241,7 +242,12 @@ fn settled<T: Clone>(
                 );
             }
             tracing::debug!(part = name, %problem, correlation_id = correlation, "failed reading");
-            Part { items: previous.items.clone(), read: previous.read, problem: Some(problem) }
+            Part {
+                items: previous.items.clone(),
+                read: previous.read,
+                problem: Some(problem),
+                stale: false,
+            }
         }
     }
 }

@@ -8,6 +8,8 @@ use branchline_probes::Foreign;
 /// What the vendor's API said, each part with its own age.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    /// How long the reader waits from one reading to the next; zero before the first.
+    pub interval: Duration,
     /// The edges.
     pub edges: Part<Edge>,
     /// The edge groups.
@@ -18,6 +20,32 @@ pub struct Snapshot {
     pub phones: Part<Phone>,
 }
 
+impl Snapshot {
+    /// What of it may still be believed at `now`: of a part that was not read for three intervals
+    /// and a minute, nothing but when it was (I6). `None` where all of it may.
+    #[must_use]
+    pub fn aged(&self, now: SystemTime) -> Option<Self> {
+        let keeps = self.interval * KEEPS_INTERVALS + GRACE;
+        let is_old = self.edges.is_older(keeps, now)
+            || self.edge_groups.is_older(keeps, now)
+            || self.trunks.is_older(keeps, now)
+            || self.phones.is_older(keeps, now);
+        is_old.then(|| Self {
+            interval: self.interval,
+            edges: self.edges.aged(keeps, now),
+            edge_groups: self.edge_groups.aged(keeps, now),
+            trunks: self.trunks.aged(keeps, now),
+            phones: self.phones.aged(keeps, now),
+        })
+    }
+}
+
+/// For so many intervals a reading speaks for the present, as an observation does.
+const KEEPS_INTERVALS: u32 = 3;
+
+/// And for so long beyond them, since the vendor may throttle and a reading takes its time.
+const GRACE: Duration = Duration::from_secs(60);
+
 /// One kind of thing, as last read whole.
 #[derive(Clone, Debug)]
 pub struct Part<T> {
@@ -27,11 +55,13 @@ pub struct Part<T> {
     pub read: Option<SystemTime>,
     /// Why the latest reading failed; `items` are then those of an earlier one.
     pub problem: Option<ApiProblem>,
+    /// Whether the last complete reading is too old to be believed; `items` are then empty.
+    pub stale: bool,
 }
 
 impl<T> Default for Part<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), read: None, problem: None }
+        Self { items: Vec::new(), read: None, problem: None, stale: false }
     }
 }
 
@@ -40,6 +70,27 @@ impl<T> Part<T> {
     #[must_use]
     pub fn age(&self, now: SystemTime) -> Option<Duration> {
         self.read.map(|read| now.duration_since(read).unwrap_or_default())
+    }
+
+    /// Whether the items speak for the present: they were read, and not too long ago.
+    #[must_use]
+    pub const fn is_current(&self) -> bool {
+        self.read.is_some() && !self.stale
+    }
+
+    fn is_older(&self, keeps: Duration, now: SystemTime) -> bool {
+        self.age(now).is_some_and(|age| age > keeps)
+    }
+}
+
+impl<T: Clone> Part<T> {
+    fn aged(&self, keeps: Duration, now: SystemTime) -> Self {
+        if self.is_older(keeps, now) {
+            let problem = self.problem.clone();
+            Self { items: Vec::new(), read: self.read, problem, stale: true }
+        } else {
+            self.clone()
+        }
     }
 }
 

@@ -157,6 +157,7 @@ fn part<T>(part: &Part<T>, item: impl Fn(&T) -> Value) -> Value {
     );
     ordered([
         ("read", json!(part.read.map(time))),
+        ("stale", json!(part.stale)),
         ("problem", json!(problem)),
         ("items", part.items.iter().map(item).collect()),
     ])

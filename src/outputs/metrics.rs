@@ -128,27 +128,27 @@ fn vendor(families: &mut Families, site: &str, state: &Snapshot) {
     for wanted in State::ALL {
         let is_it = |state: State| state == wanted;
         let word = wanted.label();
-        if state.edges.read.is_some() {
+        if state.edges.is_current() {
             let mut states = state.edges.items.iter().map(|edge| edge.state);
             count(EDGES, "state", word, number(&is_it, &mut states));
         }
-        if state.edge_groups.read.is_some() {
+        if state.edge_groups.is_current() {
             let mut states = state.edge_groups.items.iter().map(|group| group.state);
             count(EDGE_GROUPS, "state", word, number(&is_it, &mut states));
         }
-        if state.trunks.read.is_some() {
+        if state.trunks.is_current() {
             let mut states = state.trunks.items.iter().map(|trunk| trunk.state);
             count(TRUNKS, "state", word, number(&is_it, &mut states));
         }
     }
-    if state.trunks.read.is_some() {
+    if state.trunks.is_current() {
         for wanted in Registration::ALL {
             let trunks = state.trunks.items.iter();
             let number = trunks.filter(|trunk| trunk.registration == wanted).count();
             count(TRUNK_REGISTRATIONS, "registration", wanted.label(), number);
         }
     }
-    if state.phones.read.is_some() {
+    if state.phones.is_current() {
         for wanted in PhoneState::ALL {
             let number = state.phones.items.iter().filter(|phone| phone.state == wanted).count();
             count(PHONES, "state", wanted.label(), number);

@@ -204,6 +204,10 @@ impl Page {
     fn part<T>(&mut self, name: &str, part: &Part<T>, tally: &str, now: SystemTime) {
         let age = part.age(now).map(|age| age.as_secs());
         let line = match (age, &part.problem) {
+            (Some(age), Some(problem)) if part.stale => {
+                format!("too old to be believed ({age} s ago, since then: {problem})")
+            }
+            (Some(age), None) if part.stale => format!("too old to be believed ({age} s ago)"),
             (None, Some(problem)) => format!("not read: {problem}"),
             (None, None) => "not read".to_owned(),
             (Some(age), Some(problem)) => format!("{tally} ({age} s ago, since then: {problem})"),

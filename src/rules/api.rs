@@ -10,13 +10,14 @@ use crate::telephony::{ApiProblem, Part, Snapshot};
 pub(super) struct PartState<'a> {
     pub(super) name: &'static str,
     pub(super) read: Option<SystemTime>,
+    pub(super) stale: bool,
     pub(super) problem: Option<&'a ApiProblem>,
 }
 
 /// Every part, whatever it holds.
 pub(super) fn parts(state: &Snapshot) -> [PartState<'_>; 4] {
     fn part<'a, T>(name: &'static str, part: &'a Part<T>) -> PartState<'a> {
-        PartState { name, read: part.read, problem: part.problem.as_ref() }
+        PartState { name, read: part.read, stale: part.stale, problem: part.problem.as_ref() }
     }
     [
         part("edges", &state.edges),

@@ -1,7 +1,5 @@
 //! Rule `state-stale`: what the vendor says is old.
 
-use std::time::Duration;
-
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::rules::api;
@@ -9,8 +7,8 @@ use crate::rules::api;
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "state-stale",
-    meaning: "A part of the vendor's state has not been read for long: what is said of it may not hold any more.",
-    decided_by: "The last complete reading of a part is older than ten minutes.",
+    meaning: "A part of the vendor's state has not been read for long: what was said of it is no longer believed.",
+    decided_by: "The last complete reading of a part is older than three intervals of reading and a minute.",
     falsified_by: "A fresh reading.",
     remedy: "Look at the requests and problems of the vendor API in this agent's log and metrics.",
     judge,
@@ -21,9 +19,10 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     let old: Vec<Exhibit> = api::parts(state)
         .into_iter()
         .filter_map(|part| {
+            let part = Some(part).filter(|part| part.stale)?;
             let age = evidence.now.duration_since(part.read?).unwrap_or_default();
             let text = format!("read {} minutes ago", age.as_secs() / 60);
-            (age > LONGEST_AGE).then(|| Exhibit::of_state(part.name.to_owned(), text))
+            Some(Exhibit::of_state(part.name.to_owned(), text))
         })
         .collect();
     if old.is_empty() {
@@ -35,6 +34,3 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             .because(old),
     ]
 }
-
-/// Ten readings at the default interval.
-const LONGEST_AGE: Duration = Duration::from_secs(600);

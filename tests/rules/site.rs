@@ -312,6 +312,7 @@ impl Site {
     /// The vendor was read, and all that it says beyond `change` is that there is nothing.
     pub(crate) fn vendor(mut self, change: impl FnOnce(&mut Snapshot)) -> Self {
         let nothing = || Snapshot {
+            interval: INTERVAL,
             edges: read([]),
             edge_groups: read([]),
             trunks: read([]),
@@ -330,6 +331,7 @@ impl Site {
     /// Every part of the vendor's state was never read for this reason.
     pub(crate) fn vendor_fails(mut self, problem: &ApiProblem) -> Self {
         self.state = Some(Snapshot {
+            interval: INTERVAL,
             edges: failed(problem),
             edge_groups: failed(problem),
             trunks: failed(problem),
@@ -370,12 +372,12 @@ pub(crate) fn rule(id: &str) -> &'static Rule {
 
 /// A part that was read at the first cycle.
 pub(crate) fn read<T>(items: impl Into<Vec<T>>) -> Part<T> {
-    Part { items: items.into(), read: Some(BEGIN), problem: None }
+    Part { items: items.into(), read: Some(BEGIN), problem: None, stale: false }
 }
 
 /// A part that was never read.
 pub(crate) fn failed<T>(problem: &ApiProblem) -> Part<T> {
-    Part { items: Vec::new(), read: None, problem: Some(problem.clone()) }
+    Part { items: Vec::new(), read: None, problem: Some(problem.clone()), stale: false }
 }
 
 pub(crate) fn unreachable() -> ApiProblem {

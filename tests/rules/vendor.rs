@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use branchline::diagnosis::{Finding, Kind, Owner, Severity, Verdict};
+use branchline::outputs::metrics;
 use branchline::telephony::{ApiProblem, PhoneState, Registration, Snapshot, State};
 use branchline_probes::Foreign;
 
@@ -324,16 +325,80 @@ fn every_problem_of_the_api_hides_that_its_state_grows_old() {
         });
 
         assert_eq!(only(&site, id).explains, ["state-stale: vendor API"]);
-        assert_eq!(site.diagnosis().verdict, Verdict::GoWithWarnings, "{id}");
+        assert_eq!(site.diagnosis().verdict, Verdict::Inconclusive, "{id}");
     }
 }
 
+// I6
 #[test]
-fn state_is_stale_after_ten_minutes_and_not_before() {
-    let aged = |age| says(|it| it.edges.read = Some(ago(age))).found();
+fn state_is_stale_after_three_intervals_and_a_minute_and_not_before() {
+    let aged = |interval, age| {
+        let site = says(|it| {
+            it.interval = interval;
+            it.edges.read = Some(ago(age));
+        });
+        site.found()
+    };
+    let second = Duration::from_secs(1);
 
-    assert_eq!(aged(10 * MINUTE), [""; 0]);
-    assert_eq!(aged(10 * MINUTE + Duration::from_secs(1)), ["state-stale"]);
+    for interval in [MINUTE, 10 * second, 60 * MINUTE] {
+        let keeps = interval * 3 + MINUTE;
+        assert_eq!(aged(interval, keeps), [""; 0], "{interval:?}");
+        assert_eq!(aged(interval, keeps + second), ["state-stale"], "{interval:?}");
+    }
+}
+
+// I6
+#[test]
+fn what_is_too_old_is_neither_good_nor_bad_and_only_its_time_is_kept() {
+    let site = Site::new().saw(&stun(RELAY), Said::Works).vendor(|it| {
+        it.trunks = read([trunk(CARRIER, State::Down, UNREGISTERED)]);
+        it.edges = read([edge("Edge 1", State::Up)]);
+        it.trunks.read = Some(ago(5 * MINUTE));
+    });
+
+    let evidence = site.evidence();
+    let diagnosis = site.diagnosis();
+
+    let state = evidence.state.expect("the vendor is asked");
+    assert_eq!((state.trunks.items.len(), state.trunks.stale), (0, true));
+    assert_eq!(state.trunks.read, Some(ago(5 * MINUTE)));
+    assert_eq!((state.edges.items.len(), state.edges.stale), (1, false));
+    assert_eq!(site.found(), ["state-stale"]);
+    assert_eq!(diagnosis.verdict, Verdict::Inconclusive);
+    assert_eq!(diagnosis.open, ["what the vendor says of its trunks is too old"]);
+}
+
+#[test]
+fn what_was_never_read_is_not_too_old() {
+    let diagnosis = Site::new().vendor_unread().diagnosis();
+
+    assert!(diagnosis.open.iter().all(|open| open.ends_with("could not be read")));
+    assert_eq!(diagnosis.findings, []);
+}
+
+// I6
+#[test]
+fn metrics_count_nothing_of_what_is_too_old_and_say_when_it_was_read() {
+    let scraped = |age| {
+        let site = Site::new().saw(&register().of_trunk(CARRIER), Said::Works).vendor(|it| {
+            it.trunks = read([trunk(CARRIER, State::Up, Registration::Registered)]);
+            it.trunks.read = Some(ago(age));
+        });
+        metrics::encode("lyon", &site.evidence(), &site.diagnosis())
+    };
+
+    let (young, old) = (scraped(MINUTE), scraped(5 * MINUTE));
+
+    for series in ["branchline_trunks{", "branchline_trunk_up{", "branchline_trunk_registered{"] {
+        assert!(young.contains(series), "{series} is not in {young}");
+        assert!(!old.contains(series), "{series} is in {old}");
+    }
+    for text in [young, old] {
+        assert!(text.contains("branchline_edges{"), "{text}");
+        let read = "branchline_telephony_read_timestamp_seconds{part=\"trunks\"";
+        assert!(text.contains(read), "{text}");
+    }
 }
 
 #[test]
