@@ -17,6 +17,7 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 use rand::rngs::SysError;
 use reqwest::Url;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::telephony::{ApiProblem, Part, Snapshot};
 
@@ -24,13 +25,17 @@ use client::Client;
 use pace::{Clock, Pace};
 use page::{Decoded, Listing};
 use token::Tokens;
-use transport::{Failed, Transport};
+use transport::{Failed, Transport, host};
 
 /// The gauge of the last reading without a problem.
 const LAST_SUCCESS: &str = "branchline_telephony_api_last_success_timestamp_seconds";
 
 /// The counter of entities that could not be read.
 const SKIPPED: &str = "branchline_telephony_api_entities_skipped_total";
+
+/// How long one reading may take in all: retries and pauses that are each within their limits
+/// must not add up to a state that is older than it looks.
+const READING: Duration = Duration::from_secs(120);
 
 /// Whom to ask, as whom, and how often.
 ///
@@ -56,6 +61,8 @@ pub struct Haste {
     pub waits: u32,
     /// The time limits of one request.
     pub limits: u32,
+    /// The time limit of one reading.
+    pub reading: u32,
 }
 
 /// Why a poller cannot be built.
@@ -99,6 +106,8 @@ pub enum SetupError {
 pub struct Poller {
     client: Client,
     interval: Duration,
+    /// How long one reading may take in all.
+    limit: Duration,
 }
 
 impl Poller {
@@ -108,7 +117,7 @@ impl Poller {
     ///
     /// [`SetupError`] when an origin is none, is not https, or the host lacks what TLS needs.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        Self::hasty(settings, Haste { waits: 1, limits: 1 })
+        Self::hasty(settings, Haste { waits: 1, limits: 1, reading: 1 })
     }
 
     /// A poller for tests, which waits less long.
@@ -131,7 +140,8 @@ impl Poller {
             secret: settings.client_secret,
             tokens: Tokens::default(),
         };
-        Ok(Self { client, interval: settings.interval })
+        let limit = READING / haste.reading.max(1);
+        Ok(Self { client, interval: settings.interval, limit })
     }
 
     /// How long to wait from one reading to the next.
@@ -142,26 +152,29 @@ impl Poller {
 
     /// One complete reading of edges, edge groups, trunks and phones.
     ///
-    /// A part that fails keeps the items and the time of `previous`, and says why it failed. Edge
-    /// groups are judged by their edges, so they fail with them.
+    /// A part that fails keeps the items and the time of `previous`, and says why it failed; so
+    /// does one that is not read within two minutes from the beginning. Edge groups are judged by
+    /// their edges, so they fail with them.
     pub async fn read(&self, previous: &Snapshot) -> Snapshot {
+        let end = Instant::now() + self.limit;
         let edges_and_groups = async {
-            let edges = self.list(platform::EDGES, &[], platform::edge).await;
+            let edges = self.list(end, platform::EDGES, &[], platform::edge).await;
             let groups = match &edges {
-                Ok(edges) => self.list(platform::EDGE_GROUPS, &[], platform::edge_group).await.map(
-                    |groups| Listing {
+                Ok(edges) => self
+                    .list(end, platform::EDGE_GROUPS, &[], platform::edge_group)
+                    .await
+                    .map(|groups| Listing {
                         items: platform::joined(groups.items, edges),
                         unreadable: groups.unreadable,
-                    },
-                ),
+                    }),
                 Err(failed) => Err(failed.clone()),
             };
             (edges, groups)
         };
         let ((edges, edge_groups), trunks, phones) = tokio::join!(
             edges_and_groups,
-            self.list(platform::TRUNKS, &[], platform::trunk),
-            self.list(platform::PHONES, platform::PHONES_QUERY, platform::phone),
+            self.list(end, platform::TRUNKS, &[], platform::trunk),
+            self.list(end, platform::PHONES, platform::PHONES_QUERY, platform::phone),
         );
         let now = SystemTime::now();
         let snapshot = Snapshot {
@@ -184,12 +197,18 @@ impl Poller {
 
     async fn list<T>(
         &self,
+        end: Instant,
         path: &'static str,
         query: &[(&str, &str)],
         decode: fn(Value, SystemTime) -> Decoded<T>,
     ) -> Result<Listing<T>, Failed> {
         let now = SystemTime::now();
-        page::read(&self.client, path, query, |entity| decode(entity, now)).await
+        let listing = page::read(&self.client, path, query, |entity| decode(entity, now));
+        tokio::time::timeout_at(end, listing).await.unwrap_or_else(|_| {
+            let host = host(&self.client.api).to_owned();
+            let detail = "the reading took longer than 2 minutes".to_owned();
+            Err(ApiProblem::Unreachable { host, detail }.into())
+        })
     }
 }
 

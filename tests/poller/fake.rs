@@ -20,10 +20,10 @@ pub(crate) const PHONES: &str = "/api/v2/telephony/providers/edges/phones";
 pub(crate) const TOKEN: &str = "/oauth/token";
 
 /// Fast enough that no test waits, slow enough that one reading is far from the budget's minute.
-pub(crate) const HASTE: Haste = Haste { waits: 1_000, limits: 1 };
+pub(crate) const HASTE: Haste = Haste { waits: 1_000, limits: 1, reading: 1 };
 
 /// The waits of the product.
-pub(crate) const PATIENT: Haste = Haste { waits: 1, limits: 1 };
+pub(crate) const PATIENT: Haste = Haste { waits: 1, limits: 1, reading: 1 };
 
 /// One request, as it arrived.
 #[derive(Clone, Debug)]

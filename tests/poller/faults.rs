@@ -300,7 +300,7 @@ async fn a_body_whose_compression_is_broken_is_nonsense() {
 #[tokio::test]
 async fn a_service_that_never_answers_is_given_up_once_and_holds_up_nobody_else() {
     let fake = Fake::start(healthy_but(TRUNKS, |_| Reply::never())).await;
-    let poller = fake.poller(Haste { waits: 1, limits: 5 });
+    let poller = fake.poller(Haste { waits: 1, limits: 5, reading: 1 });
 
     let snapshot = poller.read(&Snapshot::default()).await;
 
@@ -308,6 +308,31 @@ async fn a_service_that_never_answers_is_given_up_once_and_holds_up_nobody_else(
     assert_eq!([edges, edge_groups, phones], [const { None }; 3]);
     assert_eq!(trunks.expect("a problem").label(), "unreachable");
     assert_eq!(fake.count(TRUNKS), 1);
+}
+
+#[tokio::test]
+async fn a_reading_ends_after_two_minutes_and_what_was_read_by_then_is_kept() {
+    // Every page comes at once, and there is always one more, behind a pause within our patience.
+    let fake = Fake::start(healthy_but(PHONES, |seen| match seen.before {
+        before if before % 2 == 0 => throttled(Some("1")),
+        _ => {
+            let phone = json!({ "id": format!("phone-{}", seen.page()) });
+            Reply::json(200, &json!({ "entities": [phone], "nextUri": "/more" }))
+        }
+    }))
+    .await;
+    let poller = fake.poller(Haste { waits: 5, limits: 1, reading: 100 });
+
+    let snapshot = poller.read(&Snapshot::default()).await;
+
+    let [edges, edge_groups, trunks, phones] = problems(&snapshot);
+    assert_eq!([edges, edge_groups, trunks], [const { None }; 3]);
+    let detail = "the reading took longer than 2 minutes".to_owned();
+    let host = "127.0.0.1".to_owned();
+    assert_eq!(phones, Some(ApiProblem::Unreachable { host, detail }));
+    assert_eq!((snapshot.phones.items.len(), snapshot.phones.read), (0, None));
+    let asked = fake.count(PHONES);
+    assert!((3..30).contains(&asked), "{asked} requests");
 }
 
 #[tokio::test]
