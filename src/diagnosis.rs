@@ -332,7 +332,23 @@ fn open_questions(evidence: &Evidence) -> Vec<String> {
             unread("phones", &state.phones),
         ]
     });
-    unseen.chain(undecided).chain(unread.flatten()).collect()
+    unseen.chain(undecided).chain(unread.flatten()).chain(unmatched(evidence)).collect()
+}
+
+/// The links of targets that lead nowhere: of what they mean nothing is known, be it misspelt here
+/// or removed there.
+fn unmatched(evidence: &Evidence) -> BTreeSet<String> {
+    let Some(state) = &evidence.state else { return BTreeSet::new() };
+    let links = |of: fn(&Case) -> Option<&str>| evidence.cases.iter().filter_map(of);
+    let trunks = links(|case| case.trunk.as_deref())
+        .filter(|link| state.trunks.is_current() && state.trunks_of(link).next().is_none())
+        .map(|link| format!("no trunk is called `{link}` at the vendor"));
+    let groups = links(|case| case.edge_group.as_deref())
+        .filter(|link| {
+            state.edge_groups.is_current() && state.edge_groups_of(link).next().is_none()
+        })
+        .map(|link| format!("no edge group is called `{link}` at the vendor"));
+    trunks.chain(groups).collect()
 }
 
 fn unread<T>(name: &str, part: &Part<T>) -> Option<String> {

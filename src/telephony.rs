@@ -38,6 +38,16 @@ impl Snapshot {
             phones: self.phones.aged(keeps, now),
         })
     }
+
+    /// Every trunk that a target's `trunk` means.
+    pub fn trunks_of(&self, link: &str) -> impl Iterator<Item = &Trunk> {
+        self.trunks.items.iter().filter(move |trunk| trunk.is(link))
+    }
+
+    /// Every edge group that a target's `edge_group` means.
+    pub fn edge_groups_of(&self, link: &str) -> impl Iterator<Item = &EdgeGroup> {
+        self.edge_groups.items.iter().filter(move |group| group.reference.is(link))
+    }
 }
 
 /// For so many intervals a reading speaks for the present, as an observation does.
@@ -276,10 +286,22 @@ pub struct Trunk {
     pub raw: Foreign,
     /// What the vendor says went wrong, where it says so.
     pub problem: Option<Foreign>,
+    /// The settings of which it is the copy on one edge; these, not the trunk, have the name that
+    /// an administrator gave.
+    pub base: Option<Reference>,
     /// The edge on which it runs.
     pub edge: Option<Reference>,
     /// The group of that edge.
     pub edge_group: Option<Reference>,
+}
+
+impl Trunk {
+    /// Whether a target whose `trunk` is this link means this one: by its name or id, or by those
+    /// of its settings, which give each edge a trunk of its own.
+    #[must_use]
+    pub fn is(&self, link: &str) -> bool {
+        self.reference.is(link) || self.base.as_ref().is_some_and(|base| base.is(link))
+    }
 }
 
 /// What a phone does, as the vendor sees it.

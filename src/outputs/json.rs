@@ -134,6 +134,7 @@ fn state(state: &Snapshot) -> Value {
                 ("kind", json!(trunk.kind.as_str())),
                 ("registration", json!(trunk.registration.label())),
                 ("problem", json!(trunk.problem.as_ref().map(Foreign::as_str))),
+                ("base", reference(trunk.base.as_ref())),
                 ("edge", reference(trunk.edge.as_ref())),
                 ("edge_group", reference(trunk.edge_group.as_ref())),
             ],

@@ -168,25 +168,44 @@ fn vendor(families: &mut Families, site: &str, state: &Snapshot) {
 }
 
 /// Trunks that the configuration names; a state that the vendor does not tell has no series.
+///
+/// Of several trunks behind one name the worst speaks for all.
 fn linked_trunks(families: &mut Families, site: &str, evidence: &Evidence, state: &Snapshot) {
     let mut names: Vec<&str> =
         evidence.cases.iter().filter_map(|case| case.trunk.as_deref()).collect();
     names.sort_unstable();
     names.dedup();
     for name in names {
-        let trunk = state.trunks.items.iter().find(|trunk| trunk.reference.is(name));
-        let Some(trunk) = trunk else { continue };
         let labels = vec![("trunk", name), ("site", site)];
-        match trunk.state {
-            State::Up => families.gauge(TRUNK_UP, &labels, 1.0),
-            State::Down => families.gauge(TRUNK_UP, &labels, 0.0),
-            State::Unknown => {}
+        let is_up = state.trunks_of(name).map(|trunk| match trunk.state {
+            State::Up => Some(true),
+            State::Down => Some(false),
+            State::Unknown => None,
+        });
+        if let Some(is_up) = all(is_up) {
+            families.gauge(TRUNK_UP, &labels, f64::from(u8::from(is_up)));
         }
-        match trunk.registration {
-            Registration::Registered => families.gauge(TRUNK_REGISTERED, &labels, 1.0),
-            Registration::Unregistered => families.gauge(TRUNK_REGISTERED, &labels, 0.0),
-            Registration::NotApplicable | Registration::Unknown => {}
+        let is_registered = state.trunks_of(name).filter_map(|trunk| match trunk.registration {
+            Registration::Registered => Some(Some(true)),
+            Registration::Unregistered => Some(Some(false)),
+            Registration::Unknown => Some(None),
+            Registration::NotApplicable => None,
+        });
+        if let Some(is_registered) = all(is_registered) {
+            families.gauge(TRUNK_REGISTERED, &labels, f64::from(u8::from(is_registered)));
         }
+    }
+}
+
+/// No, where one says no; yes, where there are some and all say yes; else nobody knows.
+fn all(answers: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let answers: Vec<Option<bool>> = answers.into_iter().collect();
+    if answers.contains(&Some(false)) {
+        Some(false)
+    } else if answers.is_empty() || answers.contains(&None) {
+        None
+    } else {
+        Some(true)
     }
 }
 
@@ -220,9 +239,9 @@ families! {
     EDGE_GROUPS = "branchline_edge_groups", "Edge groups by normalised state.";
     TRUNKS = "branchline_trunks", "Trunks by normalised state.";
     TRUNK_REGISTRATIONS = "branchline_trunk_registrations", "Trunks by registration.";
-    TRUNK_UP = "branchline_trunk_up", "1 if the vendor calls a configured trunk up, 0 if down.";
+    TRUNK_UP = "branchline_trunk_up", "1 if the vendor calls a configured trunk up on every edge, 0 if it is down on one.";
     TRUNK_REGISTERED = "branchline_trunk_registered",
-        "1 if the vendor calls a configured trunk registered, 0 if not; absent if it does not register.";
+        "1 if the vendor calls a configured trunk registered on every edge, 0 if not; absent if it does not register.";
     PHONES = "branchline_phones", "Phones by normalised state.";
     STATE_READ = "branchline_telephony_read_timestamp_seconds",
         "When a part of the vendor's state was last read whole.";

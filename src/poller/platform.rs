@@ -207,6 +207,7 @@ struct RawTrunk {
     registers_status: Option<Vec<RawProxy>>,
     ip_status: Option<RawIp>,
     error_info: Option<RawError>,
+    trunk_base: Option<Named>,
     edge: Option<Named>,
     edge_group: Option<Named>,
 }
@@ -298,6 +299,7 @@ impl Entity for RawTrunk {
             registration,
             raw: Foreign::new(raw),
             problem,
+            base: self.trunk_base.and_then(Named::reference),
             edge: self.edge.and_then(Named::reference),
             edge_group: self.edge_group.and_then(Named::reference),
         })

@@ -17,10 +17,9 @@ pub(super) static RULE: Rule = Rule {
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = &evidence.state else { return Vec::new() };
     let linked = evidence.of("sip-register").filter(|case| case.is_up());
-    let pairs = linked.filter_map(|case| {
-        let name = case.trunk.as_deref()?;
-        let trunk = state.trunks.items.iter().find(|trunk| trunk.reference.is(name))?;
-        Some((case, trunk))
+    let pairs = linked.flat_map(|case| {
+        let links = case.trunk.iter();
+        links.flat_map(|link| state.trunks_of(link)).map(move |trunk| (case, trunk))
     });
     pairs
         .filter(|(_, trunk)| {

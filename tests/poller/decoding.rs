@@ -36,6 +36,7 @@ async fn the_published_examples_become_a_whole_snapshot() {
     assert_eq!(trunk.registration, Registration::Unregistered);
     let problem = trunk.problem.as_ref().map(|problem| problem.as_str());
     assert_eq!(problem, Some("Registration failed (403 Forbidden)"));
+    assert!(trunk.is("Carrier A") && trunk.is("Carrier A - branch-lyon-edge-1"));
     assert!(trunk.edge.as_ref().is_some_and(|edge| edge.is("branch-lyon-edge-1")));
     assert!(trunk.edge_group.as_ref().is_some_and(|group| group.is("lyon-edge-group")));
 

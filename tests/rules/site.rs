@@ -417,6 +417,7 @@ pub(crate) fn trunk(name: &str, state: State, registration: Registration) -> Tru
         registration,
         raw: Foreign::new("the trunk's words"),
         problem: None,
+        base: None,
         edge: None,
         edge_group: None,
     }

@@ -247,6 +247,91 @@ fn a_trunk_is_meant_by_its_name_or_its_id_and_no_other_trunk_is() {
     assert_eq!(linked("Carrier B").found(), ["trunk-unregistered"]);
 }
 
+/// The trunk that each of two edges has by the same settings.
+fn twins(first: branchline::telephony::Trunk, second: branchline::telephony::Trunk) -> Site {
+    let of_base = |mut trunk: branchline::telephony::Trunk| {
+        trunk.base = Some(named(CARRIER));
+        trunk
+    };
+    Site::new()
+        .saw(&register().of_trunk(CARRIER), Said::Works)
+        .vendor(|it| it.trunks = read([of_base(first), of_base(second)]))
+}
+
+#[test]
+fn a_link_means_every_trunk_of_these_settings_whatever_edge_it_is_on() {
+    let registered = || trunk("Carrier A - edge-1", State::Up, Registration::Registered);
+    let site = twins(registered(), trunk("Carrier A - edge-2", State::Up, UNREGISTERED));
+
+    let finding = only(&site, "trunk-configuration");
+
+    assert_eq!(finding.subject, "Carrier A - edge-2");
+    assert_eq!(twins(registered(), registered()).diagnosis().verdict, Verdict::Go);
+    for link in ["Carrier A - edge-1", "id-of-Carrier A", "id-of-Carrier A - edge-1"] {
+        let mut of_base = registered();
+        of_base.base = Some(named(CARRIER));
+        assert!(of_base.is(link), "{link}");
+    }
+}
+
+#[test]
+fn a_linked_trunk_is_as_good_as_its_worst_and_unknown_where_one_does_not_tell() {
+    let (up, down, open) = (State::Up, State::Down, State::Unknown);
+    let registered = Registration::Registered;
+    let unknown = Registration::Unknown;
+    for (first, second, is_up, is_registered) in [
+        ((up, registered), (up, registered), "1", "1"),
+        ((up, registered), (down, UNREGISTERED), "0", "0"),
+        ((up, registered), (open, unknown), "-", "-"),
+        ((down, UNREGISTERED), (open, unknown), "0", "0"),
+        ((up, registered), (up, NOT_APPLICABLE), "1", "1"),
+        ((up, NOT_APPLICABLE), (up, NOT_APPLICABLE), "1", "-"),
+    ] {
+        let site = twins(
+            trunk("Carrier A - edge-1", first.0, first.1),
+            trunk("Carrier A - edge-2", second.0, second.1),
+        );
+
+        let text = metrics::encode("lyon", &site.evidence(), &site.diagnosis());
+
+        let series = |name: &str| {
+            let sample = format!("{name}{{trunk=\"Carrier A\",site=\"lyon\"}} ");
+            text.lines().find_map(|line| line.strip_prefix(&sample)).unwrap_or("-").to_owned()
+        };
+        assert_eq!(series("branchline_trunk_up"), is_up, "{first:?} {second:?}");
+        assert_eq!(series("branchline_trunk_registered"), is_registered, "{first:?} {second:?}");
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_an_open_question_where_the_part_was_read() {
+    let linked = || {
+        let of_trunk = register().of_trunk("Carier A");
+        let of_group = super::site::dns(super::site::NS).of_edge_group("Lyons");
+        Site::new().saw(&of_trunk, Said::Works).saw(&of_group, Said::Works)
+    };
+    let says = |site: Site| {
+        site.vendor(|it| {
+            it.trunks = read([trunk(CARRIER, State::Up, Registration::Registered)]);
+            it.edge_groups = read([edge_group("Lyon", State::Up)]);
+        })
+    };
+
+    let diagnosis = says(linked()).diagnosis();
+    let unread = linked().vendor_fails(&unreachable()).diagnosis();
+
+    assert_eq!(
+        diagnosis.open,
+        [
+            "no edge group is called `Lyons` at the vendor",
+            "no trunk is called `Carier A` at the vendor",
+        ]
+    );
+    assert_eq!(diagnosis.verdict, Verdict::Inconclusive);
+    assert!(unread.open.iter().all(|open| !open.contains("is called")), "{unread:#?}");
+    assert_eq!(linked().diagnosis().verdict, Verdict::Go, "where nobody asks the vendor");
+}
+
 #[test]
 fn a_registered_trunk_is_never_misconfigured_and_an_unknown_one_neither() {
     for registration in [Registration::Registered, Registration::Unknown, NOT_APPLICABLE] {
