@@ -149,7 +149,7 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
     let modules = modules::read(&root, reader);
     let name = site.as_ref().map_or_else(|| Arc::from(""), |(name, _)| Arc::from(name.as_str()));
     let checks = targets::read(&root, &name, &modules, reader);
-    let telephony = telephony::read(&root, reader);
+    let telephony = telephony::read(&root, &checks, reader);
     let web = web::read(&root, reader);
     if checks.is_empty() && root.field("targets").is_none() && root.field("telephony").is_none() {
         reader.report(

@@ -1,6 +1,6 @@
 //! Lays what was seen on site beside what the vendor says, by check and by time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use branchline_probes::{Failure, Observation, Verdict};
 
 use crate::check::{Check, CheckId};
-use crate::telephony::{ApiProblem, Part, Snapshot};
+use crate::telephony::{ApiProblem, Edge, Part, Reference, Snapshot, Trunk};
 
 /// All that is known at one moment, as rules see it.
 #[derive(Clone, Debug)]
@@ -19,8 +19,19 @@ pub struct Evidence {
     pub cases: Vec<Case>,
     /// Required checks of which there is no observation, or none that is still young enough.
     pub missing: Vec<CheckId>,
+    /// What of the vendor's the checks belong to.
+    pub links: Links,
     /// What the vendor says, without what is too old; `None` where nobody is asked.
     pub state: Option<Arc<Snapshot>>,
+}
+
+/// What of the vendor's the checks belong to, by name or id.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    /// Trunks of which a target is the other end.
+    pub trunks: BTreeSet<Arc<str>>,
+    /// Edge groups that a target serves.
+    pub edge_groups: BTreeSet<Arc<str>>,
 }
 
 /// The latest observation of one check at one address, and what the check is for.
@@ -78,6 +89,38 @@ impl Evidence {
     /// The cases of one probe.
     pub fn of<'a>(&'a self, probe: &'a str) -> impl Iterator<Item = &'a Case> {
         self.cases.iter().filter(move |case| case.is_of(probe))
+    }
+
+    /// Whether this edge matters here: nothing of other offices was read, or a target is linked to
+    /// its group or to a trunk on it.
+    #[must_use]
+    pub fn concerns_edge(&self, edge: &Edge) -> bool {
+        let is_on =
+            |trunk: &&Trunk| trunk.edge.as_ref().is_some_and(|on| on.id == edge.reference.id);
+        let mut trunks = self.state.iter().flat_map(|state| &state.trunks.items).filter(is_on);
+        edge.edge_group.as_ref().is_some_and(|group| self.concerns_edge_group(group))
+            || trunks.any(|trunk| self.concerns_trunk(trunk))
+            || self.is_narrowed()
+    }
+
+    /// Whether this edge group matters here: nothing of other offices was read, or a target is
+    /// linked to it.
+    #[must_use]
+    pub fn concerns_edge_group(&self, group: &Reference) -> bool {
+        self.links.edge_groups.iter().any(|link| group.is(link)) || self.is_narrowed()
+    }
+
+    /// Whether this trunk matters here: nothing of other offices was read, or a target is linked to
+    /// it or to the group of its edge.
+    #[must_use]
+    pub fn concerns_trunk(&self, trunk: &Trunk) -> bool {
+        self.links.trunks.iter().any(|link| trunk.is(link))
+            || trunk.edge_group.as_ref().is_some_and(|group| self.concerns_edge_group(group))
+            || self.is_narrowed()
+    }
+
+    fn is_narrowed(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.location.is_some())
     }
 
     /// Whether anything at all answered, on site or at the vendor.
@@ -220,7 +263,11 @@ impl Memory {
             }
         }
         let state = state.map(|state| state.aged(now).map_or_else(|| Arc::clone(state), Arc::new));
-        Evidence { now, cases, missing, state }
+        let links = Links {
+            trunks: checks.iter().filter_map(|check| check.trunk.clone()).collect(),
+            edge_groups: checks.iter().filter_map(|check| check.edge_group.clone()).collect(),
+        };
+        Evidence { now, cases, missing, links, state }
     }
 }
 

@@ -17,7 +17,8 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Blocking where a required check is concerned, a warning elsewhere.
+    /// Blocking where something is concerned on which the phones here depend, such as a required
+    /// check; a warning elsewhere.
     #[must_use]
     pub const fn where_required(is_required: bool) -> Self {
         if is_required { Self::Blocking } else { Self::Warning }
@@ -339,11 +340,15 @@ fn open_questions(evidence: &Evidence) -> Vec<String> {
 /// or removed there.
 fn unmatched(evidence: &Evidence) -> BTreeSet<String> {
     let Some(state) = &evidence.state else { return BTreeSet::new() };
-    let links = |of: fn(&Case) -> Option<&str>| evidence.cases.iter().filter_map(of);
-    let trunks = links(|case| case.trunk.as_deref())
+    let links = &evidence.links;
+    let trunks = links
+        .trunks
+        .iter()
         .filter(|link| state.trunks.is_current() && state.trunks_of(link).next().is_none())
         .map(|link| format!("no trunk is called `{link}` at the vendor"));
-    let groups = links(|case| case.edge_group.as_deref())
+    let groups = links
+        .edge_groups
+        .iter()
         .filter(|link| {
             state.edge_groups.is_current() && state.edge_groups_of(link).next().is_none()
         })

@@ -1,6 +1,7 @@
 //! The poller: reads the vendor's state through its published API, whole parts or none.
 
 mod client;
+mod location;
 mod pace;
 mod page;
 mod platform;
@@ -22,10 +23,13 @@ use tokio::time::Instant;
 use crate::telephony::{ApiProblem, Part, Snapshot};
 
 use client::Client;
+use location::{Readings, Site};
 use pace::{Clock, Pace};
 use page::{Decoded, Listing};
 use token::Tokens;
 use transport::{Failed, Transport, host};
+
+pub use location::Narrowing;
 
 /// The gauge of the last reading without a problem.
 const LAST_SUCCESS: &str = "branchline_telephony_api_last_success_timestamp_seconds";
@@ -51,6 +55,8 @@ pub struct Settings {
     pub client_secret: Secret,
     /// How long to wait from one reading to the next.
     pub interval: Duration,
+    /// To which location the reading is narrowed; `None` reads all of the organisation.
+    pub narrowing: Option<Narrowing>,
 }
 
 /// By how much every wait and every time limit of a poller is divided, for tests.
@@ -108,6 +114,7 @@ pub struct Poller {
     interval: Duration,
     /// How long one reading may take in all.
     limit: Duration,
+    narrowing: Option<Narrowing>,
 }
 
 impl Poller {
@@ -141,7 +148,7 @@ impl Poller {
             tokens: Tokens::default(),
         };
         let limit = READING / haste.reading.max(1);
-        Ok(Self { client, interval: settings.interval, limit })
+        Ok(Self { client, interval: settings.interval, limit, narrowing: settings.narrowing })
     }
 
     /// How long to wait from one reading to the next.
@@ -154,7 +161,8 @@ impl Poller {
     ///
     /// A part that fails keeps the items and the time of `previous`, and says why it failed; so
     /// does one that is not read within two minutes from the beginning. Edge groups are judged by
-    /// their edges, so they fail with them.
+    /// their edges, so they fail with them; where the reading is narrowed, so do trunks, and all
+    /// parts fail with the sites.
     pub async fn read(&self, previous: &Snapshot) -> Snapshot {
         let end = Instant::now() + self.limit;
         let edges_and_groups = async {
@@ -171,14 +179,25 @@ impl Poller {
             };
             (edges, groups)
         };
-        let ((edges, edge_groups), trunks, phones) = tokio::join!(
+        let ((edges, edge_groups), trunks, phones, sites) = tokio::join!(
             edges_and_groups,
             self.list(end, platform::TRUNKS, &[], platform::trunk),
             self.list(end, platform::PHONES, platform::PHONES_QUERY, platform::phone),
+            self.sites(end),
         );
+        let all = Readings { edges, edge_groups, trunks, phones };
+        let Readings { edges, edge_groups, trunks, phones } = match (&self.narrowing, sites) {
+            (Some(narrowing), Some(sites)) => narrowing.applied(sites, all),
+            (_, _) => all,
+        };
+        let location = self.narrowing.as_ref().map(|narrowing| narrowing.location.clone());
+        // What was read of another location says nothing of this one.
+        let nothing = Snapshot::default();
+        let previous = if previous.location == location { previous } else { &nothing };
         let now = SystemTime::now();
         let snapshot = Snapshot {
             interval: self.interval,
+            location,
             edges: settled("edges", edges, &previous.edges, now),
             edge_groups: settled("edge_groups", edge_groups, &previous.edge_groups, now),
             trunks: settled("trunks", trunks, &previous.trunks, now),
@@ -193,6 +212,16 @@ impl Poller {
             gauge!(LAST_SUCCESS).set(since.as_secs_f64());
         }
         snapshot
+    }
+
+    /// Every site; `None` where nobody asks for one location.
+    async fn sites(&self, end: Instant) -> Option<Result<Listing<Site>, Failed>> {
+        self.narrowing.as_ref()?;
+        let sites = self.list(end, platform::SITES, platform::SITES_QUERY, platform::site).await;
+        if let Ok(sites) = &sites {
+            count_skipped("sites", sites.unreadable);
+        }
+        Some(sites)
     }
 
     async fn list<T>(
@@ -230,6 +259,14 @@ pub fn describe_metrics() {
     );
 }
 
+fn count_skipped(name: &'static str, unreadable: usize) {
+    if unreadable > 0 {
+        tracing::debug!(part = name, skipped = unreadable, "entities are skipped");
+        let skipped = u64::try_from(unreadable).unwrap_or(u64::MAX);
+        counter!(SKIPPED, "part" => name).increment(skipped);
+    }
+}
+
 fn settled<T: Clone>(
     name: &'static str,
     listing: Result<Listing<T>, Failed>,
@@ -239,11 +276,7 @@ fn settled<T: Clone>(
     let before = previous.problem.as_ref().map(ApiProblem::label);
     match listing {
         Ok(listing) => {
-            if listing.unreadable > 0 {
-                tracing::debug!(part = name, skipped = listing.unreadable, "entities are skipped");
-                let skipped = u64::try_from(listing.unreadable).unwrap_or(u64::MAX);
-                counter!(SKIPPED, "part" => name).increment(skipped);
-            }
+            count_skipped(name, listing.unreadable);
             if before.is_some() {
                 tracing::info!(part = name, "the vendor's state can be read again");
             }

@@ -15,6 +15,7 @@ mod edge_group_not_ready;
 mod edge_offline;
 mod host_offline;
 mod internet_down;
+mod location_invalid;
 mod phones_offline;
 mod port_prohibited;
 mod relay_address_blocked;
@@ -53,6 +54,7 @@ pub static RULES: &[&Rule] = &[
     &trunk_unregistered::RULE,
     &trunk_configuration::RULE,
     &phones_offline::RULE,
+    &location_invalid::RULE,
     &api_unreachable::RULE,
     &api_credentials::RULE,
     &api_permission::RULE,

@@ -10,6 +10,9 @@ use branchline_probes::Foreign;
 pub struct Snapshot {
     /// How long the reader waits from one reading to the next; zero before the first.
     pub interval: Duration,
+    /// The location to which the reading is narrowed; `None` where all of the organisation is read,
+    /// other offices included.
+    pub location: Option<String>,
     /// The edges.
     pub edges: Part<Edge>,
     /// The edge groups.
@@ -32,6 +35,7 @@ impl Snapshot {
             || self.phones.is_older(keeps, now);
         is_old.then(|| Self {
             interval: self.interval,
+            location: self.location.clone(),
             edges: self.edges.aged(keeps, now),
             edge_groups: self.edge_groups.aged(keeps, now),
             trunks: self.trunks.aged(keeps, now),
@@ -147,6 +151,12 @@ pub enum ApiProblem {
         /// The HTTP status.
         status: u16,
     },
+    /// No site stands at the location to which the reading is narrowed.
+    #[error("no site of the vendor belongs to location `{location}`")]
+    NoSuchLocation {
+        /// The location, as it is configured.
+        location: String,
+    },
     /// The answer was not what the API publishes.
     #[error("{path} answered nonsense: {what}")]
     Malformed {
@@ -167,6 +177,7 @@ impl ApiProblem {
             Self::Permission { .. } => "permission",
             Self::Throttled { .. } => "throttled",
             Self::Server { .. } => "server",
+            Self::NoSuchLocation { .. } => "location",
             Self::Malformed { .. } => "malformed",
         }
     }

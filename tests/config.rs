@@ -161,6 +161,7 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
         "region",
         "client_id",
         "client_secret",
+        "location",
     ];
 
     let bare = load(&uncomment(&|_| false)).expect("it is valid");
@@ -201,6 +202,7 @@ profile = "platform"
 domain = "example.net"
 client_id = "id"
 client_secret = { env = "MARKED" }
+location = "Lyon office"
 interval = "60s"
 [web]
 listen = ["127.0.0.1:9377"]
@@ -212,7 +214,7 @@ fn control_characters_are_refused_in_every_text() {
     assert!(parse(EVERY_TEXT).is_ok());
     let quotes: Vec<_> = EVERY_TEXT.match_indices('"').map(|(at, _)| at).collect();
     let ends: Vec<_> = quotes.iter().skip(1).step_by(2).collect();
-    assert_eq!(ends.len(), 25);
+    assert_eq!(ends.len(), 26);
     for end in ends {
         let (before, after) = EVERY_TEXT.split_at(*end);
         let line = before.lines().count();
@@ -378,7 +380,7 @@ fn a_module_that_no_target_uses_does_nothing_and_is_validated_all_the_same() {
 fn the_plan_is_shown_with_every_default_filled_in() {
     let text = format!(
         "{REGISTER}trunk = \"Lyon carrier\"\n\n[telephony]\ndomain = \"example.net\"\n\
-         client_id = \"id\"\nclient_secret = {{ env = \"MARKED\" }}\n\n\
+         client_id = \"id\"\nclient_secret = {{ env = \"MARKED\" }}\nlocation = \"Lyon office\"\n\n\
          [web]\nlisten = [\"[::]:9377\"]\ninsecure_listen = true\n"
     );
     let plan = parse(&text).expect("it is valid");
@@ -411,6 +413,7 @@ base_url = "https://api.example.net"
 login_url = "https://login.example.net"
 client_id = "id"
 client_secret = "<secret>"
+location = "Lyon office"
 interval = "1m"
 
 [web]
@@ -418,6 +421,17 @@ listen = ["[::]:9377"]
 insecure_listen = true
 "#;
     assert_eq!(config::show(&plan), expected);
+}
+
+#[test]
+fn a_location_narrows_the_reading_but_not_what_the_targets_link_to() {
+    let settings = parse(EVERY_TEXT).expect("it is valid").telephony.expect("it is there");
+
+    let narrowing = settings.narrowing.expect("a location is named");
+
+    assert_eq!(narrowing.location, "Lyon office");
+    assert_eq!(narrowing.trunks, ["Lyon carrier"]);
+    assert_eq!(narrowing.edge_groups, ["Lyon edges"]);
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod decoding;
 mod fake;
 #[path = "poller/faults.rs"]
 mod faults;
+#[path = "poller/location.rs"]
+mod location;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -36,6 +36,9 @@ pub fn show(plan: &Plan) -> String {
         line(&format_args!("login_url = {:?}", telephony.login_url));
         line(&format_args!("client_id = {:?}", telephony.client_id));
         line(&"client_secret = \"<secret>\"");
+        if let Some(narrowing) = &telephony.narrowing {
+            line(&format_args!("location = {:?}", narrowing.location));
+        }
         line(&format_args!("interval = \"{}\"", show_duration(telephony.interval)));
     }
     let listen: Vec<_> = plan.web.listen.iter().map(|address| format!("\"{address}\"")).collect();

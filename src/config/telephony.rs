@@ -1,6 +1,8 @@
 //! The table `[telephony]`: how the vendor's API is read.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use branchline_probes::{Foreign, Kind, OptionKey, Secret, show_duration};
@@ -10,10 +12,15 @@ use super::known::Known;
 use super::modules::LONGEST;
 use super::reader::{Reader, suggestion};
 use super::table::Table;
-use crate::poller::{Settings, region};
+use crate::check::Check;
+use crate::poller::{Narrowing, Settings, region};
 
 /// Reads `[telephony]`; `None` where there is none.
-pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<Settings> {
+pub(super) fn read(
+    root: &Table<'_>,
+    checks: &[Check],
+    reader: &mut Reader<'_>,
+) -> Option<Settings> {
     let table = root.subtable("telephony", KEYS, reader)??;
     table.refuse_unknown(reader);
     check_profile(&table, reader);
@@ -21,9 +28,21 @@ pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<Settings
     let client_id = read_client_id(&table, reader);
     let client_secret = read_client_secret(&table, reader);
     let interval = read_interval(&table, reader);
+    let narrowing = table.read(&LOCATION, reader).map(|location| narrowing(location, checks));
     let (api_url, login_url) = urls?;
     let (client_id, client_secret) = (client_id?, client_secret?);
-    Some(Settings { api_url, login_url, client_id, client_secret, interval: interval? })
+    let interval = interval?;
+    Some(Settings { api_url, login_url, client_id, client_secret, interval, narrowing })
+}
+
+/// A location, and what the targets link to, which is read wherever it is.
+fn narrowing(location: String, checks: &[Check]) -> Narrowing {
+    let links = |of: fn(&Check) -> &Option<Arc<str>>| {
+        let links: BTreeSet<&str> = checks.iter().filter_map(|it| of(it).as_deref()).collect();
+        links.into_iter().map(str::to_owned).collect()
+    };
+    let (trunks, edge_groups) = (links(|check| &check.trunk), links(|check| &check.edge_group));
+    Narrowing { location, trunks, edge_groups }
 }
 
 fn check_profile(table: &Table<'_>, reader: &mut Reader<'_>) {
@@ -192,6 +211,7 @@ const KEYS: &[Known] = &[
     Known::new("login_url", "login_url = \"https://login.mypurecloud.de\""),
     Known::new("client_id", "client_id = \"0f2b6c1e-…\""),
     Known::new("client_secret", "client_secret = { credential = \"client-secret\" }"),
+    Known::new("location", "location = \"Lyon office\""),
     Known::new("interval", "interval = \"60s\""),
 ];
 
@@ -208,5 +228,7 @@ const CLIENT_ID: OptionKey<String> =
     OptionKey::new("client_id", Kind::Text, "the OAuth client's id");
 const CLIENT_SECRET: OptionKey<Secret> =
     OptionKey::new("client_secret", Kind::Secret, "the OAuth client's secret");
+const LOCATION: OptionKey<String> =
+    OptionKey::new("location", Kind::Text, "the location whose sites are read");
 const INTERVAL: OptionKey<Duration> =
     OptionKey::new("interval", Kind::Duration, "how often the API is read").default("60s");

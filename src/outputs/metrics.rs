@@ -171,12 +171,8 @@ fn vendor(families: &mut Families, site: &str, state: &Snapshot) {
 ///
 /// Of several trunks behind one name the worst speaks for all.
 fn linked_trunks(families: &mut Families, site: &str, evidence: &Evidence, state: &Snapshot) {
-    let mut names: Vec<&str> =
-        evidence.cases.iter().filter_map(|case| case.trunk.as_deref()).collect();
-    names.sort_unstable();
-    names.dedup();
-    for name in names {
-        let labels = vec![("trunk", name), ("site", site)];
+    for name in &evidence.links.trunks {
+        let labels = vec![("trunk", &**name), ("site", site)];
         let is_up = state.trunks_of(name).map(|trunk| match trunk.state {
             State::Up => Some(true),
             State::Down => Some(false),

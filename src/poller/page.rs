@@ -34,6 +34,14 @@ pub(super) struct Listing<T> {
     pub(super) unreadable: usize,
 }
 
+impl<T> Listing<T> {
+    /// Leaves out the items that are not wanted.
+    pub(super) fn only(mut self, is_wanted: impl Fn(&T) -> bool) -> Self {
+        self.items.retain(is_wanted);
+        self
+    }
+}
+
 /// Reads every page of `path`.
 ///
 /// Pages are counted, not followed: whatever the vendor writes into `nextUri`, the token goes to

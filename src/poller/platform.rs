@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::location::Site;
 use super::page::{Decoded, Listing};
 use crate::telephony::{Edge, EdgeGroup, Phone, PhoneState, Reference, Registration, State, Trunk};
 
@@ -22,6 +23,12 @@ pub(super) const TRUNKS: &str = "/api/v2/telephony/providers/edges/trunks";
 
 /// Where the phones are listed.
 pub(super) const PHONES: &str = "/api/v2/telephony/providers/edges/phones";
+
+/// Where the sites are listed.
+pub(super) const SITES: &str = "/api/v2/telephony/providers/edges/sites";
+
+/// Without it a site's location may come without its name.
+pub(super) const SITES_QUERY: &[(&str, &str)] = &[("expand", "location")];
 
 /// Without the first the list carries no status; in another order than the second it ends at
 /// 10,000 phones.
@@ -81,6 +88,32 @@ pub(super) fn trunk(entity: Value, now: SystemTime) -> Decoded<Trunk> {
 /// One phone out of its listing.
 pub(super) fn phone(entity: Value, now: SystemTime) -> Decoded<Phone> {
     decode::<RawPhone>(entity, now)
+}
+
+/// One site out of its listing.
+pub(super) fn site(entity: Value, now: SystemTime) -> Decoded<Site> {
+    decode::<RawSite>(entity, now)
+}
+
+#[derive(Deserialize)]
+struct RawSite {
+    id: Option<String>,
+    state: Option<String>,
+    location: Option<Named>,
+}
+
+impl Entity for RawSite {
+    type Item = Site;
+
+    fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    fn item(self, _now: SystemTime) -> Option<Site> {
+        let id = self.id.filter(|id| !id.is_empty())?;
+        let location = self.location.and_then(Named::reference);
+        Some(Site { id: Foreign::new(id), location })
+    }
 }
 
 #[derive(Deserialize)]

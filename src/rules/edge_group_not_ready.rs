@@ -26,7 +26,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
 fn finding(evidence: &Evidence, group: &EdgeGroup) -> Finding {
     let name = &group.reference.name;
     let summary = format!("edge group {name} is not ready");
-    let mut finding = Finding::new(&RULE, Severity::Blocking, Owner::Vendor, name, summary)
+    let severity = Severity::where_required(evidence.concerns_edge_group(&group.reference));
+    let mut finding = Finding::new(&RULE, severity, Owner::Vendor, name, summary)
         .because([Exhibit::of_state(format!("edge group {name}"), &group.raw)]);
     // A group that is not ready has no record to spread yet.
     for (question, cases) in dns::questions(evidence) {

@@ -17,13 +17,14 @@ pub(super) static RULE: Rule = Rule {
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = &evidence.state else { return Vec::new() };
     let offline = state.edges.items.iter().filter(|edge| edge.state == State::Down);
-    offline.map(|edge| finding(state, edge)).collect()
+    offline.map(|edge| finding(evidence, state, edge)).collect()
 }
 
-fn finding(state: &Snapshot, edge: &Edge) -> Finding {
+fn finding(evidence: &Evidence, state: &Snapshot, edge: &Edge) -> Finding {
     let name = &edge.reference.name;
     let summary = format!("the vendor says that edge {name} is offline");
-    let mut finding = Finding::new(&RULE, Severity::Blocking, Owner::Vendor, name, summary)
+    let severity = Severity::where_required(evidence.concerns_edge(edge));
+    let mut finding = Finding::new(&RULE, severity, Owner::Vendor, name, summary)
         .because([Exhibit::of_state(format!("edge {name}"), &edge.raw)])
         .covering(&["phones-offline"]);
     if let Some(group) = &edge.edge_group {

@@ -20,6 +20,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         .filter(|trunk| trunk.state == State::Down)
         .map(|trunk| {
             let name = &trunk.reference.name;
+            let severity = Severity::where_required(evidence.concerns_trunk(trunk));
             let is_external = trunk.kind.as_str() == "EXTERNAL";
             let owner = if is_external { Owner::Carrier } else { Owner::Vendor };
             let said = trunk.problem.as_ref().map_or_else(String::new, |it| format!(": {it}"));
@@ -29,7 +30,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             } else {
                 format!("Look at trunk {name} and its edge in the vendor's administration.")
             };
-            Finding::new(&RULE, Severity::Blocking, owner, name, summary)
+            Finding::new(&RULE, severity, owner, name, summary)
                 .because([Exhibit::of_state(
                     format!("trunk {name}"),
                     format!("{}{said}", trunk.raw),

@@ -20,9 +20,10 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         .filter(|trunk| trunk.registration == Registration::Unregistered)
         .map(|trunk| {
             let name = &trunk.reference.name;
+            let severity = Severity::where_required(evidence.concerns_trunk(trunk));
             let said = trunk.problem.as_ref().map_or_else(String::new, |it| format!(": {it}"));
             let summary = format!("the vendor says that trunk {name} is not registered");
-            Finding::new(&RULE, Severity::Blocking, Owner::Carrier, name, summary).because([
+            Finding::new(&RULE, severity, Owner::Carrier, name, summary).because([
                 Exhibit::of_state(format!("trunk {name}"), format!("{}{said}", trunk.raw)),
             ])
         })

@@ -17,6 +17,7 @@ pub(crate) const EDGES: &str = "/api/v2/telephony/providers/edges";
 pub(crate) const EDGE_GROUPS: &str = "/api/v2/telephony/providers/edges/edgegroups";
 pub(crate) const TRUNKS: &str = "/api/v2/telephony/providers/edges/trunks";
 pub(crate) const PHONES: &str = "/api/v2/telephony/providers/edges/phones";
+pub(crate) const SITES: &str = "/api/v2/telephony/providers/edges/sites";
 pub(crate) const TOKEN: &str = "/oauth/token";
 
 /// Fast enough that no test waits, slow enough that one reading is far from the budget's minute.
@@ -134,6 +135,7 @@ impl Fake {
             client_id: "a-client".to_owned(),
             client_secret: Secret::new("hunter2".to_owned()),
             interval: Duration::from_secs(60),
+            narrowing: None,
         }
     }
 }

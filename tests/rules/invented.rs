@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use branchline::check::{Check, CheckId};
-use branchline::correlation::{Case, Evidence};
+use branchline::correlation::{Case, Evidence, Links};
 use branchline::diagnosis::diagnose;
 use branchline::outputs::{json, metrics, text};
 use branchline::report::Report;
@@ -136,7 +136,13 @@ fn evidence() -> Evidence {
         observation: Arc::new(observation()),
         confirmed: true,
     };
-    Evidence { now: SystemTime::UNIX_EPOCH, cases: vec![case], missing: Vec::new(), state: None }
+    Evidence {
+        now: SystemTime::UNIX_EPOCH,
+        cases: vec![case],
+        missing: Vec::new(),
+        links: Links::default(),
+        state: None,
+    }
 }
 
 fn report() -> Report {

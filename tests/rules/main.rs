@@ -99,6 +99,7 @@ rules! {
     trunk_unregistered => "trunk-unregistered",
     trunk_configuration => "trunk-configuration",
     phones_offline => "phones-offline",
+    location_invalid => "location-invalid",
     api_unreachable => "api-unreachable",
     api_credentials => "api-credentials",
     api_permission => "api-permission",

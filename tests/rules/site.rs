@@ -309,10 +309,12 @@ impl Site {
         self
     }
 
-    /// The vendor was read, and all that it says beyond `change` is that there is nothing.
+    /// The vendor was read of this office alone, and all that it says beyond `change` is that there
+    /// is nothing.
     pub(crate) fn vendor(mut self, change: impl FnOnce(&mut Snapshot)) -> Self {
         let nothing = || Snapshot {
             interval: INTERVAL,
+            location: Some("Lyon office".to_owned()),
             edges: read([]),
             edge_groups: read([]),
             trunks: read([]),
@@ -332,6 +334,7 @@ impl Site {
     pub(crate) fn vendor_fails(mut self, problem: &ApiProblem) -> Self {
         self.state = Some(Snapshot {
             interval: INTERVAL,
+            location: Some("Lyon office".to_owned()),
             edges: failed(problem),
             edge_groups: failed(problem),
             trunks: failed(problem),

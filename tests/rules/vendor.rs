@@ -91,6 +91,15 @@ pub(super) static ROWS: &[Row] = &[
         },
     },
     Row {
+        rule: "location-invalid",
+        fires: || Site::new().vendor_fails(&elsewhere()),
+        owner: Owner::Configuration,
+        severity: Severity::Warning,
+        subject: "vendor API",
+        evidence: &["edges, edge groups, trunks, phones"],
+        silent: || Site::new().vendor_fails(&refused_client()),
+    },
+    Row {
         rule: "api-unreachable",
         fires: || Site::new().vendor_fails(&unreachable()),
         owner: Owner::SiteNetwork,
@@ -160,6 +169,10 @@ fn forbidden() -> ApiProblem {
     ApiProblem::Permission { path: "/phones", detail: Foreign::new("missing.permissions") }
 }
 
+fn elsewhere() -> ApiProblem {
+    ApiProblem::NoSuchLocation { location: "Lyon ofice".to_owned() }
+}
+
 fn throttled() -> ApiProblem {
     ApiProblem::Throttled { path: "/phones", retry_after: MINUTE }
 }
@@ -200,6 +213,47 @@ fn an_offline_edge_hides_its_group_its_trunks_and_the_phones_and_no_others() {
             "phones-offline: phones",
         ]
     );
+}
+
+#[test]
+fn a_location_without_a_site_leaves_all_open() {
+    let site = Site::new().saw(&stun(RELAY), Said::Works).vendor_fails(&elsewhere());
+
+    assert_eq!(site.diagnosis().verdict, Verdict::Inconclusive);
+    let finding = only(&site, "location-invalid");
+    let said = "no site of the vendor belongs to location `Lyon ofice`";
+    assert_eq!(finding.evidence[0].text, said);
+}
+
+#[test]
+fn where_all_offices_are_read_only_what_a_target_links_to_blocks() {
+    let severities = |linked: Option<super::site::Asked>, is_narrowed: bool| {
+        let site = linked.iter().fold(Site::new(), |site, asked| site.saw(asked, Said::Works));
+        let site = site.vendor(|it| {
+            if !is_narrowed {
+                it.location = None;
+            }
+            let mut offline = edge("Edge 1", State::Down);
+            offline.edge_group = Some(named("Lyon"));
+            it.edges = read([offline]);
+            it.edge_groups = read([edge_group("Lyon", State::Down)]);
+            let mut of_edge = trunk(CARRIER, State::Down, UNREGISTERED);
+            of_edge.edge = Some(named("Edge 1"));
+            of_edge.edge_group = Some(named("Lyon"));
+            it.trunks = read([of_edge]);
+        });
+        ["edge-offline", "edge-group-not-ready", "trunk-down", "trunk-unregistered"]
+            .map(|rule| site.judged_by(rule)[0].severity)
+    };
+    let of_group = super::site::dns(super::site::NS).of_edge_group("id-of-Lyon");
+    let of_trunk = stun(RELAY).of_trunk(CARRIER);
+    let (block, warn) = (Severity::Blocking, Severity::Warning);
+
+    assert_eq!(severities(None, false), [warn; 4]);
+    assert_eq!(severities(Some(stun(RELAY)), false), [warn; 4]);
+    assert_eq!(severities(None, true), [block; 4]);
+    assert_eq!(severities(Some(of_group), false), [block; 4]);
+    assert_eq!(severities(Some(of_trunk), false), [block, warn, block, block]);
 }
 
 #[test]
@@ -403,6 +457,7 @@ fn every_problem_of_the_api_hides_that_its_state_grows_old() {
         (refused_client(), "api-credentials"),
         (forbidden(), "api-permission"),
         (throttled(), "api-throttled"),
+        (elsewhere(), "location-invalid"),
     ] {
         let site = says(|it| {
             it.phones.read = Some(ago(60 * MINUTE));

@@ -1,4 +1,4 @@
-//! The vendor's API: client credentials, and the four listings with their pages.
+//! The vendor's API: client credentials, and the listings with their pages.
 
 mod state;
 
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::scenario::Faults;
 use state::State;
 
-pub(crate) use state::{EDGE_GROUP, TRUNK};
+pub(crate) use state::{EDGE_GROUP, LOCATION, TRUNK};
 
 /// What the vendor sends where nothing is asked for.
 const PAGE_SIZE: usize = 25;
@@ -32,6 +32,7 @@ const CORRELATION: &str = "00000099-1111-4222-8333-000000000099";
 const FILTERS: &[(&str, &str)] = &[
     ("name", "/name"),
     ("site.id", "/site/id"),
+    ("location.id", "/location/id"),
     ("edge.id", "/edge/id"),
     ("edgeGroup.id", "/edgeGroup/id"),
     ("trunkBase.id", "/trunkBase/id"),
@@ -127,10 +128,11 @@ enum Listing {
     EdgeGroups,
     Trunks,
     Phones,
+    Sites,
 }
 
 impl Listing {
-    const ALL: [Self; 4] = [Self::Edges, Self::EdgeGroups, Self::Trunks, Self::Phones];
+    const ALL: [Self; 5] = [Self::Edges, Self::EdgeGroups, Self::Trunks, Self::Phones, Self::Sites];
 
     const fn path(self) -> &'static str {
         match self {
@@ -138,6 +140,7 @@ impl Listing {
             Self::EdgeGroups => "/api/v2/telephony/providers/edges/edgegroups",
             Self::Trunks => "/api/v2/telephony/providers/edges/trunks",
             Self::Phones => "/api/v2/telephony/providers/edges/phones",
+            Self::Sites => "/api/v2/telephony/providers/edges/sites",
         }
     }
 
@@ -147,6 +150,7 @@ impl Listing {
             Self::EdgeGroups => &state.edge_groups,
             Self::Trunks => &state.trunks,
             Self::Phones => &state.phones,
+            Self::Sites => &state.sites,
         }
     }
 }

@@ -74,12 +74,14 @@ base_url = "http://{api}"
 login_url = "http://{api}"
 client_id = "{CLIENT_ID}"
 client_secret = {{ file = {client} }}
+location = "{location}"
 interval = "10s"
 
 [web]
 listen = ["{web}"]
 "#,
         client = quoted(client),
+        location = api::LOCATION,
     );
     text
 }

@@ -1,4 +1,5 @@
-//! What the vendor's API says: a branch with two edges, its trunks and its phones.
+//! What the vendor's API says: a branch with two edges, its trunks and its
+//! phones, and an edge of another branch, whose troubles are not ours.
 
 use std::net::SocketAddr;
 
@@ -8,6 +9,8 @@ use crate::scenario::{Carriers, Faults, Vendor};
 
 /// The edge group to which both edges belong once it is ready.
 pub(crate) const EDGE_GROUP: &str = "lyon-edge-group";
+/// Where the branch is.
+pub(crate) const LOCATION: &str = "Lyon office";
 /// The trunk whose registrar is probed from the branch, too.
 pub(crate) const TRUNK: &str = "Carrier A";
 
@@ -22,15 +25,17 @@ pub(super) struct State {
     pub(super) edge_groups: Vec<Value>,
     pub(super) trunks: Vec<Value>,
     pub(super) phones: Vec<Value>,
+    pub(super) sites: Vec<Value>,
 }
 
 impl State {
     pub(super) fn new(faults: &Faults, registrar: SocketAddr) -> Self {
         Self {
-            edges: [1, 2].map(|number| edge(number, faults.vendor)).into(),
+            edges: vec![edge(1, faults.vendor), edge(2, faults.vendor), edge_elsewhere()],
             edge_groups: vec![edge_group()],
             trunks: trunks(faults, registrar),
             phones: (1..=PHONES).map(phone).collect(),
+            sites: [1, 2].map(site).into(),
         }
     }
 }
@@ -57,13 +62,21 @@ fn edge_group_reference() -> Value {
     reference(20, 1, EDGE_GROUP, "/edgegroups")
 }
 
-fn site() -> Value {
-    reference(70, 1, "Lyon", "/sites")
+/// The site of this branch is the first, that of the other the second.
+fn site_reference(number: u32) -> Value {
+    reference(70, number, if number == 1 { "Lyon" } else { "Nice" }, "/sites")
 }
 
-fn location() -> Value {
-    let id = id(80, 1);
-    json!({ "id": id, "name": "Lyon office", "selfUri": format!("/api/v2/locations/{id}") })
+fn site(number: u32) -> Value {
+    let site = with(site_reference(number), "location", Some(location(number)));
+    let site = with(site, "mediaModel", Some(json!("Premises")));
+    with(site, "state", Some(json!("active")))
+}
+
+fn location(number: u32) -> Value {
+    let id = id(80, number);
+    let name = if number == 1 { LOCATION } else { "Nice office" };
+    json!({ "id": id, "name": name, "selfUri": format!("/api/v2/locations/{id}") })
 }
 
 /// Adds a key, or nothing where there is no value: the vendor leaves out what is empty.
@@ -99,11 +112,25 @@ fn edge(number: u32, vendor: Vendor) -> Value {
         "physicalEdge": true,
         "managed": false,
         "callDrainingState": "NONE",
-        "site": with(site(), "location", Some(location())),
+        "site": with(site_reference(1), "location", Some(location(1))),
         "selfUri": format!("{BASE}/{}", id(10, number)),
     });
     // An edge holds its group whole, a trunk only a reference to it.
     with(edge, "edgeGroup", membership(vendor).map(|_| edge_group()))
+}
+
+/// The edge of the other branch, which has been offline for long.
+fn edge_elsewhere() -> Value {
+    json!({
+        "id": id(10, 3),
+        "name": "branch-nice-edge-1",
+        "state": "active",
+        "onlineStatus": "OFFLINE",
+        "statusCode": "ACTIVE",
+        "edgeDeploymentType": "HARDWARE",
+        "site": with(site_reference(2), "location", Some(location(2))),
+        "selfUri": format!("{BASE}/{}", id(10, 3)),
+    })
 }
 
 fn edge_group() -> Value {
@@ -243,7 +270,7 @@ fn phone(number: u32) -> Value {
         "id": id(50, number),
         "name": name,
         "state": "active",
-        "site": site(),
+        "site": site_reference(1),
         "phoneBaseSettings": { "id": id(55, 1), "name": "Polycom VVX 411" },
         "lineBaseSettings": { "id": id(56, 1), "name": "Polycom line" },
         "phoneMetaBase": { "id": "polycom_vvx411.json", "name": "Polycom VVX 411" },
