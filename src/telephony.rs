@@ -231,8 +231,10 @@ impl State {
 pub struct Edge {
     /// Its id and name.
     pub reference: Reference,
-    /// Up: online, active and not deleted.
+    /// Up: online, active and not deleted. Unknown where it is not in service.
     pub state: State,
+    /// Whether its life goes so far: not before it is paired, and not after it is retired.
+    pub is_in_service: bool,
     /// The vendor's words: `ONLINE ACTIVE active`.
     pub raw: Foreign,
     /// The group to which it belongs.
@@ -246,7 +248,7 @@ pub struct Edge {
 pub struct EdgeGroup {
     /// Its id and name.
     pub reference: Reference,
-    /// Up: active, with at least one edge, and every edge up.
+    /// Up: active, with at least one edge, and every edge up. Down, too, where none is in service.
     pub state: State,
     /// The vendor's words, and how many of its edges are up: `active, 1 of 2 edges up`.
     pub raw: Foreign,
@@ -291,6 +293,8 @@ pub struct Trunk {
     pub kind: Foreign,
     /// Up: in service, enabled, connected, and every proxy answers OPTIONS where that is asked.
     pub state: State,
+    /// Whether its settings say that it is not to be used; it is then down, and nobody's fault.
+    pub is_switched_off: bool,
     /// Whether it is registered with its proxies.
     pub registration: Registration,
     /// The vendor's words: `in service, enabled, connected`.

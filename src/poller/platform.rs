@@ -141,28 +141,37 @@ impl Entity for RawEdge {
             Some("OFFLINE") => State::Down,
             Some(_) | None => State::Unknown,
         };
-        let code = match self.status_code.as_deref() {
-            Some("ACTIVE") => State::Up,
+        let is_in_service = !matches!(
+            self.status_code.as_deref(),
             Some(
                 "NEW"
-                | "AWAITING_CONNECTION"
-                | "AWAITING_FINGERPRINT"
-                | "AWAITING_FINGERPRINT_VERIFICATION"
-                | "FINGERPRINT_VERIFIED"
-                | "AWAITING_BOOTSTRAP"
-                | "INACTIVE"
-                | "RMA"
-                | "UNPAIRING"
-                | "UNPAIRED"
-                | "INITIALIZING",
-            ) => State::Down,
+                    | "AWAITING_CONNECTION"
+                    | "AWAITING_FINGERPRINT"
+                    | "AWAITING_FINGERPRINT_VERIFICATION"
+                    | "FINGERPRINT_VERIFIED"
+                    | "AWAITING_BOOTSTRAP"
+                    | "INACTIVE"
+                    | "RMA"
+                    | "UNPAIRING"
+                    | "UNPAIRED"
+                    | "INITIALIZING"
+            )
+        );
+        let code = match self.status_code.as_deref() {
+            Some("ACTIVE") => State::Up,
             Some(_) | None => State::Unknown,
         };
-        let state = worst([online, code, activity(self.state.as_deref())]);
+        // Of an edge that waits for its pairing, or is on its way back, nobody expects anything.
+        let state = if is_in_service {
+            worst([online, code, activity(self.state.as_deref())])
+        } else {
+            State::Unknown
+        };
         let raw = words([&self.online_status, &self.status_code, &self.state]);
         Some(Edge {
             reference: Named { id: self.id, name: self.name }.reference()?,
             state,
+            is_in_service,
             raw,
             edge_group: self.edge_group.and_then(Named::reference),
             site: self.site.and_then(Named::reference),
@@ -206,17 +215,16 @@ impl Entity for RawGroup {
 /// group is ready.
 pub(super) fn joined(groups: Vec<LoneGroup>, edges: &Listing<Edge>) -> Vec<EdgeGroup> {
     let join = |group: LoneGroup| {
-        let states: Vec<State> = edges
-            .items
-            .iter()
-            .filter(|edge| edge.edge_group.as_ref().is_some_and(|of| of.id == group.reference.id))
-            .map(|edge| edge.state)
-            .collect();
+        let is_of =
+            |edge: &&Edge| edge.edge_group.as_ref().is_some_and(|of| of.id == group.reference.id);
+        let edges_of = || edges.items.iter().filter(is_of);
+        let states: Vec<State> = edges_of().map(|edge| edge.state).collect();
+        let serves = edges_of().any(|edge| edge.is_in_service);
         let up = states.iter().filter(|state| **state == State::Up).count();
         let raw = Foreign::new(format!("{}, {up} of {} edges up", group.word, states.len()));
-        let edges_state = match (states.is_empty(), edges.unreadable) {
-            (true, 0) => State::Down,
-            (false, 0) => worst(states),
+        let edges_state = match (serves, edges.unreadable) {
+            (false, 0) => State::Down,
+            (true, 0) => worst(states),
             (_, _) => worst(states.into_iter().chain([State::Unknown])),
         };
         EdgeGroup { reference: group.reference, state: worst([group.state, edges_state]), raw }
@@ -329,6 +337,7 @@ impl Entity for RawTrunk {
             state: worst(
                 [self.in_service, self.enabled, connected].map(yes).into_iter().chain([answers]),
             ),
+            is_switched_off: self.in_service == Some(false),
             registration,
             raw: Foreign::new(raw),
             problem,

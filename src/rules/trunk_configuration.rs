@@ -22,6 +22,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         links.flat_map(|link| state.trunks_of(link)).map(move |trunk| (case, trunk))
     });
     pairs
+        // What is switched off on purpose is not expected to work.
+        .filter(|(_, trunk)| !trunk.is_switched_off)
         .filter(|(_, trunk)| {
             trunk.state == State::Down || trunk.registration == Registration::Unregistered
         })

@@ -52,21 +52,22 @@ async fn every_word_about_an_edge_has_a_state_and_a_new_one_is_unknown() {
         ("ONLINE", "ACTIVE", "active", State::Up),
         ("OFFLINE", "ACTIVE", "active", State::Down),
         ("HUMMING", "ACTIVE", "active", State::Unknown),
-        ("ONLINE", "NEW", "active", State::Down),
-        ("ONLINE", "AWAITING_CONNECTION", "active", State::Down),
-        ("ONLINE", "AWAITING_FINGERPRINT", "active", State::Down),
-        ("ONLINE", "AWAITING_FINGERPRINT_VERIFICATION", "active", State::Down),
-        ("ONLINE", "FINGERPRINT_VERIFIED", "active", State::Down),
-        ("ONLINE", "AWAITING_BOOTSTRAP", "active", State::Down),
-        ("ONLINE", "INACTIVE", "active", State::Down),
-        ("ONLINE", "RMA", "active", State::Down),
-        ("ONLINE", "UNPAIRING", "active", State::Down),
-        ("ONLINE", "UNPAIRED", "active", State::Down),
-        ("ONLINE", "INITIALIZING", "active", State::Down),
+        ("OFFLINE", "NEW", "active", State::Unknown),
+        ("OFFLINE", "AWAITING_CONNECTION", "active", State::Unknown),
+        ("OFFLINE", "AWAITING_FINGERPRINT", "active", State::Unknown),
+        ("OFFLINE", "AWAITING_FINGERPRINT_VERIFICATION", "active", State::Unknown),
+        ("OFFLINE", "FINGERPRINT_VERIFIED", "active", State::Unknown),
+        ("OFFLINE", "AWAITING_BOOTSTRAP", "active", State::Unknown),
+        ("OFFLINE", "INACTIVE", "active", State::Unknown),
+        ("OFFLINE", "RMA", "active", State::Unknown),
+        ("OFFLINE", "UNPAIRING", "active", State::Unknown),
+        ("OFFLINE", "UNPAIRED", "active", State::Unknown),
+        ("OFFLINE", "INITIALIZING", "active", State::Unknown),
         ("ONLINE", "DANCING", "active", State::Unknown),
         ("ONLINE", "ACTIVE", "inactive", State::Down),
         ("ONLINE", "ACTIVE", "resting", State::Unknown),
         ("OFFLINE", "DANCING", "active", State::Down),
+        ("ONLINE", "RMA", "inactive", State::Unknown),
     ];
     let entities = table.iter().enumerate().map(|(id, (online, code, state, _))| {
         json!({ "id": id.to_string(), "onlineStatus": online, "statusCode": code, "state": state })
@@ -76,6 +77,8 @@ async fn every_word_about_an_edge_has_a_state_and_a_new_one_is_unknown() {
 
     let states: Vec<State> = snapshot.edges.items.iter().map(|edge| edge.state).collect();
     assert_eq!(states, table.map(|(.., state)| state));
+    let in_service = snapshot.edges.items.iter().filter(|edge| edge.is_in_service);
+    assert_eq!(in_service.count(), 7);
 }
 
 // F19
@@ -149,6 +152,12 @@ async fn a_trunk_is_up_only_when_everything_that_is_asked_says_so() {
 
     let states: Vec<State> = snapshot.trunks.items.iter().map(|trunk| trunk.state).collect();
     assert_eq!(states, table.map(|(_, state)| state));
+    let off: Vec<usize> = (0..)
+        .zip(&snapshot.trunks.items)
+        .filter(|(_, trunk)| trunk.is_switched_off)
+        .map(|(place, _)| place)
+        .collect();
+    assert_eq!(off, [1, 7], "where the vendor says so itself");
 }
 
 #[tokio::test]
@@ -232,6 +241,11 @@ async fn an_edge_group_is_as_ready_as_its_edges() {
         json!({ "id": id, "onlineStatus": online, "statusCode": "ACTIVE", "state": "active",
                 "edgeGroup": { "id": group } })
     };
+    let new = |id: &str, group: &str| {
+        let mut edge = edge(id, group, "OFFLINE");
+        edge["statusCode"] = "AWAITING_CONNECTION".into();
+        edge
+    };
     let edges = vec![
         edge("1", "both-up", "ONLINE"),
         edge("2", "both-up", "ONLINE"),
@@ -241,6 +255,10 @@ async fn an_edge_group_is_as_ready_as_its_edges() {
         edge("6", "one-odd", "HUMMING"),
         edge("7", "inactive", "ONLINE"),
         edge("8", "odd", "ONLINE"),
+        new("9", "one-new"),
+        edge("10", "one-new", "ONLINE"),
+        new("11", "all-new"),
+        new("12", "all-new"),
     ];
     let group = |id: &str, state: &str| json!({ "id": id, "state": state });
     let groups = vec![
@@ -250,6 +268,8 @@ async fn an_edge_group_is_as_ready_as_its_edges() {
         group("without-edges", "active"),
         group("inactive", "inactive"),
         group("odd", "resting"),
+        group("one-new", "active"),
+        group("all-new", "active"),
     ];
     let fake = Fake::start(move |seen| match seen.path.as_str() {
         EDGES => page(&edges),
@@ -271,6 +291,8 @@ async fn an_edge_group_is_as_ready_as_its_edges() {
             (State::Down, "active, 0 of 0 edges up"),
             (State::Down, "inactive, 1 of 1 edges up"),
             (State::Unknown, "resting, 1 of 1 edges up"),
+            (State::Unknown, "active, 1 of 2 edges up"),
+            (State::Down, "active, 0 of 2 edges up"),
         ]
     );
 }

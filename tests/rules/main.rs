@@ -2,6 +2,7 @@
 //! that evidence is drawn from.
 
 mod invented;
+mod links;
 mod memory;
 mod names;
 mod path;

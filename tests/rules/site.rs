@@ -402,6 +402,7 @@ pub(crate) fn edge(name: &str, state: State) -> Edge {
     Edge {
         reference: named(name),
         state,
+        is_in_service: true,
         raw: Foreign::new("the edge's words"),
         edge_group: None,
         site: None,
@@ -417,6 +418,7 @@ pub(crate) fn trunk(name: &str, state: State, registration: Registration) -> Tru
         reference: named(name),
         kind: Foreign::new("EXTERNAL"),
         state,
+        is_switched_off: false,
         registration,
         raw: Foreign::new("the trunk's words"),
         problem: None,
