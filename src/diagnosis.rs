@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use branchline_probes::Foreign;
+
 use crate::correlation::{Case, Evidence};
-use crate::telephony::Part;
+use crate::telephony::{Part, Reference};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,7 +146,17 @@ pub struct Finding {
     pub next_step: String,
     /// The findings that it hides, as `rule: subject`.
     pub explains: Vec<String>,
-    covers: Vec<(&'static str, Option<String>)>,
+    /// The vendor's id of what it is about, since two things may have one name.
+    id: Option<Foreign>,
+    covers: Vec<(&'static str, Covered)>,
+}
+
+/// Which findings of a rule another one explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Covered {
+    All,
+    Subject(String),
+    Id(Foreign),
 }
 
 impl Finding {
@@ -166,8 +178,16 @@ impl Finding {
             evidence: Vec::new(),
             next_step: rule.remedy.to_owned(),
             explains: Vec::new(),
+            id: None,
             covers: Vec::new(),
         }
+    }
+
+    /// Says which thing of the vendor's it is about, for findings that explain it.
+    #[must_use]
+    pub fn about(mut self, thing: &Reference) -> Self {
+        self.id = Some(thing.id.clone());
+        self
     }
 
     /// Adds evidence.
@@ -187,20 +207,30 @@ impl Finding {
     /// Declares that it explains every finding of these rules.
     #[must_use]
     pub fn covering(mut self, rules: &[&'static str]) -> Self {
-        self.covers.extend(rules.iter().map(|rule| (*rule, None)));
+        self.covers.extend(rules.iter().map(|rule| (*rule, Covered::All)));
         self
     }
 
     /// Declares that it explains the finding of a rule about one subject.
     #[must_use]
     pub fn covering_subject(mut self, rule: &'static str, subject: impl ToString) -> Self {
-        self.covers.push((rule, Some(subject.to_string())));
+        self.covers.push((rule, Covered::Subject(subject.to_string())));
+        self
+    }
+
+    /// Declares that it explains the finding of a rule about one thing of the vendor's.
+    #[must_use]
+    pub fn covering_thing(mut self, rule: &'static str, thing: &Reference) -> Self {
+        self.covers.push((rule, Covered::Id(thing.id.clone())));
         self
     }
 
     fn explains(&self, other: &Self) -> bool {
-        self.covers.iter().any(|(rule, subject)| {
-            *rule == other.rule && subject.as_ref().is_none_or(|subject| *subject == other.subject)
+        self.covers.iter().filter(|(rule, _)| *rule == other.rule).any(|(_, covered)| match covered
+        {
+            Covered::All => true,
+            Covered::Subject(subject) => *subject == other.subject,
+            Covered::Id(id) => other.id.as_ref() == Some(id),
         })
     }
 }

@@ -28,6 +28,7 @@ fn finding(evidence: &Evidence, group: &EdgeGroup) -> Finding {
     let summary = format!("edge group {name} is not ready");
     let severity = Severity::where_required(evidence.concerns_edge_group(&group.reference));
     let mut finding = Finding::new(&RULE, severity, Owner::Vendor, name, summary)
+        .about(&group.reference)
         .because([Exhibit::of_state(format!("edge group {name}"), &group.raw)]);
     // A group that is not ready has no record to spread yet.
     for (question, cases) in dns::questions(evidence) {

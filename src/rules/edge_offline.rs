@@ -26,16 +26,17 @@ fn finding(evidence: &Evidence, state: &Snapshot, edge: &Edge) -> Finding {
     let severity = Severity::where_required(evidence.concerns_edge(edge));
     let mut finding = Finding::new(&RULE, severity, Owner::Vendor, name, summary)
         .because([Exhibit::of_state(format!("edge {name}"), &edge.raw)])
+        .about(&edge.reference)
         .covering(&["phones-offline"]);
     if let Some(group) = &edge.edge_group {
-        finding = finding.covering_subject("edge-group-not-ready", &group.name);
+        finding = finding.covering_thing("edge-group-not-ready", group);
     }
     let is_here = |at: &&Reference| at.id == edge.reference.id;
     for trunk in &state.trunks.items {
         if trunk.edge.as_ref().filter(is_here).is_some() {
             finding = finding
-                .covering_subject("trunk-down", &trunk.reference.name)
-                .covering_subject("trunk-unregistered", &trunk.reference.name);
+                .covering_thing("trunk-down", &trunk.reference)
+                .covering_thing("trunk-unregistered", &trunk.reference);
         }
     }
     finding

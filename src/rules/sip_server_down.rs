@@ -34,8 +34,10 @@ fn finding(case: &Case) -> Option<Finding> {
             return None;
         };
     let severity = Severity::where_required(case.required);
+    // At the other end of a trunk is its carrier.
+    let owner = if case.trunk.is_some() { Owner::Carrier } else { Owner::Vendor };
     Some(
-        Finding::new(&RULE, severity, Owner::Vendor, &case.id.target, summary)
+        Finding::new(&RULE, severity, owner, &case.id.target, summary)
             .because([Exhibit::of_case(case)]),
     )
 }

@@ -42,8 +42,9 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
                     Exhibit::of_state(format!("trunk {name}"), format!("{}{said}", trunk.raw)),
                 ])
                 .next(step)
-                .covering_subject("trunk-down", name)
-                .covering_subject("trunk-unregistered", name)
+                .about(&trunk.reference)
+                .covering_thing("trunk-down", &trunk.reference)
+                .covering_thing("trunk-unregistered", &trunk.reference)
         })
         .collect()
 }

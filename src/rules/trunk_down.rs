@@ -24,8 +24,9 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             Some(_) | None => down_by_itself(evidence, trunk),
         };
         finding
+            .about(&trunk.reference)
             .because([exhibit(trunk)])
-            .covering_subject("trunk-unregistered", &trunk.reference.name)
+            .covering_thing("trunk-unregistered", &trunk.reference)
     })
     .collect()
 }

@@ -23,9 +23,12 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             let severity = Severity::where_required(evidence.concerns_trunk(trunk));
             let said = trunk.problem.as_ref().map_or_else(String::new, |it| format!(": {it}"));
             let summary = format!("the vendor says that trunk {name} is not registered");
-            Finding::new(&RULE, severity, Owner::Carrier, name, summary).because([
-                Exhibit::of_state(format!("trunk {name}"), format!("{}{said}", trunk.raw)),
-            ])
+            Finding::new(&RULE, severity, Owner::Carrier, name, summary)
+                .about(&trunk.reference)
+                .because([Exhibit::of_state(
+                    format!("trunk {name}"),
+                    format!("{}{said}", trunk.raw),
+                )])
         })
         .collect()
 }

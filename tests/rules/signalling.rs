@@ -108,3 +108,14 @@ fn a_registrar_that_is_not_required_is_a_warning() {
         assert_eq!(site.diagnosis().verdict, Verdict::GoWithWarnings, "{said:?}");
     }
 }
+
+#[test]
+fn a_registrar_at_the_other_end_of_a_trunk_is_the_carrier_s() {
+    for said in [Said::Rejects(503), Said::Closed(None)] {
+        let site = Site::new().saw(&register().of_trunk("Carrier A"), said);
+
+        let finding = only(&site);
+
+        assert_eq!((finding.rule, finding.owner), ("sip-server-down", Owner::Carrier), "{said:?}");
+    }
+}

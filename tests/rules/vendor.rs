@@ -268,6 +268,25 @@ fn a_trunk_that_is_switched_off_is_nobody_s_fault_and_no_puzzle_either() {
 }
 
 #[test]
+fn two_trunks_of_one_name_do_not_hide_each_other() {
+    let of = |number: u8, state| {
+        let mut trunk = trunk(CARRIER, state, UNREGISTERED);
+        trunk.reference.id = Foreign::new(format!("trunk-{number}"));
+        trunk.edge = Some(named(&format!("Edge {number}")));
+        trunk
+    };
+    let site = says(|it| {
+        it.edges = read([edge("Edge 1", State::Down), edge("Edge 2", State::Up)]);
+        it.trunks = read([of(1, State::Down), of(2, State::Down), of(3, State::Up)]);
+    });
+
+    let findings = site.diagnosis().findings;
+
+    let seen: Vec<_> = findings.iter().map(|it| (it.rule, it.explains.len())).collect();
+    assert_eq!(seen, [("edge-offline", 2), ("trunk-down", 1), ("trunk-unregistered", 0)]);
+}
+
+#[test]
 fn a_trunk_on_an_edge_that_is_not_in_service_is_not_the_carrier_s() {
     let mut new = edge("Edge 1", State::Unknown);
     new.is_in_service = false;
