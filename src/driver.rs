@@ -84,7 +84,7 @@ pub async fn observe(
     };
     if check.module.is_exclusive() {
         let mut observations = Vec::new();
-        for address in addresses.into_iter().take(MOST_IN_TURN) {
+        for address in addresses.into_iter().take(MOST_IN_SEQUENCE) {
             observations.push(one(address).await);
         }
         observations
@@ -217,6 +217,6 @@ static PLACES: LazyLock<Semaphore> = LazyLock::new(|| {
 const KEPT_OPEN: u64 = 320;
 const MOST_EXCHANGES: usize = 16_384;
 /// Addresses that are asked one after the other: each may take the whole timeout.
-const MOST_IN_TURN: usize = 4;
+const MOST_IN_SEQUENCE: usize = 4;
 /// A stub resolver's own patience: 2 attempts of 5 s (`resolv.conf(5)`).
 const LONGEST_RESOLUTION: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     meaning: "The record exists, and some nameservers do not have it yet.",
     decided_by: "At least one nameserver gives the expected answer, another denies the name or still gives an old answer.",
     falsified_by: "The expected answer from every nameserver.",
-    remedy: "Wait for the time below; if it passes, have the lagging nameserver transfer the zone or flush its cache.",
+    remedy: "Wait for the time that the finding tells; if it passes, have the lagging nameserver transfer the zone or flush its cache.",
     judge,
 };
 

@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule {
     meaning: "Phones are out of service although their edges are not.",
     decided_by: "The phones' states as the vendor's API gives them.",
     falsified_by: "The vendor calling those phones operational.",
-    remedy: "Look at the phones below: power, network port, voice VLAN; then their provisioning.",
+    remedy: "Look at the phones that the finding names: power, network port, voice VLAN; then their provisioning.",
     judge,
 };
 

@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     meaning: "The site lets no UDP out but DNS: no call can have audio, and no phone registers over UDP.",
     decided_by: "Two or more different servers were asked over UDP, none answered, and other things work.",
     falsified_by: "One answer over UDP from anything but a nameserver.",
-    remedy: "Ask the site network to let UDP out to the addresses below, both ways for established flows.",
+    remedy: "Ask the site network to let UDP out to the addresses in the finding, both ways for established flows.",
     judge,
 };
 

@@ -7,8 +7,8 @@ use std::io;
 use std::process::ExitCode;
 
 use branchline_lab::{Addresses, Cloud, RECORD_NAME, SCENARIOS, Scenario, verdict};
-use clap::Parser;
 use clap::builder::PossibleValuesParser;
+use clap::{Parser, Subcommand};
 
 /// What is shown where no scenario is named: nothing broken, then the one with the best story.
 const TOUR: [&str; 2] = ["healthy", "dns-propagating"];
@@ -32,14 +32,35 @@ struct Arguments {
     /// Keep the cloud up, with the real daemon watching it, until Ctrl-C
     #[arg(long)]
     serve: bool,
+
+    #[command(subcommand)]
+    command: Option<Command>,
 }
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The real program, as `branchline` would be called
+    #[command(disable_help_flag = true)]
+    Branchline {
+        /// What follows its name
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+/// How to call the program without building anything again.
+const PROGRAM: &str = "cargo run --release -p branchline-lab -- branchline";
 
 fn scenario_names() -> PossibleValuesParser {
     SCENARIOS.iter().map(|scenario| scenario.name).collect::<Vec<_>>().into()
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    if let Some(Command::Branchline { arguments }) = arguments.command {
+        return branchline::cli::main(std::iter::once("branchline".into()).chain(arguments));
+    }
+    match run(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         // Nobody reads any more, as in `branchline-lab --list | head -1`.
@@ -80,7 +101,10 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
     if let ([before, after], [first, second]) = (tour.as_slice(), endings.as_slice()) {
         compare([before, after], [*first, *second])?;
     }
-    suggest(&tour)?;
+    // Who chose a scenario knows how to choose another.
+    if chosen.is_none() {
+        suggest(&tour)?;
+    }
     Ok(all_good)
 }
 
@@ -114,7 +138,8 @@ impl Ending {
 fn check(scenario: &Scenario) -> io::Result<(Ending, bool)> {
     let cloud = Cloud::start(scenario)?;
     say::heading(format_args!("{}: {}", scenario.name, scenario.story))?;
-    say::note(format_args!("$ branchline check --config {}\n", cloud.config().display()))?;
+    let path = cloud.config().display();
+    say::note(format_args!("$ branchline check --config {path}   (a temporary file)\n"))?;
     let config = cloud.config().as_os_str().to_owned();
     let ending = Ending::of(["branchline".into(), "check".into(), "--config".into(), config]);
     say::note("")?;
@@ -148,7 +173,8 @@ fn compare(scenarios: [&Scenario; 2], endings: [Ending; 2]) -> io::Result<()> {
     row("must find", before.rule.unwrap_or("nothing"), after.rule.unwrap_or("nothing"))?;
     say::note(format_args!("\n  The cause: {}", after.story))?;
     if let Some(rule) = after.rule {
-        say::note(format_args!("  What the finding means: branchline explain {rule}"))?;
+        say::note("  What the finding means:")?;
+        say::note(format_args!("      {PROGRAM} explain {rule}"))?;
     }
     Ok(())
 }
@@ -160,8 +186,8 @@ fn suggest(shown: &[&Scenario]) -> io::Result<()> {
         say::note(format_args!("      {:<22}{}", scenario.name, wrap(scenario.story, 28, 52)))?;
     }
     say::note("\n  cargo run --release -p branchline-lab -- --serve [--scenario NAME]")?;
-    say::note("      the real daemon with its status page and metrics, and `branchline probe`")?;
-    say::note("      lines to paste, until Ctrl-C")
+    say::note("      the real daemon with its metrics, and `branchline probe` lines to paste,")?;
+    say::note("      until Ctrl-C")
 }
 
 /// Breaks a text into lines of at most `width`, later ones indented by `indent`.
@@ -212,10 +238,10 @@ fn paste(cloud: &Cloud) -> io::Result<()> {
     say::note(format_args!(
         "\n  STUN server   {relay}\n  nameservers   {primary} (primary)\n                \
          {secondary} (secondary)\n  resolver      {resolver}\n  registrar     {registrar}\n  \
-         vendor's API  http://{api}\n  status page   http://{web}/"
+         vendor's API  http://{api}\n  daemon        http://{web}/"
     ))?;
     say::heading("To paste into another terminal")?;
-    say::note("  # from the source tree, `branchline` is `cargo run --release --`")?;
+    say::note(format_args!("  alias branchline='{PROGRAM}'"))?;
     say::note(format_args!("  branchline probe stun-binding {relay}"))?;
     for nameserver in [primary, secondary] {
         say::note(format_args!(
