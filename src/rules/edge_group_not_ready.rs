@@ -9,7 +9,7 @@ use crate::telephony::{EdgeGroup, State};
 pub(super) static RULE: Rule = Rule {
     id: "edge-group-not-ready",
     meaning: "An edge group is not ready: its phones cannot be provisioned, and its name may not exist yet.",
-    decided_by: "The group is not active, has no edge, or not all of its edges are up, by the vendor's API.",
+    decided_by: "The group is not active, has no edge in service, or one of its edges is down, by the vendor's API.",
     falsified_by: "The vendor calling the group active, with every edge up.",
     remedy: "Wait until the group is ready; if it stays so for more than ten minutes, ask the vendor.",
     judge,

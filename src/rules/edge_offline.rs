@@ -8,7 +8,7 @@ use crate::telephony::{Edge, Reference, Snapshot, State};
 pub(super) static RULE: Rule = Rule {
     id: "edge-offline",
     meaning: "An edge is offline: its trunks and phones have nobody to speak to.",
-    decided_by: "The edge's state as the vendor's API gives it.",
+    decided_by: "The edge's state as the vendor's API gives it; one that is not in service, being new or retired, is not meant.",
     falsified_by: "The vendor calling the edge online and active.",
     remedy: "Check power and uplink of the edge if it stands at the site; else ask the vendor.",
     judge,

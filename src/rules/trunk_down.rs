@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule {
     meaning: "The vendor says that a trunk is switched off, out of service, not connected, or not answered.",
     decided_by: "The trunk's state as the vendor's API gives it.",
     falsified_by: "The vendor calling the trunk connected.",
-    remedy: "Ask the carrier, or whoever runs the other end of the trunk.",
+    remedy: "Ask the carrier, or whoever runs the other end of the trunk; switch it on if it is switched off.",
     judge,
 };
 
