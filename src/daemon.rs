@@ -83,6 +83,7 @@ struct Daemon {
     config: PathBuf,
     site: String,
     web: web::Settings,
+    telephony: Option<poller::Settings>,
     checks: Vec<Check>,
     index: BTreeMap<CheckId, usize>,
     running: BTreeMap<CheckId, CancellationToken>,
@@ -111,7 +112,7 @@ struct Daemon {
 /// What reaches the daemon from its tasks.
 enum News {
     Ran { id: CheckId, observations: Vec<Observation> },
-    Polled(Arc<Snapshot>),
+    Polled { snapshot: Arc<Snapshot>, by: CancellationToken },
 }
 
 struct Signals {
@@ -150,6 +151,7 @@ impl Daemon {
             config,
             site: String::new(),
             web: plan.web.clone(),
+            telephony: None,
             checks: Vec::new(),
             index: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -179,7 +181,13 @@ impl Daemon {
 
     /// Makes a plan the one that is followed: whole, or not at all.
     fn adopt(&mut self, plan: Plan) -> Result<(), poller::SetupError> {
-        let poller = plan.telephony.map(Poller::new).transpose()?;
+        let is_same = |settings: &poller::Settings| {
+            self.telephony.as_ref().is_some_and(|before| before.is_same(settings))
+        };
+        // A poller that is kept keeps its token, its pauses and its budget, too.
+        let keeps_polling = plan.telephony.as_ref().is_some_and(is_same);
+        let telephony = plan.telephony.filter(|_| !keeps_polling);
+        let poller = telephony.clone().map(Poller::new).transpose()?;
         let is_kept = |check: &Check| {
             let before = self.index.get(&check.id()).map(|index| &self.checks[*index]);
             before.is_some_and(|before| before.is_unchanged(check))
@@ -208,18 +216,24 @@ impl Daemon {
         self.site = plan.site;
         self.checks = plan.checks;
         self.index = self.checks.iter().map(Check::id).zip(0..).collect();
-        self.polling.cancel();
-        self.polling = self.stop.child_token();
-        // What nobody has read yet is not known: an empty snapshot says so, none at all would say
-        // that nobody is asked.
-        self.awaits_vendor = poller.is_some() && (self.awaits_vendor || self.snapshot.is_none());
-        self.snapshot = poller.is_some().then(|| self.snapshot.clone().unwrap_or_default());
-        if let Some((poller, before)) = poller.zip(self.snapshot.clone()) {
-            let polling = poll(poller, before, self.outbox.clone(), self.polling.clone());
-            self.helpers.spawn(polling);
+        if !keeps_polling {
+            self.poll_anew(telephony, poller);
         }
         self.is_dirty = true;
         Ok(())
+    }
+
+    /// What another poller read, or nobody has read yet, is not known: an empty snapshot says so,
+    /// none at all says that nobody is asked.
+    fn poll_anew(&mut self, telephony: Option<poller::Settings>, poller: Option<Poller>) {
+        self.polling.cancel();
+        self.polling = self.stop.child_token();
+        self.telephony = telephony;
+        self.awaits_vendor = poller.is_some();
+        self.snapshot = poller.is_some().then(Arc::default);
+        if let Some(poller) = poller {
+            self.helpers.spawn(poll(poller, self.outbox.clone(), self.polling.clone()));
+        }
     }
 
     async fn live(&mut self, inbox: &mut mpsc::Receiver<News>, signals: &mut Signals) {
@@ -293,7 +307,9 @@ impl Daemon {
                     self.schedule.postpone(&id, self.started.elapsed());
                 }
             }
-            News::Polled(snapshot) => {
+            // A reading that was called off while it was on its way is not taken.
+            News::Polled { by, .. } if by.is_cancelled() => {}
+            News::Polled { snapshot, .. } => {
                 self.awaits_vendor = false;
                 self.snapshot = Some(snapshot);
             }
@@ -386,19 +402,16 @@ impl Daemon {
 }
 
 /// Reads the vendor's state at its interval, until it is called off.
-async fn poll(
-    poller: Poller,
-    mut snapshot: Arc<Snapshot>,
-    outbox: mpsc::Sender<News>,
-    stop: CancellationToken,
-) {
+async fn poll(poller: Poller, outbox: mpsc::Sender<News>, stop: CancellationToken) {
+    let mut snapshot = Arc::default();
     loop {
         let read = tokio::select! {
             read = poller.read(&snapshot) => read,
             () = stop.cancelled() => return,
         };
         snapshot = Arc::new(read);
-        if outbox.send(News::Polled(Arc::clone(&snapshot))).await.is_err() {
+        let news = News::Polled { snapshot: Arc::clone(&snapshot), by: stop.clone() };
+        if outbox.send(news).await.is_err() {
             return;
         }
         tokio::select! {

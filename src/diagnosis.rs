@@ -391,6 +391,9 @@ fn unread<T>(name: &str, part: &Part<T>) -> Option<String> {
         Some(format!("what the vendor says of its {name} is too old"))
     } else if part.read.is_none() {
         Some(format!("what the vendor says of its {name} could not be read"))
+    } else if part.unreadable > 0 {
+        let all = part.items.len() + part.unreadable;
+        Some(format!("{} of {all} {name} of the vendor could not be understood", part.unreadable))
     } else {
         None
     }

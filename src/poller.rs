@@ -44,6 +44,7 @@ const READING: Duration = Duration::from_secs(120);
 /// Whom to ask, as whom, and how often.
 ///
 /// It holds a secret and has no `Debug`.
+#[derive(Clone)]
 pub struct Settings {
     /// The origin of the API: `https://api.mypurecloud.de`.
     pub api_url: String,
@@ -57,6 +58,20 @@ pub struct Settings {
     pub interval: Duration,
     /// To which location the reading is narrowed; `None` reads all of the organisation.
     pub narrowing: Option<Narrowing>,
+}
+
+impl Settings {
+    /// Whether `other` asks the same API as the same client for the same things.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self { api_url, login_url, client_id, client_secret, interval, narrowing } = self;
+        *api_url == other.api_url
+            && *login_url == other.login_url
+            && *client_id == other.client_id
+            && client_secret.expose() == other.client_secret.expose()
+            && *interval == other.interval
+            && *narrowing == other.narrowing
+    }
 }
 
 /// By how much every wait and every time limit of a poller is divided, for tests.
@@ -280,7 +295,13 @@ fn settled<T: Clone>(
             if before.is_some() {
                 tracing::info!(part = name, "the vendor's state can be read again");
             }
-            Part { items: listing.items, read: Some(now), problem: None, stale: false }
+            Part {
+                items: listing.items,
+                read: Some(now),
+                problem: None,
+                stale: false,
+                unreadable: listing.unreadable,
+            }
         }
         Err(Failed { problem, correlation }) => {
             let correlation = correlation.as_ref().map(Foreign::as_str);
@@ -299,6 +320,7 @@ fn settled<T: Clone>(
                 read: previous.read,
                 problem: Some(problem),
                 stale: false,
+                unreadable: previous.unreadable,
             }
         }
     }

@@ -71,11 +71,13 @@ pub struct Part<T> {
     pub problem: Option<ApiProblem>,
     /// Whether the last complete reading is too old to be believed; `items` are then empty.
     pub stale: bool,
+    /// How many things the last complete reading held that could not be understood.
+    pub unreadable: usize,
 }
 
 impl<T> Default for Part<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), read: None, problem: None, stale: false }
+        Self { items: Vec::new(), read: None, problem: None, stale: false, unreadable: 0 }
     }
 }
 
@@ -101,7 +103,7 @@ impl<T: Clone> Part<T> {
     fn aged(&self, keeps: Duration, now: SystemTime) -> Self {
         if self.is_older(keeps, now) {
             let problem = self.problem.clone();
-            Self { items: Vec::new(), read: self.read, problem, stale: true }
+            Self { items: Vec::new(), read: self.read, problem, stale: true, unreadable: 0 }
         } else {
             self.clone()
         }

@@ -1,6 +1,7 @@
 //! The pages of a listing, read to their end and never beyond.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::Value;
 
@@ -83,10 +84,11 @@ struct Pages<T> {
     listing: Listing<T>,
     /// How many entities there were, readable or not.
     entities: usize,
-    /// The entities' ids: what moves to a later page while we read is one thing, not two.
-    ids: BTreeSet<String>,
-    /// With what each page began.
-    beginnings: BTreeSet<String>,
+    /// The entities' ids, as hashes since an id may be of any length: what moves to a later page
+    /// while we read is one thing, not two.
+    ids: BTreeSet<u64>,
+    /// With what each page began, as hashes.
+    beginnings: BTreeSet<u64>,
     /// How many pages were read since the beginning, or since the second beginning.
     read: u32,
     total: Option<u64>,
@@ -133,13 +135,15 @@ impl<T> Pages<T> {
             return Ok(Next::Page);
         }
         let Some(first) = entities.first() else { return Ok(Next::End) };
-        let beginning =
-            id(first).map_or_else(|| Value::from(entities.as_slice()).to_string(), str::to_owned);
+        let beginning = match id(first) {
+            Some(id) => hash(id),
+            None => hash(&Value::from(entities.as_slice()).to_string()),
+        };
         if !self.beginnings.insert(beginning) {
             return Err("the same page twice");
         }
         for entity in entities {
-            if id(&entity).is_some_and(|id| !self.ids.insert(id.to_owned())) {
+            if id(&entity).is_some_and(|id| !self.ids.insert(hash(id))) {
                 continue;
             }
             self.entities += 1;
@@ -161,6 +165,12 @@ impl<T> Pages<T> {
             Some(_) | None => Ok(Next::Page),
         }
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn id(entity: &Value) -> Option<&str> {

@@ -375,12 +375,18 @@ pub(crate) fn rule(id: &str) -> &'static Rule {
 
 /// A part that was read at the first cycle.
 pub(crate) fn read<T>(items: impl Into<Vec<T>>) -> Part<T> {
-    Part { items: items.into(), read: Some(BEGIN), problem: None, stale: false }
+    Part { items: items.into(), read: Some(BEGIN), problem: None, stale: false, unreadable: 0 }
 }
 
 /// A part that was never read.
 pub(crate) fn failed<T>(problem: &ApiProblem) -> Part<T> {
-    Part { items: Vec::new(), read: None, problem: Some(problem.clone()), stale: false }
+    Part {
+        items: Vec::new(),
+        read: None,
+        problem: Some(problem.clone()),
+        stale: false,
+        unreadable: 0,
+    }
 }
 
 pub(crate) fn unreachable() -> ApiProblem {
