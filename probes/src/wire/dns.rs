@@ -176,11 +176,13 @@ pub fn read_response(bytes: &[u8], asked: &Question) -> Result<Response, Malform
                 address: record.data.ip_addr(),
             })
             .collect(),
-        soa: message.answers.iter().chain(&message.authorities).find_map(|record| {
-            let RData::SOA(soa) = &record.data else { return None };
-            let negative_ttl = ttl(record.ttl).min(ttl(soa.minimum));
-            Some(Soa { serial: soa.serial, negative_ttl })
-        }),
+        soa: of_class_in(&message.answers).chain(of_class_in(&message.authorities)).find_map(
+            |record| {
+                let RData::SOA(soa) = &record.data else { return None };
+                let negative_ttl = ttl(record.ttl).min(ttl(soa.minimum));
+                Some(Soa { serial: soa.serial, negative_ttl })
+            },
+        ),
     })
 }
 
@@ -217,7 +219,7 @@ fn chain<'a>(
 ) -> impl Iterator<Item = &'a hickory::Record> {
     let mut names = vec![name.clone()];
     for _ in 0..MOST_ALIASES {
-        let alias = records.iter().find_map(|record| {
+        let alias = of_class_in(records).find_map(|record| {
             let RData::CNAME(target) = &record.data else { return None };
             (Some(&record.name) == names.last()).then(|| target.0.clone())
         });
@@ -226,9 +228,12 @@ fn chain<'a>(
             _ => break,
         }
     }
-    records
-        .iter()
-        .filter(move |record| record.dns_class == DNSClass::IN && names.contains(&record.name))
+    of_class_in(records).filter(move |record| names.contains(&record.name))
+}
+
+/// What another class says of a name is of no concern to a question of class IN.
+fn of_class_in(records: &[hickory::Record]) -> impl Iterator<Item = &hickory::Record> {
+    records.iter().filter(|record| record.dns_class == DNSClass::IN)
 }
 
 /// A TTL with its highest bit set is none (RFC 2181 §8).
