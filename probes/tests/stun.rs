@@ -370,8 +370,74 @@ fn given_silence_seven_requests_leave_as_the_rfc_says() {
 
     assert_eq!(result.schedule(), [0, 500, 1_500, 3_500, 7_500, 15_500, 31_500]);
     assert_eq!(result.label(), "no_response");
+    assert!(result.outcome.failure.as_ref().is_some_and(|(_, failure)| failure.is_silence()));
     assert_eq!(result.outcome.facts.read(&TRANSMISSIONS), Some(7));
     assert!(result.sent.iter().all(|(.., bytes)| *bytes == result.sent[0].2));
+}
+
+/// What the exchange makes of `News` after each request, in an 8 s timeout.
+fn within_eight_seconds(mut news: impl FnMut(&[u8]) -> News) -> Run {
+    let timeout = ("timeout", branchline_probes::OptionValue::Duration(millis(8_000)));
+    let mut world = |wanted: Wanted<'_>| match wanted {
+        Wanted::Open(_) => vec![(desk::OPENING, News::Connected)],
+        Wanted::Bytes(_, request) => vec![(millis(20), news(request))],
+    };
+    run(begin(&*module("stun-binding", &[timeout]), 7).as_mut(), &mut world)
+}
+
+// D-STUN-2
+#[test]
+fn a_server_that_answers_only_with_what_cannot_be_used_is_not_silent() {
+    type Spoil = fn(&[u8]) -> Vec<u8>;
+    let ways: [(&str, Spoil, Ignored); 2] = [
+        (
+            "a wrong fingerprint",
+            |request| {
+                let attributes =
+                    [xor_mapped([203, 0, 113, 5], 9), attribute(0x8028, &[1, 2, 3, 4])];
+                message(SUCCESS, request, &attributes)
+            },
+            Ignored::Unproven,
+        ),
+        (
+            "an unknown attribute that must be understood",
+            |request| message(SUCCESS, request, &[attribute(0x7FFE, b"new!")]),
+            Ignored::Malformed,
+        ),
+    ];
+    for (what, spoil, reason) in ways {
+        let whole = ask(|_, request| vec![spoil(request)]);
+        let cut = within_eight_seconds(|request| News::answer(spoil(request)));
+
+        // Eight seconds hold five of the seven requests: 0, 0.5, 1.5, 3.5 and 7.5 s.
+        for (result, requests) in [(whole, 7), (cut, 5)] {
+            assert_eq!(result.label(), "unusable", "{what}");
+            assert_eq!((result.sent.len(), result.ignored(reason)), (requests, requests as u64));
+            let (_, failure) = result.outcome.failure.unwrap();
+            assert!(!failure.is_silence(), "{what}: {failure}");
+            assert_eq!(
+                failure.to_string(),
+                format!(
+                    "192.0.2.10:5060 spoke, and nothing it said is the answer \
+                     ({requests} messages to {requests} requests)"
+                )
+            );
+        }
+    }
+}
+
+// D-STUN-1
+#[test]
+fn what_strangers_say_does_not_break_the_silence_of_the_server() {
+    for stranger in ["192.0.2.11:5060", "192.0.2.10:5061"] {
+        let from = stranger.parse().unwrap();
+
+        let result = within_eight_seconds(|request| News::Heard { from, bytes: lie(request) });
+
+        assert_eq!((result.label(), result.ignored(Ignored::Stranger)), ("deadline", 5));
+        let (_, failure) = result.outcome.failure.unwrap();
+        assert!(failure.is_silence(), "{failure}");
+    }
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! What an answer tells: records, flags, and how long it holds.
 
+use std::time::Duration;
+
 use branchline_probes::OptionValue;
 use branchline_probes::dns_query::{
-    AUTHORITATIVE, NEGATIVE_TTL, RCODE, RTT, SERIAL, TRUNCATED, TTL,
+    ANSWER_COUNT, AUTHORITATIVE, NEGATIVE_TTL, QUESTION, RCODE, RTT, SERIAL, TRUNCATED, TTL,
 };
 
 use crate::desk::millis;
 use crate::{
     A, AUTHORITATIVE_BIT, Answer, CNAME, NAME, OWNER, a, addresses, ask, ask_with, labels, lie,
-    record, soa, truth,
+    record, record_of_class, soa, truth,
 };
 
 #[test]
@@ -112,4 +114,100 @@ fn an_address_that_is_not_expected_is_an_unexpected_answer() {
     assert_eq!(right.label(), "");
     let (_, failure) = wrong.outcome.failure.unwrap();
     assert_eq!(failure.to_string(), "192.0.2.10:5060 answered 6.6.6.6, expected 203.0.113.80");
+}
+
+// RFC 1034 §4.3.1: who does not recurse answers with what it has.
+#[test]
+fn an_alias_alone_is_all_that_a_nameserver_may_know_that_does_not_recurse() {
+    let alias = |query: &[u8]| {
+        let link = record(&OWNER, CNAME, 30, &labels("edge.example.net"));
+        vec![Answer::to(query).with(&[link]).bytes()]
+    };
+    let not_recursive = ("recursion", OptionValue::Flag(false));
+    let expect = ("expect", OptionValue::Addresses(vec!["203.0.113.80".parse().unwrap()]));
+
+    let satisfied = ask_with(std::slice::from_ref(&not_recursive), alias, |_| Vec::new());
+    let unsatisfied = ask_with(&[not_recursive, expect], alias, |_| Vec::new());
+
+    assert_eq!((satisfied.label(), unsatisfied.label()), ("", "unexpected_answer"));
+    for result in [satisfied, unsatisfied] {
+        let facts = &result.outcome.facts;
+        assert_eq!(addresses(&result), ["CNAME edge.example.net."]);
+        assert_eq!(facts.read(&ANSWER_COUNT), Some(0));
+        assert_eq!(facts.read(&TTL), Some(millis(30_000)));
+        assert_eq!(facts.read(&NEGATIVE_TTL), None);
+    }
+}
+
+#[test]
+fn what_is_there_has_no_negative_ttl_though_an_soa_comes_with_it() {
+    let result = ask(|query| {
+        let mut answer = Answer::to(query).with(&[a(300, [203, 0, 113, 80])]);
+        answer.authorities.push(soa(3_600, 300));
+        vec![answer.bytes()]
+    });
+
+    assert_eq!(result.label(), "");
+    assert_eq!(result.outcome.facts.read(&SERIAL), Some(2026));
+    assert_eq!(result.outcome.facts.read(&NEGATIVE_TTL), None);
+}
+
+// RFC 2181 §8
+#[test]
+fn a_ttl_with_its_highest_bit_set_is_none_at_all() {
+    for (ttl, expected) in
+        [(0x7FFF_FFFF, 2_147_483_647), (0x8000_0000, 0), (0x8000_012C, 0), (u32::MAX, 0)]
+    {
+        let positive =
+            ask(|query| vec![Answer::to(query).with(&[a(ttl, [203, 0, 113, 80])]).bytes()]);
+        let negative = ask(|query| {
+            let mut answer = Answer::to(query).rcode(3);
+            answer.authorities.push(soa(ttl, u32::MAX >> 1));
+            vec![answer.bytes()]
+        });
+
+        let expected = Some(Duration::from_secs(expected));
+        assert_eq!(positive.outcome.facts.read(&TTL), expected, "{ttl:#x}");
+        assert_eq!(negative.outcome.facts.read(&NEGATIVE_TTL), expected, "{ttl:#x}");
+    }
+}
+
+// RFC 4343 §3
+#[test]
+fn two_spellings_of_one_name_are_one_question() {
+    for spelling in [NAME, "LYON.example.com", "lyon.Example.COM.", "lyon.example.com."] {
+        let name = ("name", OptionValue::Text(spelling.to_owned()));
+
+        let result = ask_with(&[name], |query| vec![truth(query)], |_| Vec::new());
+
+        assert_eq!(result.label(), "", "{spelling}");
+        let question = result.outcome.facts.read(&QUESTION).unwrap();
+        assert_eq!(question.as_str(), "lyon.example.com A", "{spelling}");
+    }
+}
+
+#[test]
+fn records_of_another_class_are_no_answers() {
+    const CH: u16 = 3;
+    let target = labels("edge.example.net");
+    let of_chaos = |kind, data: &[u8]| record_of_class(CH, &OWNER, kind, 9, data);
+
+    let address =
+        ask(|query| vec![Answer::to(query).with(&[of_chaos(A, &[203, 0, 113, 80])]).bytes()]);
+    let alias = ask(|query| {
+        let beyond = record(&target, A, 600, &[203, 0, 113, 80]);
+        vec![Answer::to(query).with(&[of_chaos(CNAME, &target), beyond]).bytes()]
+    });
+    let beside = ask(|query| {
+        let records = [of_chaos(A, &[6, 6, 6, 6]), a(300, [203, 0, 113, 80])];
+        vec![Answer::to(query).with(&records).bytes()]
+    });
+
+    for result in [address, alias] {
+        assert_eq!(result.label(), "unexpected_answer", "{:?}", result.outcome);
+        assert_eq!(result.outcome.facts.read(&ANSWER_COUNT), Some(0));
+        assert_eq!(addresses(&result), [""; 0]);
+    }
+    assert_eq!((beside.label(), addresses(&beside)), ("", vec!["A 203.0.113.80".to_owned()]));
+    assert_eq!(beside.outcome.facts.read(&TTL), Some(millis(300_000)));
 }

@@ -66,10 +66,14 @@ impl Answer {
     }
 }
 
-/// A record; the name is a pointer or labels.
+/// A record of class IN; the name is a pointer or labels.
 fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
+    record_of_class(1, owner, kind, ttl, data)
+}
+
+fn record_of_class(class: u16, owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
     let length = u16::try_from(data.len()).expect("it is short");
-    let fixed = [&kind.to_be_bytes()[..], &1_u16.to_be_bytes(), &ttl.to_be_bytes()].concat();
+    let fixed = [&kind.to_be_bytes()[..], &class.to_be_bytes(), &ttl.to_be_bytes()].concat();
     [owner, &fixed, &length.to_be_bytes(), data].concat()
 }
 
