@@ -316,9 +316,7 @@ impl RegisterExchange {
         if was_challenged && self.module.credentials.is_none() {
             return self.stop_at_challenge(response);
         }
-        // Credentials that were refused twice are refused: who insists locks the account.
-        self.conversation.outcome.back_off =
-            self.answered.is_some() && matches!(code, 401 | 403 | 407);
+        let judges_credentials = self.answered.is_some() && matches!(code, 401 | 403 | 407);
         let next = match code {
             200..300 => {
                 match self.note_bindings(response) {
@@ -334,6 +332,8 @@ impl RegisterExchange {
         match next {
             Ok(()) => self.register(),
             Err(failure) => {
+                // Who insists on refused credentials locks the account; a stale nonce is no refusal.
+                self.conversation.outcome.back_off = judges_credentials;
                 self.conversation.fail(phase, failure);
                 self.finish();
             }
