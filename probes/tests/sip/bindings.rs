@@ -80,6 +80,85 @@ fn a_binding_that_stays_is_told() {
     assert_eq!((result.label(), result.outcome.facts.read(&REMOVED)), ("", Some(false)));
 }
 
+// RFC 3261 §10.3, step 8
+#[test]
+fn a_200_that_does_not_list_our_contact_is_no_registration() {
+    let others = "Contact: <sip:desk@198.51.100.7:40112>;expires=3000\r\n";
+    for held in ["", others] {
+        let result =
+            register(&*anonymous(&[]), |_, request| vec![response(request, "200 OK", held)]);
+
+        assert_eq!(result.label(), "unexpected_answer", "{held}");
+        assert_eq!(counts(&result), (1, 1), "it may hold us all the same");
+        assert_eq!(result.outcome.facts.read(&REMOVED), None);
+        assert_eq!(result.outcome.facts.read(&CONTACT), None);
+        assert_modest(&result, 60);
+    }
+}
+
+// D-SIP-10
+#[test]
+fn a_binding_that_is_listed_with_no_time_left_is_gone() {
+    let listed = |expires: &'static str| {
+        register(&*anonymous(&[]), move |count, request| match count {
+            0 => vec![ok(request)],
+            _ => {
+                let contact = must(request, "Contact").replace(";expires=0", expires);
+                vec![response(request, "200 OK", &format!("Contact: {contact}\r\n"))]
+            }
+        })
+    };
+
+    for (expires, is_gone) in [(";expires=0", true), (";expires=1", false), ("", false)] {
+        let result = listed(expires);
+
+        assert_eq!((result.label(), counts(&result)), ("", (1, 1)));
+        assert_eq!(result.outcome.facts.read(&REMOVED), Some(is_gone), "{expires}");
+    }
+}
+
+/// A registrar that challenges the first REGISTER and is gone from then on, until it is asked to
+/// remove; `refused_at` says to which request somebody says no.
+fn refused_at(refused_at: usize) -> Run {
+    let mut count = 0;
+    let mut world = |wanted: Wanted<'_>| match wanted {
+        Wanted::Open(_) => vec![(millis(1), News::Connected)],
+        Wanted::Bytes(_, bytes) => {
+            let request = std::str::from_utf8(bytes).expect("it is text");
+            let news = if count == refused_at {
+                News::Refused { by: None, refusal: Refusal::Port }
+            } else if count == 0 {
+                News::answer(challenge(request, "SHA-256", "n1", ""))
+            } else {
+                News::answer(ok(request))
+            };
+            count += 1;
+            vec![(millis(1), news)]
+        }
+    };
+    run_in(&*phone(&[]), &mut world)
+}
+
+// D-SIP-10, I11
+#[test]
+fn a_refusal_after_the_credentials_left_does_not_keep_it_from_removing() {
+    let result = refused_at(1);
+
+    assert_eq!((result.label(), counts(&result)), ("refused", (2, 1)));
+    let texts = result.texts();
+    assert!(header(&texts[1], "Authorization").is_some());
+    assert!(header(&texts[2], "Authorization").is_some(), "the removal is believed");
+    assert_modest(&result, 60);
+}
+
+#[test]
+fn a_refusal_of_the_very_first_request_ends_it_at_once() {
+    let result = refused_at(0);
+
+    assert_eq!((result.label(), counts(&result)), ("refused", (1, 0)));
+    assert_eq!(result.ended.elapsed(), millis(2));
+}
+
 // D-SIP-10
 #[test]
 fn a_removal_that_is_refused_or_unheard_is_told() {

@@ -37,6 +37,10 @@ fn sha256(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn md5(text: &str) -> String {
+    md5::Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 // D-SIP-4, RFC 8760 §2.4
 #[test]
 fn the_strongest_challenge_is_answered_and_not_the_topmost() {
@@ -129,6 +133,34 @@ fn the_count_grows_and_the_client_nonce_is_fresh() {
     assert!(cnonces.iter().all(|it| it.len() >= 16), "64 bits: {cnonces:?}");
 }
 
+// D-SIP-6, RFC 7616 §3.4.2
+#[test]
+fn the_key_of_a_session_keeps_the_client_nonce_that_opened_it() {
+    type Hex = fn(&str) -> String;
+    let hashes: [(&str, Hex); 2] = [("MD5-sess", md5), ("SHA-256-sess", sha256)];
+    for (algorithm, hex) in hashes {
+        let module = phone(&[("allow_md5", OptionValue::Flag(true))]);
+        let lines = line(REALM, &format!(", algorithm={algorithm}"), "auth");
+
+        let result = register(&*module, behind(&lines));
+
+        assert_eq!((result.label(), counts(&result)), ("", (2, 1)), "{algorithm}");
+        let opening = authorization(&result, 1);
+        let first = parameter(&opening, "cnonce").unwrap();
+        let secret = hex(&format!("probe-lyon:{REALM}:{PASSWORD}"));
+        let key = hex(&format!("{secret}:n1:{first}"));
+        let request = hex("REGISTER:sip:sip.example.com");
+        for (index, count) in [(1, "00000001"), (2, "00000002")] {
+            let value = authorization(&result, index);
+            let own = parameter(&value, "cnonce").unwrap();
+            assert_eq!(own == first, index == 1, "each request has its own");
+            assert_eq!(parameter(&value, "nc"), Some(count));
+            let expected = hex(&format!("{key}:n1:{count}:{own}:auth:{request}"));
+            assert_eq!(parameter(&value, "response"), Some(expected.as_str()), "{algorithm}");
+        }
+    }
+}
+
 // D-SIP-6
 #[test]
 fn an_offer_that_nobody_knows_is_not_answered_without_protection() {
@@ -173,6 +205,40 @@ fn a_stale_nonce_is_renewed_once() {
     assert_eq!((result.label(), counts(&result)), ("", (3, 1)));
     assert_eq!(result.outcome.facts.read(&NONCE_RENEWALS), Some(1));
     assert_eq!(parameter(&authorization(&result, 2), "nonce"), Some("n2"));
+}
+
+/// What a registrar makes of a second REGISTER, after it challenged the first one.
+fn backs_off_after(second: impl Fn(&str) -> Vec<String>) -> bool {
+    let result = register(&*phone(&[]), |count, request| match count {
+        0 => vec![challenge(request, "SHA-256", "n1", "")],
+        1 => second(request),
+        _ if must(request, "Expires") == "0" => vec![ok(request)],
+        _ => Vec::new(),
+    });
+    result.outcome.back_off
+}
+
+// D-SIP-7
+#[test]
+fn refused_credentials_are_to_rest_and_nothing_else_is() {
+    for status in ["401 Unauthorized", "403 Forbidden", "407 Proxy Authentication Required"] {
+        let refused = |request: &str| {
+            let text = challenge(request, "SHA-256", "n2", "");
+            vec![text.replace("401 Unauthorized", status)]
+        };
+        assert!(backs_off_after(refused), "{status}");
+    }
+    assert!(!backs_off_after(|request| vec![ok(request)]), "they are right");
+    assert!(!backs_off_after(|_| Vec::new()), "nobody judged them");
+    let busy = |request: &str| vec![response(request, "503 Service Unavailable", "")];
+    assert!(!backs_off_after(busy), "nobody judged them");
+    // RFC 7616 §3.3: stale says that the digest was right and its nonce was old.
+    let stale = |request: &str| vec![challenge(request, "SHA-256", "n2", ", stale=true")];
+    assert!(!backs_off_after(stale), "an old nonce, and then silence");
+
+    let anonymous =
+        register(&*anonymous(&[]), |_, request| vec![challenge(request, "SHA-256", "n1", "")]);
+    assert!(!anonymous.outcome.back_off, "it has no credentials");
 }
 
 // D-SIP-7

@@ -70,6 +70,27 @@ fn a_nul_or_a_bare_carriage_return_breaks_a_header() {
     }
 }
 
+// RFC 3261 §7: an empty line ends the headers, whether or not there is a body.
+#[test]
+fn a_message_that_ends_within_its_headers_was_cut() {
+    assert_ignored(Ignored::Malformed, "no empty line", |request| {
+        busy(request).trim_end().to_owned() + "\r\n"
+    });
+    for name in ["Via", "From", "To", "Call-ID", "CSeq", "Content-Length"] {
+        assert_ignored(Ignored::Malformed, name, |request| {
+            let text = busy(request);
+            let start = text.find(&format!("{name}: ")).expect("it is repeated");
+            let end = start + text[start..].find('\n').expect("it is a line");
+            text[..=end].to_owned()
+        });
+        assert_ignored(Ignored::Malformed, name, |request| {
+            let text = busy(request);
+            let start = text.find(&format!("{name}: ")).expect("it is repeated");
+            text[..start + name.len() + 3].to_owned()
+        });
+    }
+}
+
 #[test]
 fn a_line_that_is_no_header_breaks_the_message() {
     for line in ["no colon here", ": no name", "two words: x", "X(Y): x"] {

@@ -200,6 +200,19 @@ fn a_provisional_answer_slows_the_retransmissions() {
     assert_eq!(result.schedule()[..registrations], expected);
 }
 
+#[test]
+fn a_registrar_that_only_tries_is_not_silent() {
+    let result = register(&*anonymous(&[]), |count, request| match count {
+        0 => vec![response(request, "100 Trying", "")],
+        _ => Vec::new(),
+    });
+
+    assert_eq!(result.label(), "unusable");
+    let (_, failure) = result.outcome.failure.as_ref().unwrap();
+    assert!(!failure.is_silence(), "{failure}");
+    assert!(counts(&result).1 > 0, "what it tried may have worked");
+}
+
 // D-SIP-3
 #[test]
 fn more_than_32_provisional_answers_are_noise() {
