@@ -131,6 +131,41 @@ fn an_answer_of_the_vendor_s_api_is_life_even_when_it_is_no() {
 }
 
 #[test]
+fn a_server_that_says_nothing_useful_is_life_and_no_silence() {
+    let relay = Site::new().saw(&stun(RELAY), Said::Unusable(7));
+    let registrar = Site::new().saw(&register(), Said::Unusable(1));
+
+    for site in [
+        relay.saw(&register(), Said::Silence(7)),
+        udp_blocked().saw(&stun(RELAY_2), Said::Unusable(1)),
+    ] {
+        assert!(site.evidence().has_life());
+        assert_eq!(site.judged_by("udp-blocked"), [], "one answer over UDP disproves it");
+        assert_eq!(site.judged_by("internet-down"), []);
+        assert_eq!(site.judged_by("sip-port-blocked").len(), 1, "there is life, so silence counts");
+    }
+    let beside_life = registrar.saw(&stun(RELAY), Said::Works);
+    assert_eq!(beside_life.judged_by("sip-port-blocked"), [], "the registrar speaks");
+}
+
+#[test]
+fn a_required_server_that_says_nothing_useful_is_an_unexplained_no_go() {
+    for asked in [stun(RELAY), register(), dns(NS)] {
+        let site = Site::new().saw(&asked, Said::Unusable(7)).saw(&stun(RELAY_2), Said::Works);
+        let optional =
+            Site::new().saw(&asked.optional(), Said::Unusable(7)).saw(&stun(RELAY_2), Said::Works);
+
+        let diagnosis = site.diagnosis();
+
+        assert_eq!(site.found(), [""; 0]);
+        let [unexplained] = &diagnosis.unexplained[..] else { panic!("{diagnosis:#?}") };
+        assert!(unexplained.text.contains("spoke, and nothing it said is the answer"));
+        assert_eq!(diagnosis.verdict, Verdict::NoGo);
+        assert_eq!(optional.diagnosis().verdict, Verdict::GoWithWarnings);
+    }
+}
+
+#[test]
 fn two_addresses_of_one_relay_are_one_server() {
     let site = Site::new()
         .saw_each(&[

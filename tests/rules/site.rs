@@ -209,6 +209,8 @@ pub(crate) enum Said {
     Unexpected,
     /// An answer that breaks the protocol.
     Nonsense,
+    /// So many messages, and none that is the answer.
+    Unusable(u64),
     /// A challenge for another realm.
     OtherRealm,
     /// A challenge that is too weak.
@@ -253,6 +255,7 @@ impl Said {
                 found: Foreign::new("198.51.100.66"),
                 expected: "198.51.100.7".to_owned(),
             },
+            Self::Unusable(messages) => Failure::Unusable { peer, messages, transmissions: 7 },
             Self::Nonsense => Failure::Misbehaved { peer, rule: "RFC 3261 §8", what: "nonsense" },
             Self::OtherRealm => Failure::AuthRealm {
                 peer,
