@@ -2,6 +2,7 @@
 //! against the lab, on loopback.
 
 mod conversation;
+mod credentials;
 mod hostile_clients;
 mod notify;
 mod pages;

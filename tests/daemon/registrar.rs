@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,11 +13,14 @@ pub(crate) enum Loses {
     Confirmations,
     /// Every request to remove a binding.
     Removals,
+    /// Nothing at all.
+    Nothing,
 }
 
 /// Carries datagrams between one client and a registrar, until it is dropped.
 pub(crate) struct Way {
     address: SocketAddr,
+    requests: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     carrier: Option<JoinHandle<()>>,
 }
@@ -29,9 +32,15 @@ impl Way {
         back.connect(registrar).expect("loopback is there");
         let address = front.local_addr().expect("it is bound");
         let stop = Arc::new(AtomicBool::new(false));
-        let is_over = Arc::clone(&stop);
-        let carrier = std::thread::spawn(move || carry(&front, &back, loses, &is_over));
-        Self { address, stop, carrier: Some(carrier) }
+        let requests = Arc::new(AtomicUsize::new(0));
+        let (is_over, counter) = (Arc::clone(&stop), Arc::clone(&requests));
+        let carrier = std::thread::spawn(move || carry(&front, &back, loses, &counter, &is_over));
+        Self { address, requests, stop, carrier: Some(carrier) }
+    }
+
+    /// How many datagrams the client has sent so far.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Where the client finds the registrar.
@@ -50,7 +59,13 @@ impl Drop for Way {
     }
 }
 
-fn carry(front: &UdpSocket, back: &UdpSocket, loses: Loses, stop: &AtomicBool) {
+fn carry(
+    front: &UdpSocket,
+    back: &UdpSocket,
+    loses: Loses,
+    requests: &AtomicUsize,
+    stop: &AtomicBool,
+) {
     for socket in [front, back] {
         socket.set_read_timeout(Some(Duration::from_millis(5))).expect("it is not zero");
     }
@@ -60,6 +75,7 @@ fn carry(front: &UdpSocket, back: &UdpSocket, loses: Loses, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         if let Ok((length, from)) = front.recv_from(&mut buffer) {
             client = Some(from);
+            requests.fetch_add(1, Ordering::Relaxed);
             let is_removal =
                 says(&buffer[..length], "expires: 0\r") || says(&buffer[..length], "expires=0");
             is_removing |= is_removal;
