@@ -2,6 +2,7 @@
 
 mod api;
 mod dns;
+mod server;
 
 mod api_credentials;
 mod api_permission;

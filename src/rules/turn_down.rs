@@ -1,9 +1,8 @@
 //! Rule `turn-down`: nobody serves STUN or TURN at a relay.
 
-use branchline_probes::{Failure, Refusal};
-
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::server;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -20,22 +19,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn finding(case: &Case) -> Option<Finding> {
-    let failure = case.failure()?;
-    let summary =
-        if let Failure::Refused { peer, by, refusal: Refusal::Port | Refusal::Reset } = failure {
-            // Another host that answers for the relay is a filter, not the relay.
-            if by.is_some_and(|by| by != peer.ip()) {
-                return None;
-            }
-            format!("nobody serves STUN at {peer}")
-        } else if let Failure::Rejected { peer, code: code @ 500..600, reason } = failure {
-            format!("the relay at {peer} fails: {code} {reason}")
-        } else {
-            return None;
-        };
+    let summary = server::trouble(case, "STUN", "relay")?;
     let severity = Severity::where_required(case.required);
-    Some(
-        Finding::new(&RULE, severity, Owner::Vendor, &case.id.target, summary)
-            .because([Exhibit::of_case(case)]),
-    )
+    let finding = Finding::new(&RULE, severity, Owner::Vendor, &case.id.target, summary);
+    Some(finding.because([Exhibit::of_case(case)]))
 }
