@@ -68,6 +68,7 @@ pub async fn run(config: PathBuf, plan: Plan) -> Result<(), StartError> {
         .await
         .map_err(|(address, error)| StartError::Listen { address, error })?;
     let (mut daemon, mut inbox, pages) = Daemon::new(config, plan, recorder)?;
+    daemon.recorder.listens(listeners.iter().filter_map(|it| it.local_addr().ok()));
     for listener in listeners {
         daemon.helpers.spawn(web::serve(listener, pages.clone(), daemon.stop.clone()));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -34,6 +35,13 @@ impl Recorder {
         });
         gauge!("branchline_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         Self { handle: handle.clone(), rendered: Instant::now(), told: BTreeMap::new() }
+    }
+
+    /// Notes where the pages are served: beyond this host there is no encryption and no login.
+    pub(super) fn listens(&self, mut addresses: impl Iterator<Item = SocketAddr>) {
+        if addresses.any(|address| !address.ip().is_loopback()) {
+            gauge!("branchline_insecure_listen").set(1.0);
+        }
     }
 
     /// Notes one exchange.
@@ -103,6 +111,10 @@ pub(super) fn host_seed() -> u64 {
 
 fn describe() {
     describe_gauge!("branchline_build_info", "The version of this program.");
+    describe_gauge!(
+        "branchline_insecure_listen",
+        "1 if the pages are served to others without encryption and login."
+    );
     describe_counter!("branchline_exchanges_total", "Exchanges that have ended.");
     describe_counter!("branchline_failures_total", "Exchanges that have failed, by reason.");
     describe_counter!(
