@@ -73,6 +73,9 @@ pub async fn observe(
     };
     let resolution = by_name.then_some(took);
     let one = |address| async move {
+        // Nobody closes the semaphore; if somebody did, there would be no limit. The wait for a
+        // place is no part of what is measured.
+        let _place = PLACES.acquire().await;
         let started = SystemTime::now();
         let begun = Instant::now();
         let mut outcome = run(check, address, cancel, watcher).await;
@@ -123,8 +126,6 @@ async fn run(
 ) -> Outcome {
     let broken =
         |failure| Outcome { failure: Some((Phase::Request, failure)), ..Outcome::default() };
-    // Nobody closes the semaphore; if somebody did, there would be no limit.
-    let _place = PLACES.acquire().await;
     let mut seed = [0; 32];
     if SysRng.try_fill_bytes(&mut seed).is_err() {
         let problem = std::io::ErrorKind::Other;
