@@ -28,7 +28,8 @@ pub(crate) fn eventually<T>(
     }
 }
 
+/// A moment, between two looks at what another process does.
 #[expect(clippy::disallowed_methods, reason = "another process does not announce its progress")]
-fn pause() {
+pub(crate) fn pause() {
     std::thread::sleep(Duration::from_millis(20));
 }

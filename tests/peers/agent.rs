@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::process::{await_ready, run_within, text, words};
+use crate::process::{run_within, text, words};
+use crate::wait::eventually;
 
 /// The binary under test.
 pub(crate) const BRANCHLINE: &str = env!("CARGO_BIN_EXE_branchline");
@@ -189,7 +190,7 @@ impl Daemon {
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn await_end(&mut self, patience: Duration) -> ExitStatus {
-        await_ready("the end of the daemon", patience, || {
+        eventually("the end of the daemon", patience, || {
             let ended = self.child.try_wait().expect("a child can be asked for its state");
             ended.ok_or_else(|| "it still runs".to_owned())
         })

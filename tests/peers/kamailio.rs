@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::agent::{self, Daemon, Probe, probe};
 use crate::process::{
-    PATIENCE, Server, ask_over_udp, await_ready, free_port, program, run, run_well, text, words,
+    PATIENCE, Server, ask_over_udp, free_port, program, run, run_well, text, words,
 };
+use crate::wait::eventually;
 
 /// A registrar for one account, without a database.
 struct Kamailio {
@@ -279,7 +280,7 @@ fn sigterm_between_request_and_answer_leaves_no_binding() {
         .replace("@PASSWORD@", &password.display().to_string());
     let config = agent::configure(folder.path(), &config);
     let mut daemon = Daemon::start(folder.path(), &config);
-    await_ready("the daemon's binding at the registrar", PATIENCE, || {
+    eventually("the daemon's binding at the registrar", PATIENCE, || {
         daemon.assert_running();
         if kamailio.bindings().is_empty() { Err("it holds none".to_owned()) } else { Ok(()) }
     });
@@ -288,7 +289,7 @@ fn sigterm_between_request_and_answer_leaves_no_binding() {
 
     let status = daemon.await_end(CLEANED_UP);
     assert_eq!(status.code(), Some(0), "{status}");
-    await_ready("a registrar that holds nothing of ours", CLEANED_UP, || {
+    eventually("a registrar that holds nothing of ours", CLEANED_UP, || {
         let left = kamailio.bindings();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     });

@@ -12,3 +12,7 @@ mod kamailio;
 mod netns;
 mod process;
 mod router;
+
+#[path = "../daemon/wait.rs"]
+#[expect(dead_code, reason = "foreign servers get a patience of their own")]
+mod wait;

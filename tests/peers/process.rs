@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::wait::{eventually, pause};
+
 /// How long a server may take to answer for the first time on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -58,7 +60,7 @@ impl Server {
     #[track_caller]
     pub(crate) fn await_ready<T>(&mut self, mut ask: impl FnMut() -> Result<T, String>) -> T {
         let name = self.name;
-        await_ready(&format!("an answer of {name}"), PATIENCE, || {
+        eventually(&format!("an answer of {name}"), PATIENCE, || {
             let ended = self.child.try_wait().expect("a child can be asked for its state");
             assert!(ended.is_none(), "{name} ended before it answered: {}", self.log());
             ask()
@@ -98,34 +100,6 @@ impl Drop for Server {
             eprintln!("---- {} ({ended:?}) ----\n{}", self.name, self.log());
         }
     }
-}
-
-/// Asks until there is an answer: what these tests have instead of a sleep.
-///
-/// # Panics
-///
-/// When there is none within `patience`; with the last problem.
-#[track_caller]
-pub(crate) fn await_ready<T>(
-    what: &str,
-    patience: Duration,
-    mut ask: impl FnMut() -> Result<T, String>,
-) -> T {
-    let deadline = Instant::now() + patience;
-    loop {
-        match ask() {
-            Ok(answer) => return answer,
-            Err(problem) if Instant::now() >= deadline => {
-                panic!("{what} did not come within {patience:?}: {problem}")
-            }
-            Err(_) => pause(),
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "nothing announces that a foreign server is ready")]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(10));
 }
 
 /// The path of a program that these tests need.
@@ -201,7 +175,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 
 /// A port of `address` that neither UDP nor TCP uses at this moment.
 pub(crate) fn free_port(address: IpAddr) -> u16 {
-    await_ready("a free port", PATIENCE, || {
+    eventually("a free port", PATIENCE, || {
         let stream = TcpListener::bind((address, 0)).map_err(|problem| problem.to_string())?;
         let port = stream.local_addr().map_err(|problem| problem.to_string())?.port();
         UdpSocket::bind((address, port)).map_err(|problem| problem.to_string())?;
