@@ -12,7 +12,7 @@ use branchline_probes::{FactValue, Observation, Verdict as Standing};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Diagnosis, Verdict};
-use crate::telephony::{PhoneState, Registration, Snapshot, State};
+use crate::telephony::{Part, PhoneState, Registration, Snapshot, State};
 
 /// The exposition of one moment, in the text format 0.0.4.
 #[must_use]
@@ -119,41 +119,17 @@ fn conclusions(families: &mut Families, site: &str, diagnosis: &Diagnosis) {
 }
 
 fn vendor(families: &mut Families, site: &str, state: &Snapshot) {
-    let mut count = |family: Family, label: &'static str, word: &'static str, number: usize| {
-        families.gauge(family, &vec![(label, word), ("site", site)], number as f64);
-    };
-    let number = |is_it: &dyn Fn(State) -> bool, states: &mut dyn Iterator<Item = State>| {
-        states.filter(|state| is_it(*state)).count()
-    };
-    for wanted in State::ALL {
-        let is_it = |state: State| state == wanted;
-        let word = wanted.label();
-        if state.edges.is_current() {
-            let mut states = state.edges.items.iter().map(|edge| edge.state);
-            count(EDGES, "state", word, number(&is_it, &mut states));
-        }
-        if state.edge_groups.is_current() {
-            let mut states = state.edge_groups.items.iter().map(|group| group.state);
-            count(EDGE_GROUPS, "state", word, number(&is_it, &mut states));
-        }
-        if state.trunks.is_current() {
-            let mut states = state.trunks.items.iter().map(|trunk| trunk.state);
-            count(TRUNKS, "state", word, number(&is_it, &mut states));
-        }
-    }
-    if state.trunks.is_current() {
-        for wanted in Registration::ALL {
-            let trunks = state.trunks.items.iter();
-            let number = trunks.filter(|trunk| trunk.registration == wanted).count();
-            count(TRUNK_REGISTRATIONS, "registration", wanted.label(), number);
-        }
-    }
-    if state.phones.is_current() {
-        for wanted in PhoneState::ALL {
-            let number = state.phones.items.iter().filter(|phone| phone.state == wanted).count();
-            count(PHONES, "state", wanted.label(), number);
-        }
-    }
+    let Snapshot { edges, edge_groups, trunks, phones, .. } = state;
+    let states = State::ALL.map(|state| (state, state.label()));
+    let registrations = Registration::ALL.map(|it| (it, it.label()));
+    let phone_states = PhoneState::ALL.map(|state| (state, state.label()));
+    families.tally(EDGES, "state", site, edges, &states, |edge| edge.state);
+    families.tally(EDGE_GROUPS, "state", site, edge_groups, &states, |group| group.state);
+    families.tally(TRUNKS, "state", site, trunks, &states, |trunk| trunk.state);
+    families.tally(TRUNK_REGISTRATIONS, "registration", site, trunks, &registrations, |trunk| {
+        trunk.registration
+    });
+    families.tally(PHONES, "state", site, phones, &phone_states, |phone| phone.state);
     let reads = [
         ("edges", state.edges.read),
         ("edge_groups", state.edge_groups.read),
@@ -261,6 +237,22 @@ impl Families {
         let close = if labels.is_empty() { "" } else { "}" };
         // Writing into a String cannot fail.
         let _ = writeln!(samples, "{close} {value}");
+    }
+
+    /// How many things of a part are in each state; nothing of a part that is not known.
+    fn tally<T, S: PartialEq>(
+        &mut self,
+        family: Family,
+        label: &'static str,
+        site: &str,
+        part: &Part<T>,
+        states: &[(S, &'static str)],
+        state_of: impl Fn(&T) -> S,
+    ) {
+        for (wanted, word) in states.iter().filter(|_| part.is_current()) {
+            let count = part.items.iter().filter(|item| state_of(item) == *wanted).count();
+            self.gauge(family, &vec![(label, word), ("site", site)], count as f64);
+        }
     }
 
     fn write(self) -> String {
