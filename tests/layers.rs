@@ -271,21 +271,17 @@ fn protocols_in_the_driver(files: &[File]) -> Vec<String> {
     broken
 }
 
-/// Every place that names a probe and may not. Rules read facts by key, and the daemon reads one
-/// to log what was left behind (I11); an output knows no probe.
+/// Every place that names a probe and may not. Only rules read facts by key.
 fn probes_by_name(files: &[File]) -> Vec<String> {
     let modules: Vec<String> = PROBES.iter().map(|probe| probe.name().replace('-', "_")).collect();
     let mut broken = Vec::new();
-    for file in files.iter().filter(|file| !matches!(file.room().as_str(), "rules" | "daemon")) {
+    for file in files.iter().filter(|file| file.room() != "rules") {
         for path in file.source.paths(&[], &["branchline_probes"]) {
             let is_probe =
                 path.names.first().is_some_and(|it| modules.contains(it) || it == "wire");
             if path.root == "branchline_probes" && is_probe {
                 let place = &file.place;
-                broken.push(format!(
-                    "{place}:{}: only rules and the daemon read facts by key",
-                    path.line
-                ));
+                broken.push(format!("{place}:{}: only rules read facts by key", path.line));
             }
         }
         let shows = file.room().starts_with("outputs") || file.room() == "web";

@@ -86,6 +86,8 @@ pub struct Outcome {
     pub ignored: BTreeMap<Ignored, u64>,
     /// Whether the peer refused our credentials, so that asking again soon could lock the account.
     pub back_off: bool,
+    /// Whether the peer may still hold something that the exchange created there.
+    pub left_behind: bool,
 }
 
 /// What one exchange saw, with the names that make it findable.

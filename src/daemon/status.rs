@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
-use branchline_probes::{Failure, Observation, sip_register};
+use branchline_probes::{Failure, Observation};
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
@@ -58,11 +58,10 @@ impl Recorder {
             let labels = [("probe", probe), ("reason", reason.label())];
             counter!("branchline_ignored_packets_total", &labels).increment(*count);
         }
-        let is_left = observation.outcome.facts.read(&sip_register::REMOVED) == Some(false);
-        if is_left && self.is_news(&observation.target) {
+        if observation.outcome.left_behind && self.is_news(&observation.target) {
             tracing::warn!(
                 target_name = observation.target,
-                "the registrar did not confirm that our contact is gone; it expires by itself"
+                "the target did not confirm that what we created there is gone; it expires by itself"
             );
         }
     }

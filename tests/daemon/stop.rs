@@ -76,7 +76,7 @@ fn a_binding_that_cannot_be_removed_delays_the_end_and_is_told() {
     daemon.signal("TERM");
 
     assert_eq!(daemon.await_end(LONGEST).code(), Some(0), "{}", daemon.log());
-    let told = daemon.lines_with("did not confirm that our contact is gone");
+    let told = daemon.lines_with("did not confirm that what we created there is gone");
     assert_eq!(told.len(), 1, "{}", daemon.log());
 }
 

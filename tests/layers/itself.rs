@@ -172,7 +172,7 @@ fn an_output_that_names_a_probe_is_found() {
         hits,
         [
             "src/outputs/text.rs:1: an output names a probe",
-            "src/web.rs:1: only rules and the daemon read facts by key",
+            "src/web.rs:1: only rules read facts by key",
         ]
     );
 }

@@ -194,9 +194,7 @@ impl RegisterExchange {
         match self.send(0) {
             Ok(flight) => self.state = State::Removing(flight),
             Err(_) => {
-                if self.is_registered {
-                    self.conversation.state(&REMOVED, false);
-                }
+                self.not_removed();
                 self.finish();
             }
         }
@@ -403,6 +401,14 @@ impl RegisterExchange {
         }
     }
 
+    /// The removal failed; of what was never granted nothing can be left.
+    fn not_removed(&mut self) {
+        if self.is_registered {
+            self.conversation.state(&REMOVED, false);
+            self.conversation.outcome.left_behind = true;
+        }
+    }
+
     fn removed(&mut self, response: &Response) {
         match response.code {
             200..300 => {
@@ -412,14 +418,14 @@ impl RegisterExchange {
                     .any(|contact| self.is_ours(&contact.uri) && contact.expires != Some(0));
                 if self.is_registered || !is_gone {
                     self.conversation.state(&REMOVED, is_gone);
+                    self.conversation.outcome.left_behind = !is_gone;
                 }
             }
             // The nonce may have grown old meanwhile, or the registrar wants each one only once.
             401 | 407 if self.removals < MOST_REMOVALS && self.renew(response) => {
                 return self.remove();
             }
-            _ if self.is_registered => self.conversation.state(&REMOVED, false),
-            _ => {}
+            _ => self.not_removed(),
         }
         self.finish();
     }
@@ -450,9 +456,7 @@ impl RegisterExchange {
             }
             State::Removing(flight) => {
                 self.conversation.ended(Phase::Unregister, flight.request.began);
-                if self.is_registered {
-                    self.conversation.state(&REMOVED, false);
-                }
+                self.not_removed();
                 self.finish();
             }
             State::Begun | State::AwaitingSocket | State::Done => {
