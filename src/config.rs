@@ -155,7 +155,7 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
         reader.report(
             None,
             "there is nothing to do: the file has neither [[targets]] nor [telephony]".to_owned(),
-            Some("`branchline config example` prints a file that has both".to_owned()),
+            Some("`branchline config example` prints a file to start from".to_owned()),
         );
     }
     let (site, profile) = site?;
