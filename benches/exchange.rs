@@ -51,7 +51,8 @@ fn run(module: &dyn Module, target: &Target, answer: Answer) -> Outcome {
             Output::Open(leg) => {
                 exchange.handle_input(Input::Connected { leg: leg.id, local }, now);
             }
-            Output::Transmit { leg, bytes } => {
+            Output::Close(_) | Output::Intend(_) => {}
+            Output::Transmit { leg, bytes, .. } => {
                 let number = u32::try_from(count).expect("few");
                 exchange.handle_input(Input::Sent { leg, number, stamp: Stamp::Kernel }, now);
                 pending = Some((leg, answer(count, &bytes)));
@@ -61,7 +62,10 @@ fn run(module: &dyn Module, target: &Target, answer: Answer) -> Outcome {
                 let (leg, bytes) = pending.take().expect("every request has its answer");
                 now = now + Duration::from_millis(20);
                 let (from, stamp) = (target.address, Stamp::Kernel);
-                exchange.handle_input(Input::Received { leg, from, bytes: &bytes, stamp }, now);
+                exchange.handle_input(
+                    Input::Received { leg, from, bytes: &bytes, stamp, dscp: None },
+                    now,
+                );
             }
         }
     }

@@ -42,7 +42,7 @@ fn wire(criterion: &mut Criterion) {
         bencher.iter(|| stun::binding_request(black_box(&[7; 12])));
     });
     criterion.bench_function("parse_binding_response", |bencher| {
-        bencher.iter(|| stun::read_binding(black_box(BINDING_RESPONSE)).expect("a response"));
+        bencher.iter(|| stun::read(black_box(BINDING_RESPONSE)).expect("a response"));
     });
 
     let question = dns::Question::new("a.example", "A").expect("a question");

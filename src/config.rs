@@ -2,6 +2,7 @@
 //! is wrong with it.
 
 mod address;
+mod certificates;
 mod error;
 mod fingerprint;
 mod known;

@@ -153,6 +153,8 @@ fn is_answer(case: &Case) -> bool {
         case.failure(),
         Some(
             Failure::Rejected { .. }
+                | Failure::TlsFailed { .. }
+                | Failure::Closed { .. }
                 | Failure::Unusable { .. }
                 | Failure::Misbehaved { .. }
                 | Failure::UnexpectedAnswer { .. }

@@ -173,9 +173,15 @@ pub async fn drive(
                 legs.open(leg, &clock);
                 continue;
             }
-            Output::Transmit { leg, bytes } => {
-                tell(clock.now(), &|| format!("send {} bytes", bytes.len()));
-                legs.transmit(leg, &bytes, &clock);
+            Output::Close(leg) => {
+                tell(clock.now(), &|| format!("close leg {}", leg.0));
+                legs.close(leg);
+                continue;
+            }
+            Output::Intend(_) => continue,
+            Output::Transmit { leg, to, bytes } => {
+                tell(clock.now(), &|| format!("send {} bytes to {to}", bytes.len()));
+                legs.transmit(leg, to, &bytes, &clock);
                 continue;
             }
             Output::Wait { until, reason } => {

@@ -82,18 +82,44 @@ const QUIET: Floors = &[
     ("sip_register", TOOLS),
     ("digest", &["chance", "secret", "wire"]),
     (
+        "way",
+        &[
+            "conversation",
+            "probe",
+            "observation",
+            "options",
+            "failure",
+            "fact",
+            "leg",
+            "target",
+            "moment",
+            "foreign",
+        ],
+    ),
+    (
         "conversation",
-        &["probe", "observation", "transaction", "failure", "fact", "foreign", "moment"],
+        &["probe", "observation", "transaction", "failure", "fact", "leg", "foreign", "moment"],
     ),
     (
         "probe",
-        &["observation", "options", "failure", "fact", "target", "moment", "chance", "secret"],
+        &[
+            "observation",
+            "options",
+            "failure",
+            "fact",
+            "leg",
+            "target",
+            "moment",
+            "chance",
+            "secret",
+        ],
     ),
     ("observation", &["failure", "fact", "foreign", "target", "moment"]),
-    ("options", &["secret"]),
+    ("options", &["leg", "secret"]),
     ("transaction", &["moment"]),
-    ("failure", &["foreign"]),
+    ("failure", &["leg", "foreign"]),
     ("fact", &["foreign"]),
+    ("leg", &["foreign", "target"]),
     ("target", &[]),
     ("moment", &[]),
     ("foreign", &[]),
@@ -105,6 +131,7 @@ const QUIET: Floors = &[
 /// What a probe may use: everything but another probe.
 const TOOLS: &[&str] = &[
     "digest",
+    "way",
     "conversation",
     "probe",
     "observation",
@@ -112,6 +139,7 @@ const TOOLS: &[&str] = &[
     "transaction",
     "failure",
     "fact",
+    "leg",
     "target",
     "moment",
     "foreign",
@@ -119,6 +147,10 @@ const TOOLS: &[&str] = &[
     "chance",
     "wire",
 ];
+
+/// The probes.
+const NEIGHBOURS: &[&str] =
+    &["stun_binding", "nat_behavior", "turn_allocation", "turn_media", "dns_query", "sip_register"];
 
 /// What no change of the tables above may allow.
 const NEVER: &[(&[&str], &[&str], &str)] = &[
@@ -150,11 +182,7 @@ const NEVER: &[(&[&str], &[&str], &str)] = &[
         &["config"],
         "each room owns its settings; only cli and daemon import config",
     ),
-    (
-        &["stun_binding", "dns_query", "sip_register"],
-        &["stun_binding", "dns_query", "sip_register"],
-        "neighbours do not share a wall",
-    ),
+    (NEIGHBOURS, NEIGHBOURS, "neighbours do not share a wall"),
     (&["wire"], &[""], "bytes have no opinions"),
 ];
 

@@ -10,7 +10,7 @@ use branchline::check::Check;
 use branchline::driver;
 use branchline_probes::{
     BadOption, Chance, Exchange, FactSpec, Failure, Input, Leg, LegId, Module, Moment, OptionSpec,
-    Options, Outcome, Output, Phase, Probe, Refusal, Stamp, Target, Transport,
+    Options, Outcome, Output, Phase, Probe, Refusal, Stamp, Target, TlsProblem, Transport,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -29,6 +29,8 @@ const TOLERANCE: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, PartialEq)]
 enum Told {
     Connected(SocketAddr),
+    Secured,
+    Insecure(TlsProblem),
     Sent(u32, Stamp),
     Received(SocketAddr, Vec<u8>, Stamp),
     Refused(Option<IpAddr>, Refusal),
@@ -62,7 +64,7 @@ enum State {
 impl Ping {
     fn new(transport: Transport, peer: SocketAddr, patience: Duration) -> Self {
         Self {
-            leg: Leg { id: LEG, transport, peer },
+            leg: Leg::new(LEG, transport, peer),
             deadline: Moment::after(patience),
             now: Moment::START,
             state: State::Begun,
@@ -85,6 +87,8 @@ impl Exchange for Ping {
         self.now = self.now.max(now);
         let told = match input {
             Input::Connected { local, .. } => Told::Connected(local),
+            Input::Secured { .. } => Told::Secured,
+            Input::Insecure { problem, .. } => Told::Insecure(problem),
             Input::Sent { number, stamp, .. } => Told::Sent(number, stamp),
             Input::Received { from, bytes, stamp, .. } => Told::Received(from, bytes.into(), stamp),
             Input::Refused { by, refusal, .. } => Told::Refused(by, refusal),
@@ -99,8 +103,8 @@ impl Exchange for Ping {
                 State::Asked(missing - bytes.len())
             }
             (Told::Received(..) | Told::Refused(..), _)
-            | (Told::Closed | Told::Failed | Told::Cancelled, _) => State::Done,
-            (Told::Connected(_) | Told::Sent(..) | Told::Timeout, state) => state,
+            | (Told::Closed | Told::Failed | Told::Insecure(_) | Told::Cancelled, _) => State::Done,
+            (Told::Connected(_) | Told::Secured | Told::Sent(..) | Told::Timeout, state) => state,
         };
         self.diary.lock().expect("nobody panicked").push((now, told));
     }
@@ -109,11 +113,11 @@ impl Exchange for Ping {
         match self.state {
             State::Begun => {
                 self.state = State::Opening;
-                Output::Open(self.leg)
+                Output::Open(self.leg.clone())
             }
             State::Open => {
                 self.state = State::Asked(4);
-                Output::Transmit { leg: LEG, bytes: b"ping".to_vec() }
+                Output::Transmit { leg: LEG, to: self.leg.peer, bytes: b"ping".to_vec() }
             }
             State::Opening | State::Asked(_) if self.now < self.deadline => {
                 Output::Wait { until: self.deadline, reason: "the echo" }
@@ -358,8 +362,9 @@ async fn a_datagram_from_another_address_is_never_read() {
     let heard: Vec<(SocketAddr, Vec<u8>)> = told
         .filter_map(|(_, told)| match told {
             Told::Received(from, bytes, _) => Some((from, bytes)),
-            Told::Connected(_) | Told::Sent(..) | Told::Refused(..) => None,
-            Told::Closed | Told::Failed | Told::Timeout | Told::Cancelled => None,
+            Told::Connected(_) | Told::Secured | Told::Sent(..) | Told::Refused(..) => None,
+            Told::Closed | Told::Failed | Told::Insecure(_) => None,
+            Told::Timeout | Told::Cancelled => None,
         })
         .collect();
     assert_eq!(heard, [(address, b"true".to_vec())]);

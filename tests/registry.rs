@@ -128,9 +128,17 @@ fn every_fact_has_a_name_of_its_own_in_snake_case_and_a_sentence() {
 fn every_metric_has_a_valid_name_of_its_own() {
     let mut owners = BTreeMap::new();
     for probe in PROBES {
-        for name in probe.facts().iter().filter_map(|fact| fact.metric) {
+        let mut series = BTreeSet::new();
+        for fact in probe.facts() {
+            let Some(metric) = fact.metric else { continue };
+            let name = metric.name;
             assert!(is_snake_case(name) && name.starts_with("probe_"), "{name}");
-            assert_eq!(owners.insert(name, probe.name()), None, "{name} is declared twice");
+            assert_eq!(metric.word.is_some(), name.ends_with("_info"), "{name}");
+            assert!(series.insert((name, metric.labels)), "{name} is declared twice");
+            // Probes may share a fact, such as what TLS showed, but not a name.
+            let one = (fact.name, fact.help);
+            let is_labelled = !metric.labels.is_empty();
+            assert!(*owners.entry(name).or_insert(one) == one || is_labelled, "{name} is two");
         }
     }
 }
@@ -140,7 +148,7 @@ fn a_fact_in_seconds_says_so_in_its_metric() {
     for fact in PROBES.iter().flat_map(|probe| probe.facts()) {
         let is_in_seconds = fact.name.ends_with("_seconds");
         assert!(
-            fact.metric.is_none_or(|metric| metric.ends_with("_seconds") == is_in_seconds),
+            fact.metric.is_none_or(|metric| metric.name.ends_with("_seconds") == is_in_seconds),
             "{}",
             fact.name
         );
@@ -320,7 +328,7 @@ fn a_packet_from_a_stranger_is_counted_and_changes_nothing() {
         let mut world = |wanted: Wanted<'_>| -> Reply {
             match wanted {
                 Wanted::Open(_) => vec![(desk::OPENING, News::Connected)],
-                Wanted::Bytes(_, request) => {
+                Wanted::Bytes(_, _, request) => {
                     let answers = plausible(request).into_iter();
                     let noise = mutated(&mut chance, request);
                     let all = answers.chain([request.to_vec(), noise]);
@@ -381,7 +389,7 @@ fn every_label_is_in_the_closed_list_and_speaks_of_one_side() {
 fn hostile(chance: &mut StdRng, count: usize) -> impl FnMut(Wanted<'_>) -> Reply {
     move |wanted| match wanted {
         Wanted::Open(_) => vec![(desk::OPENING, News::Connected)],
-        Wanted::Bytes(_, request) => (0..count)
+        Wanted::Bytes(_, _, request) => (0..count)
             .map(|_| {
                 let after = Duration::from_micros(chance.random_range(0..400_000));
                 (after, News::answer(mutated(chance, request)))

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::fact::{Fact, FactKey};
 use crate::failure::Failure;
+use crate::leg::LegId;
 use crate::moment::Moment;
 use crate::observation::{Ignored, Outcome, Phase};
-use crate::probe::{Input, LegId, Output, Stamp};
+use crate::probe::{Input, Output, Stamp};
 use crate::transaction::{Due, Retransmission};
 
 /// The part of an exchange that is the same for every protocol.
@@ -81,9 +82,15 @@ impl Conversation {
         let peer = self.peer;
         match *input {
             Input::Refused { by, refusal, .. } => Some(Failure::Refused { peer, by, refusal }),
+            Input::Insecure { problem, certificate, .. } => Some(Failure::TlsFailed {
+                peer,
+                problem,
+                issuer: certificate.map(|certificate| certificate.issuer.clone()),
+            }),
             Input::Failed { problem, .. } => Some(Failure::Local { peer, problem }),
             Input::Cancelled => Some(Failure::Cancelled),
             Input::Connected { .. }
+            | Input::Secured { .. }
             | Input::Sent { .. }
             | Input::Received { .. }
             | Input::Closed { .. }
@@ -137,9 +144,11 @@ impl Request {
         }
         match self.timer.due(now) {
             Due::GiveUp => Step::Over(Failure::NoResponse { peer, transmissions, waited }),
-            Due::Transmit => {
-                Step::Output(Output::Transmit { leg: self.leg, bytes: self.bytes.clone() })
-            }
+            Due::Transmit => Step::Output(Output::Transmit {
+                leg: self.leg,
+                to: peer,
+                bytes: self.bytes.clone(),
+            }),
             Due::Wait(until) => {
                 Step::Output(Output::Wait { until: until.min(deadline), reason: self.awaited })
             }

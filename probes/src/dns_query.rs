@@ -75,7 +75,7 @@ const RECURSION: OptionKey<bool> = OptionKey::new(
 .default("true");
 const TRANSPORT: OptionKey<&'static str> = OptionKey::new(
     "transport",
-    Kind::Word(Transport::WORDS),
+    Kind::Word(&["udp", "tcp"]),
     "what carries the query; a truncated answer by udp is asked for by tcp",
 )
 .default("udp");

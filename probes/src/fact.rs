@@ -2,17 +2,21 @@
 
 use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::foreign::Foreign;
 
 /// One measured thing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum FactValue {
     /// A number of things, or a code.
     Count(u64),
+    /// A number without a unit, such as a ratio.
+    Number(f64),
     /// A duration; its key ends in `_seconds`.
     Seconds(Duration),
+    /// A point in time.
+    Time(SystemTime),
     /// Yes or no.
     Flag(bool),
     /// A word of a fixed set.
@@ -32,8 +36,20 @@ pub struct FactSpec {
     pub name: &'static str,
     /// One sentence for people.
     pub help: &'static str,
-    /// The name of the metric, for a fact that is a number, a duration or a flag.
-    pub metric: Option<&'static str>,
+    /// The metric that it is, too.
+    pub metric: Option<Metric>,
+}
+
+/// How a fact is exported. A number, a duration or a flag is the sample itself; a word is the
+/// value of a label, and the sample is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Labels that never change.
+    pub labels: &'static [(&'static str, &'static str)],
+    /// The label that a word is the value of.
+    pub word: Option<&'static str>,
 }
 
 /// The typed key under which a probe states one fact, and under which a rule reads it.
@@ -52,8 +68,26 @@ impl<T: Fact> FactKey<T> {
 
     /// Declares that the fact is a metric, too, under this name.
     #[must_use]
-    pub const fn metric(mut self, name: &'static str) -> Self {
-        self.spec.metric = Some(name);
+    pub const fn metric(self, name: &'static str) -> Self {
+        self.labelled(name, &[])
+    }
+
+    /// Declares that the fact is one series of a metric: the one with these labels.
+    #[must_use]
+    pub const fn labelled(
+        mut self,
+        name: &'static str,
+        labels: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        self.spec.metric = Some(Metric { name, labels, word: None });
+        self
+    }
+
+    /// Declares that a word is the value of `label` of a metric that is always 1, whose name ends
+    /// in `_info`.
+    #[must_use]
+    pub const fn info(mut self, name: &'static str, label: &'static str) -> Self {
+        self.spec.metric = Some(Metric { name, labels: &[], word: Some(label) });
         self
     }
 
@@ -87,7 +121,9 @@ macro_rules! fact {
 }
 
 fact!(u64, Count);
+fact!(f64, Number);
 fact!(Duration, Seconds);
+fact!(SystemTime, Time);
 fact!(bool, Flag);
 fact!(&'static str, Word);
 fact!(SocketAddr, Address);
@@ -95,7 +131,7 @@ fact!(Foreign, Text);
 fact!(Vec<Foreign>, Texts);
 
 /// All that one exchange measured, in the order of the names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts(Vec<(FactSpec, FactValue)>);
 
 impl Facts {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::foreign::Foreign;
+use crate::leg::TlsProblem;
 
 /// What went wrong, as seen from this host.
 ///
@@ -70,6 +71,26 @@ pub enum Failure {
         by: Option<IpAddr>,
         /// How it said no.
         refusal: Refusal,
+    },
+
+    /// The TLS handshake failed, so nothing was asked.
+    #[error("TLS with {peer} failed: {problem}{}", vouched_by(issuer.as_ref()))]
+    TlsFailed {
+        /// Who was to prove its name.
+        peer: SocketAddr,
+        /// Why it could not.
+        problem: TlsProblem,
+        /// Who vouches for the certificate that it showed.
+        issuer: Option<Foreign>,
+    },
+
+    /// The peer closed the connection before it had answered.
+    #[error("{peer} closed the connection before it answered {awaited}")]
+    Closed {
+        /// Who closed it.
+        peer: SocketAddr,
+        /// What was still missing.
+        awaited: &'static str,
     },
 
     /// The peer answered with an error of its protocol.
@@ -206,6 +227,8 @@ impl Failure {
         "refused",
         "unreachable",
         "prohibited",
+        "tls_failed",
+        "closed",
         "rejected",
         "misbehaved",
         "unexpected_answer",
@@ -229,6 +252,8 @@ impl Failure {
                 Refusal::Unreachable { .. } => "unreachable",
                 Refusal::Prohibited { .. } => "prohibited",
             },
+            Self::TlsFailed { .. } => "tls_failed",
+            Self::Closed { .. } => "closed",
             Self::Rejected { .. } => "rejected",
             Self::Misbehaved { .. } => "misbehaved",
             Self::UnexpectedAnswer { .. } => "unexpected_answer",
@@ -257,6 +282,8 @@ impl Failure {
             | Self::Deadline { .. }
             | Self::Unusable { .. }
             | Self::Refused { .. }
+            | Self::TlsFailed { .. }
+            | Self::Closed { .. }
             | Self::Rejected { .. }
             | Self::Misbehaved { .. }
             | Self::UnexpectedAnswer { .. }
@@ -292,6 +319,10 @@ fn said_by(by: Option<IpAddr>, peer: SocketAddr) -> String {
         Some(_) => "the host itself".to_owned(),
         None => "somebody".to_owned(),
     }
+}
+
+fn vouched_by(issuer: Option<&Foreign>) -> String {
+    issuer.map(|issuer| format!(" (issued by {issuer})")).unwrap_or_default()
 }
 
 /// `403 Forbidden` as SIP writes it, `NXDOMAIN (rcode 3)` as people say it.

@@ -28,6 +28,7 @@ mod digest;
 mod fact;
 mod failure;
 mod foreign;
+mod leg;
 mod moment;
 mod observation;
 mod options;
@@ -35,6 +36,7 @@ mod probe;
 mod secret;
 mod target;
 mod transaction;
+pub mod way;
 pub mod wire;
 
 pub mod dns_query;
@@ -42,16 +44,17 @@ pub mod sip_register;
 pub mod stun_binding;
 
 pub use chance::Chance;
-pub use fact::{Fact, FactKey, FactSpec, FactValue, Facts};
+pub use fact::{Fact, FactKey, FactSpec, FactValue, Facts, Metric};
 pub use failure::{Failure, Refusal, Standing, Unresolved};
 pub use foreign::Foreign;
+pub use leg::{Authorities, Certificate, Handshake, Hears, Leg, LegId, Tls, TlsProblem, Trust};
 pub use moment::Moment;
 pub use observation::{Ignored, Observation, Outcome, Phase, Verdict};
 pub use options::{
     BadOption, FromOption, Kind, OptionKey, OptionSpec, OptionValue, Options, read_duration,
     show_duration,
 };
-pub use probe::{Exchange, Input, Leg, LegId, Module, Output, Probe, Stamp, TIMEOUT};
+pub use probe::{Exchange, Input, Intent, Module, Output, Probe, Stamp, TIMEOUT};
 pub use secret::Secret;
 pub use target::{Target, Transport};
 pub use transaction::{Due, Retransmission};

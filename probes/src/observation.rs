@@ -15,6 +15,8 @@ pub enum Phase {
     Resolve,
     /// The transport's own handshake.
     Connect,
+    /// The TLS handshake.
+    Tls,
     /// The request and its response.
     Request,
     /// The request that was answered with a demand for credentials.
@@ -23,6 +25,28 @@ pub enum Phase {
     Register,
     /// Taking back what was created.
     Unregister,
+    /// The request that creates a relayed address.
+    Allocate,
+    /// The request that lets a peer through the relay.
+    Permission,
+    /// Data of our own through the relay and back.
+    Echo,
+    /// The request that keeps what was created.
+    Refresh,
+    /// The request that frees a relayed address.
+    Release,
+    /// A row of paced requests.
+    Burst,
+    /// A stream of voice-shaped packets.
+    Media,
+    /// How a NAT maps.
+    Mapping,
+    /// What a NAT lets in.
+    Filtering,
+    /// Whether a NAT sends back to its own inside.
+    Hairpin,
+    /// How long a NAT remembers.
+    Lifetime,
 }
 
 impl Phase {
@@ -32,10 +56,22 @@ impl Phase {
         match self {
             Self::Resolve => "resolve",
             Self::Connect => "connect",
+            Self::Tls => "tls",
             Self::Request => "request",
             Self::Challenge => "challenge",
             Self::Register => "register",
             Self::Unregister => "unregister",
+            Self::Allocate => "allocate",
+            Self::Permission => "permission",
+            Self::Echo => "echo",
+            Self::Refresh => "refresh",
+            Self::Release => "release",
+            Self::Burst => "burst",
+            Self::Media => "media",
+            Self::Mapping => "mapping",
+            Self::Filtering => "filtering",
+            Self::Hairpin => "hairpin",
+            Self::Lifetime => "lifetime",
         }
     }
 }
@@ -74,7 +110,7 @@ impl Ignored {
 }
 
 /// How one exchange ended: what it measured and, where it failed, how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// What was measured, also on the way to a failure.
     pub facts: Facts,
@@ -91,7 +127,7 @@ pub struct Outcome {
 }
 
 /// What one exchange saw, with the names that make it findable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     /// The probe's name.
     pub probe: &'static str,

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::leg::Authorities;
 use crate::secret::Secret;
 
 /// What an option takes.
@@ -27,6 +28,10 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A list of IP addresses.
     Addresses,
+    /// An IP address with a port.
+    Endpoint,
+    /// The path of a file of certificates in PEM.
+    Certificates,
     /// A secret, given by reference only.
     Secret,
 }
@@ -46,6 +51,10 @@ impl Kind {
                 format!("one of {}", quoted.join(", "))
             }
             Self::Addresses => "IP addresses, such as [\"192.0.2.10\"]".to_owned(),
+            Self::Endpoint => "an IP address with a port, such as \"192.0.2.10:3478\"".to_owned(),
+            Self::Certificates => {
+                "the path of a file of certificates in PEM, such as \"/etc/ssl/ca.pem\"".to_owned()
+            }
             Self::Secret => {
                 "a reference to a secret: { credential = \"NAME\" }, { file = \"PATH\" } or \
                  { env = \"NAME\" }"
@@ -59,7 +68,7 @@ impl Kind {
     /// # Errors
     ///
     /// `None` when the text is not what this kind takes; [`Kind::expected`] says what is. A
-    /// secret is never read from text.
+    /// secret is never read from text, and certificates are in a file.
     #[must_use]
     pub fn read(self, text: &str) -> Option<OptionValue> {
         let value = match self {
@@ -73,7 +82,8 @@ impl Kind {
                     .map(|address| address.trim().parse().ok())
                     .collect::<Option<_>>()?,
             ),
-            Self::Secret => return None,
+            Self::Endpoint => OptionValue::Endpoint(text.parse().ok()?),
+            Self::Certificates | Self::Secret => return None,
         };
         Some(value)
     }
@@ -105,6 +115,10 @@ pub enum OptionValue {
     Word(&'static str),
     /// IP addresses.
     Addresses(Vec<IpAddr>),
+    /// An IP address with a port.
+    Endpoint(SocketAddr),
+    /// Certificates.
+    Certificates(Authorities),
     /// A secret.
     Secret(Secret),
 }
@@ -124,6 +138,8 @@ impl OptionValue {
                     addresses.iter().map(|address| format!("\"{address}\"")).collect();
                 format!("[{}]", quoted.join(", "))
             }
+            Self::Endpoint(endpoint) => format!("\"{endpoint}\""),
+            Self::Certificates(authorities) => format!("{:?}", authorities.source),
             Self::Secret(_) => "\"<secret>\"".to_owned(),
         }
     }
@@ -209,6 +225,8 @@ from_option!(Duration, Duration);
 from_option!(bool, Flag);
 from_option!(&'static str, Word);
 from_option!(Vec<IpAddr>, Addresses);
+from_option!(SocketAddr, Endpoint);
+from_option!(Authorities, Certificates);
 from_option!(Secret, Secret);
 
 /// The options of one module: what was set, over the defaults.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::chance::Chance;
 use crate::fact::FactSpec;
 use crate::failure::Refusal;
+use crate::leg::{Certificate, Handshake, Leg, LegId, TlsProblem};
 use crate::moment::Moment;
 use crate::observation::Outcome;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
@@ -64,6 +65,25 @@ pub trait Module: Send + Sync {
 
     /// Begins one exchange with one address.
     fn begin(&self, target: &Target, chance: Chance) -> Box<dyn Exchange>;
+
+    /// Takes back what an exchange of an earlier process may have left with the target; `None`
+    /// where there is nothing to take back.
+    fn undo(&self, target: &Target, intent: &Intent, chance: Chance) -> Option<Box<dyn Exchange>> {
+        let _ = (target, intent, chance);
+        None
+    }
+}
+
+/// What is needed, besides the module and the target, to find again what an exchange was about to
+/// leave with a peer. It holds no secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Intent {
+    /// The leg on which it was asked for.
+    pub leg: LegId,
+    /// From where.
+    pub local: SocketAddr,
+    /// Of whom.
+    pub peer: SocketAddr,
 }
 
 /// One run of one module against one target: no socket, no clock, no chance of its own.
@@ -76,21 +96,6 @@ pub trait Exchange: Send {
 
     /// Says what to do next.
     fn poll_output(&mut self) -> Output;
-}
-
-/// Which of its sockets an exchange speaks of: they are numbered in the order of opening.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LegId(pub u8);
-
-/// A socket that an exchange wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leg {
-    /// Its number.
-    pub id: LegId,
-    /// What carries its bytes.
-    pub transport: Transport,
-    /// The only address that it speaks to and hears.
-    pub peer: SocketAddr,
 }
 
 /// Whose clock read the moment of an input.
@@ -122,12 +127,29 @@ impl Stamp {
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// A leg is open; for a stream its handshake is done.
+    /// A leg is open: its socket is there, a stream's connection stands. One over TLS has its
+    /// handshake still before it.
     Connected {
         /// Which leg.
         leg: LegId,
         /// The address from which it speaks.
         local: SocketAddr,
+    },
+    /// The TLS handshake of a leg is done, and the peer is whom the leg asked for.
+    Secured {
+        /// Which leg.
+        leg: LegId,
+        /// What the handshake showed.
+        handshake: &'a Handshake,
+    },
+    /// The TLS handshake of a leg failed; nothing was sent on it.
+    Insecure {
+        /// Which leg.
+        leg: LegId,
+        /// Why.
+        problem: TlsProblem,
+        /// The certificate that the peer showed, where it came to that.
+        certificate: Option<&'a Certificate>,
     },
     /// A transmission left this host.
     Sent {
@@ -148,11 +170,15 @@ pub enum Input<'a> {
         bytes: &'a [u8],
         /// Whose clock read the moment.
         stamp: Stamp,
+        /// The DSCP that a datagram carried when it arrived, where the kernel told.
+        dscp: Option<u8>,
     },
     /// Somebody on the way, or the peer's kernel, said no: news, not an error of the program.
     Refused {
         /// On which leg.
         leg: LegId,
+        /// To whom the packet was sent that nobody takes.
+        to: SocketAddr,
         /// Who said so, where the packet tells.
         by: Option<IpAddr>,
         /// How.
@@ -178,7 +204,7 @@ pub enum Input<'a> {
 
 /// What to do next.
 #[must_use]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// Open this leg; [`Input::Connected`] tells when it is open.
     Open(Leg),
@@ -186,9 +212,16 @@ pub enum Output {
     Transmit {
         /// On which leg.
         leg: LegId,
+        /// To whom: the leg's peer, unless the leg hears anyone.
+        to: SocketAddr,
         /// A datagram whole, or the next piece of a stream.
         bytes: Vec<u8>,
     },
+    /// Close this leg; nothing is heard on it any more.
+    Close(LegId),
+    /// What follows may leave something with the peer that has to be taken back: remember it, so
+    /// that it is, should this process die before the exchange is done.
+    Intend(Intent),
     /// Nothing to do before this moment, unless something happens.
     Wait {
         /// Until when.

@@ -8,13 +8,15 @@ use crate::conversation::{Conversation, Request, Step};
 use crate::fact::{FactKey, FactSpec};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
+use crate::leg::LegId;
 use crate::moment::Moment;
 use crate::observation::{Ignored, Phase};
-use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
-use crate::probe::{Exchange, Input, Leg, LegId, Module, Output, Probe, Stamp, TIMEOUT};
+use crate::options::{BadOption, OptionSpec, Options};
+use crate::probe::{Exchange, Input, Module, Output, Probe, Stamp, TIMEOUT};
 use crate::target::{Target, Transport};
 use crate::transaction::Retransmission;
-use crate::wire::stun::{self, Binding, Class, Malformed, TransactionId};
+use crate::way::{self, Opening, Way};
+use crate::wire::stun::{self, Class, Malformed, Message, Method, TransactionId};
 
 /// From the request to its response.
 pub const RTT: FactKey<Duration> =
@@ -47,12 +49,13 @@ pub const ALTERNATE_SERVER: FactKey<SocketAddr> =
 pub const ERROR_CODE: FactKey<u64> =
     FactKey::new("error_code", "the STUN error code of the answer").metric("probe_stun_error_code");
 
-const TRANSPORT: OptionKey<&'static str> =
-    OptionKey::new("transport", Kind::Word(&["udp"]), "what carries the request").default("udp");
-
 /// RFC 8489 §6.2.1: "it SHOULD be 500 ms or greater".
 const RTO: Duration = Duration::from_millis(500);
+/// RFC 8489 §6.2.2: over a stream there is one transmission, and Ti = 39.5 s of patience.
+const PATIENCE: Duration = Duration::from_millis(39_500);
+/// RFC 8489 §18.6.
 const PORT: u16 = 3478;
+const TLS_PORT: u16 = 5349;
 const LEG: LegId = LegId(0);
 
 /// The probe `stun-binding`.
@@ -80,7 +83,7 @@ modules = ["stun-udp"]
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const { &[TRANSPORT.spec()] }
+        const { &way::OPTIONS }
     }
 
     fn timeout(&self) -> Duration {
@@ -99,27 +102,34 @@ modules = ["stun-udp"]
                 SOFTWARE.spec(),
                 ALTERNATE_SERVER.spec(),
                 ERROR_CODE.spec(),
+                way::TLS_FACTS[0],
+                way::TLS_FACTS[1],
+                way::TLS_FACTS[2],
+                way::TLS_FACTS[3],
+                way::TLS_FACTS[4],
             ]
         }
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {
         let timeout = options.read(&TIMEOUT).unwrap_or(self.timeout());
-        Ok(Box::new(StunModule { timeout }))
+        let way = Way::read(options, PORT, TLS_PORT)?;
+        Ok(Box::new(StunModule { timeout, way }))
     }
 }
 
 struct StunModule {
     timeout: Duration,
+    way: Way,
 }
 
 impl Module for StunModule {
     fn transport(&self) -> Transport {
-        Transport::Udp
+        self.way.transport
     }
 
     fn default_port(&self) -> u16 {
-        PORT
+        self.way.port
     }
 
     fn timeout(&self) -> Duration {
@@ -130,7 +140,8 @@ impl Module for StunModule {
         Box::new(StunExchange {
             transaction: chance.bytes(),
             local: None,
-            state: State::Begun,
+            state: State::Opening(Opening::new(self.way.leg(LEG, target), Moment::START)),
+            is_stream: self.way.transport.is_stream(),
             conversation: Conversation::new(target.address, self.timeout),
         })
     }
@@ -141,11 +152,11 @@ struct StunExchange {
     transaction: TransactionId,
     local: Option<SocketAddr>,
     state: State,
+    is_stream: bool,
 }
 
 enum State {
-    Begun,
-    AwaitingSocket,
+    Opening(Opening),
     AwaitingResponse(Request),
     Done,
 }
@@ -157,12 +168,18 @@ impl Exchange for StunExchange {
             return self.finish(Err(failure));
         }
         match (&mut self.state, input) {
-            (State::AwaitingSocket, Input::Connected { local, .. }) => {
-                self.local = Some(local);
-                self.ask();
+            (State::Opening(opening), input) => {
+                if let Some(local) = opening.hear(&input, &mut self.conversation) {
+                    self.local = Some(local);
+                    self.ask();
+                }
             }
             (State::AwaitingResponse(request), Input::Sent { stamp, .. }) => {
                 request.sent(now, stamp);
+            }
+            (State::AwaitingResponse(_), Input::Closed { .. }) => {
+                let (peer, awaited) = (self.conversation.peer, "the Binding request");
+                self.finish(Err(Failure::Closed { peer, awaited }));
             }
             (State::AwaitingResponse(_), Input::Received { from, bytes, stamp, .. }) => {
                 match self.accept(from, bytes) {
@@ -177,16 +194,13 @@ impl Exchange for StunExchange {
     fn poll_output(&mut self) -> Output {
         let Conversation { peer, now, deadline, .. } = self.conversation;
         match &mut self.state {
-            State::Begun => {
-                self.state = State::AwaitingSocket;
-                Output::Open(Leg { id: LEG, transport: Transport::Udp, peer })
-            }
-            State::AwaitingSocket if now >= deadline => {
-                let (awaited, waited) = ("the socket", now.since(Moment::START));
-                self.finish(Err(Failure::Deadline { peer, awaited, transmissions: 0, waited }));
-                Output::Done(self.conversation.outcome.clone())
-            }
-            State::AwaitingSocket => Output::Wait { until: deadline, reason: "the socket" },
+            State::Opening(opening) => match opening.poll(now, deadline) {
+                Step::Output(output) => output,
+                Step::Over(failure) => {
+                    self.finish(Err(failure));
+                    Output::Done(self.conversation.outcome.clone())
+                }
+            },
             State::AwaitingResponse(request) => match request.poll(peer, now, deadline) {
                 Step::Output(output) => output,
                 Step::Over(failure) => {
@@ -206,7 +220,11 @@ impl StunExchange {
         self.state = State::AwaitingResponse(Request::new(
             LEG,
             Phase::Request,
-            Retransmission::stun(now, RTO),
+            if self.is_stream {
+                Retransmission::reliable(now, PATIENCE)
+            } else {
+                Retransmission::stun(now, RTO)
+            },
             stun::binding_request(&self.transaction),
             "the STUN response",
             now,
@@ -214,15 +232,16 @@ impl StunExchange {
     }
 
     /// Whether this is the answer to our request (RFC 8489 §6.3.3, §6.3.4).
-    fn accept(&self, from: SocketAddr, bytes: &[u8]) -> Result<Binding, Ignored> {
+    fn accept(&self, from: SocketAddr, bytes: &[u8]) -> Result<Message, Ignored> {
         if from != self.conversation.peer {
             return Err(Ignored::Stranger);
         }
-        let message = stun::read_binding(bytes).map_err(|malformed| match malformed {
+        let message = stun::read(bytes).map_err(|malformed| match malformed {
             Malformed::NotStun => Ignored::Malformed,
             Malformed::Fingerprint => Ignored::Unproven,
         })?;
-        if message.class == Class::Request || !message.is_binding {
+        let is_response = matches!(message.class, Class::Success | Class::Error);
+        if !is_response || message.method != Method::Binding {
             return Err(Ignored::Unasked);
         }
         if message.transaction != self.transaction {
@@ -234,7 +253,7 @@ impl StunExchange {
         Ok(message)
     }
 
-    fn learn(&mut self, response: &Binding, now: Moment, stamp: Stamp) {
+    fn learn(&mut self, response: &Message, now: Moment, stamp: Stamp) {
         if let State::AwaitingResponse(request) = &self.state
             && let Some((rtt, stamp)) = request.round_trip(now, stamp)
         {
@@ -280,10 +299,14 @@ impl StunExchange {
                 self.conversation.state(&TRANSMISSIONS, request.transmissions());
                 self.conversation.ended(request.phase, request.began);
             }
-            State::Begun | State::AwaitingSocket => {}
+            State::Opening(_) => {}
         }
         if let Err(failure) = result {
-            self.conversation.fail(Phase::Request, failure);
+            let phase = match &self.state {
+                State::Opening(opening) => opening.phase(),
+                State::AwaitingResponse(_) | State::Done => Phase::Request,
+            };
+            self.conversation.fail(phase, failure);
         }
         self.state = State::Done;
     }

@@ -9,11 +9,25 @@ pub enum Transport {
     Udp,
     /// A byte stream.
     Tcp,
+    /// A byte stream, encrypted, with a peer that proved its name.
+    Tls,
 }
 
 impl Transport {
     /// Every transport's word, in the order of the variants.
-    pub const WORDS: &'static [&'static str] = &["udp", "tcp"];
+    pub const WORDS: &'static [&'static str] = &["udp", "tcp", "tls"];
+
+    /// The transport of a word, as [`Transport::label`] gives it.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Udp, Self::Tcp, Self::Tls].into_iter().find(|it| it.label() == word)
+    }
+
+    /// Whether it delivers every byte by itself.
+    #[must_use]
+    pub const fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
 
     /// The word that configuration, metrics and reports use.
     #[must_use]
@@ -21,6 +35,7 @@ impl Transport {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
         }
     }
 }

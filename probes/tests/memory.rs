@@ -26,7 +26,7 @@ fn round(seed: u8, is_hostile: bool) {
         let mut world = |wanted: Wanted<'_>| -> Reply {
             match wanted {
                 Wanted::Open(_) => vec![(millis(1), News::Connected)],
-                Wanted::Bytes(_, bytes) if is_hostile => (0..4_u8)
+                Wanted::Bytes(_, _, bytes) if is_hostile => (0..4_u8)
                     .map(|index| {
                         let mut lie = bytes.to_vec();
                         let place = usize::from(seed.wrapping_mul(31) ^ index) % lie.len();

@@ -6,7 +6,7 @@ mod desk;
 use std::net::SocketAddr;
 
 use branchline_probes::wire::sip::Response;
-use branchline_probes::wire::stun::{self, Class};
+use branchline_probes::wire::stun::{self, Class, Method};
 use branchline_probes::{OptionValue, Secret};
 use bytecodec::{DecodeExt, EncodeExt};
 use desk::{Run, begin, module, run, world};
@@ -76,9 +76,9 @@ fn we_read_the_successes_that_stun_codec_writes() {
         let fingerprint = Fingerprint::new(&message).unwrap();
         message.add_attribute(fingerprint);
 
-        let read = stun::read_binding(&encoded(message)).unwrap();
+        let read = stun::read(&encoded(message)).unwrap();
 
-        assert_eq!((read.class, read.is_binding), (Class::Success, true));
+        assert_eq!((read.class, read.method), (Class::Success, Method::Binding));
         assert_eq!(read.transaction, id);
         assert_eq!((read.xor_mapped, read.mapped), (Some(seen), Some(clear)));
         assert_eq!(read.software.as_deref(), Some(&b"an oracle"[..]));
@@ -93,7 +93,7 @@ fn we_read_the_errors_that_stun_codec_writes() {
             Message::new(MessageClass::ErrorResponse, BINDING, TransactionId::new([7; 12]));
         message.add_attribute(ErrorCode::new(code, "why not".to_owned()).unwrap());
 
-        let read = stun::read_binding(&encoded(message)).unwrap();
+        let read = stun::read(&encoded(message)).unwrap();
 
         assert_eq!((read.class, read.error), (Class::Error, Some((code, b"why not".to_vec()))));
     }

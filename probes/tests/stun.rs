@@ -6,7 +6,7 @@ use branchline_probes::Ignored;
 use branchline_probes::stun_binding::{
     ALTERNATE_SERVER, ERROR_CODE, MAPPED_ADDRESS, NAT, REWRITTEN, RTT, SOFTWARE, TRANSMISSIONS,
 };
-use branchline_probes::wire::stun::{Class, Malformed, binding_request, read_binding};
+use branchline_probes::wire::stun::{Class, Malformed, Method, binding_request, read};
 use desk::{News, Run, Wanted, begin, millis, module, run, silence, world};
 
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
@@ -90,10 +90,10 @@ fn lie(request: &[u8]) -> Vec<u8> {
 
 #[test]
 fn rfc_5769_section_2_2_reads_as_published() {
-    let binding = read_binding(RESPONSE_IPV4).unwrap();
+    let binding = read(RESPONSE_IPV4).unwrap();
 
     assert_eq!(binding.class, Class::Success);
-    assert!(binding.is_binding);
+    assert_eq!(binding.method, Method::Binding);
     assert_eq!(binding.xor_mapped, Some("192.0.2.1:32853".parse().unwrap()));
     assert_eq!(binding.software.as_deref(), Some(&b"test vector"[..]));
     assert_eq!(binding.transaction, RESPONSE_IPV4[8..20]);
@@ -102,7 +102,7 @@ fn rfc_5769_section_2_2_reads_as_published() {
 
 #[test]
 fn rfc_5769_section_2_3_reads_as_published() {
-    let binding = read_binding(RESPONSE_IPV6).unwrap();
+    let binding = read(RESPONSE_IPV6).unwrap();
 
     let expected = "[2001:db8:1234:5678:11:2233:4455:6677]:32853".parse().unwrap();
     assert_eq!(binding.xor_mapped, Some(expected));
@@ -116,7 +116,7 @@ fn one_flipped_bit_in_the_header_or_any_value_of_a_published_vector_is_seen() {
             let mut bytes = RESPONSE_IPV4.to_vec();
             bytes[index] ^= 1 << bit;
 
-            assert!(read_binding(&bytes).is_err(), "bit {bit} of byte {index}");
+            assert!(read(&bytes).is_err(), "bit {bit} of byte {index}");
         }
     }
 }
@@ -125,16 +125,16 @@ fn one_flipped_bit_in_the_header_or_any_value_of_a_published_vector_is_seen() {
 #[test]
 fn a_message_that_is_cut_or_lengthened_anywhere_is_none() {
     for length in 0..RESPONSE_IPV4.len() {
-        assert!(read_binding(&RESPONSE_IPV4[..length]).is_err(), "{length} bytes");
+        assert!(read(&RESPONSE_IPV4[..length]).is_err(), "{length} bytes");
     }
     for surplus in 1..8 {
         let longer = [RESPONSE_IPV4, &vec![0; surplus]].concat();
-        assert_eq!(read_binding(&longer), Err(Malformed::NotStun), "{surplus} more");
+        assert_eq!(read(&longer), Err(Malformed::NotStun), "{surplus} more");
     }
     for length in [1_u8, 2, 3, 5, 6, 7] {
         let body = vec![0; usize::from(length)];
         let odd = [&SUCCESS, &[0, length][..], &COOKIE, &[7; 12], &body].concat();
-        assert!(read_binding(&odd).is_err(), "odd length {length}");
+        assert!(read(&odd).is_err(), "odd length {length}");
     }
 }
 
@@ -211,7 +211,7 @@ fn an_answer_from_another_address_or_port_is_ignored() {
         let from = stranger.parse().unwrap();
         let mut world = |wanted: Wanted<'_>| match wanted {
             Wanted::Open(_) => vec![(desk::OPENING, News::Connected)],
-            Wanted::Bytes(_, request) => vec![
+            Wanted::Bytes(_, _, request) => vec![
                 (millis(1), News::Heard { from, bytes: lie(request) }),
                 (millis(2), News::answer(truth(request))),
             ],
@@ -380,7 +380,7 @@ fn within_eight_seconds(mut news: impl FnMut(&[u8]) -> News) -> Run {
     let timeout = ("timeout", branchline_probes::OptionValue::Duration(millis(8_000)));
     let mut world = |wanted: Wanted<'_>| match wanted {
         Wanted::Open(_) => vec![(desk::OPENING, News::Connected)],
-        Wanted::Bytes(_, request) => vec![(millis(20), news(request))],
+        Wanted::Bytes(_, _, request) => vec![(millis(20), news(request))],
     };
     run(begin(&*module("stun-binding", &[timeout]), 7).as_mut(), &mut world)
 }
@@ -476,8 +476,11 @@ fn no_two_exchanges_share_a_transaction_id() {
 fn our_request_carries_a_fingerprint_that_we_believe() {
     let request = binding_request(&[7; 12]);
 
-    let read = read_binding(&request).unwrap();
+    let read = read(&request).unwrap();
 
-    assert_eq!((read.class, read.is_binding, read.transaction), (Class::Request, true, [7; 12]));
+    assert_eq!(
+        (read.class, read.method, read.transaction),
+        (Class::Request, Method::Binding, [7; 12])
+    );
     assert_eq!(request[20..24], [0x80, 0x28, 0x00, 0x04]);
 }

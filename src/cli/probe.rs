@@ -150,7 +150,9 @@ fn meaning(spec: &OptionSpec, timeout: &str) -> String {
         | Kind::Duration
         | Kind::Flag
         | Kind::Word(_)
-        | Kind::Addresses => spec.kind.expected(),
+        | Kind::Addresses
+        | Kind::Endpoint
+        | Kind::Certificates => spec.kind.expected(),
     };
     format!("{} (takes {expected}{default})", spec.help)
 }

@@ -16,8 +16,14 @@ pub(super) fn of(probe: &dyn Probe, options: &Options) -> Arc<str> {
     let mut text = format!("probe = \"{}\"\n", probe.name());
     for (name, value) in options.iter() {
         let _ = write!(text, "{name} = {}", value.show());
+        let key = KEY.get_or_init(RandomState::new);
         if let OptionValue::Secret(secret) = value {
-            let hash = KEY.get_or_init(RandomState::new).hash_one(secret.expose());
+            let hash = key.hash_one(secret.expose());
+            let _ = write!(text, "{BEFORE_HASH}{hash:016x}");
+        }
+        // The path may be the same and the file another.
+        if let OptionValue::Certificates(authorities) = value {
+            let hash = key.hash_one(&authorities.certificates);
             let _ = write!(text, "{BEFORE_HASH}{hash:016x}");
         }
         text.push('\n');
@@ -28,11 +34,12 @@ pub(super) fn of(probe: &dyn Probe, options: &Options) -> Arc<str> {
 /// The lines of a fingerprint, without the hashes.
 pub(super) fn lines(fingerprint: &str) -> impl Iterator<Item = &str> {
     // A quotation mark inside a shown text is escaped, so this never cuts a text.
-    let mark = format!("= \"<secret>\"{BEFORE_HASH}");
-    fingerprint.lines().map(move |line| match line.find(&mark) {
-        Some(at) => &line[..at + mark.len() - BEFORE_HASH.len()],
-        None => line,
+    let mark = format!("\"{BEFORE_HASH}");
+    fingerprint.lines().map(move |line| match line.rfind(&mark) {
+        Some(at) if line.len() == at + mark.len() + HASH => &line[..=at],
+        Some(_) | None => line,
     })
 }
 
+const HASH: usize = 16;
 const BEFORE_HASH: &str = " # ";

@@ -10,6 +10,7 @@ use branchline_probes::{
     TIMEOUT,
 };
 
+use super::certificates;
 use super::fingerprint;
 use super::known::Known;
 use super::reader::{Reader, nearest, suggestion};
@@ -163,6 +164,10 @@ fn read_word(spec: &OptionSpec, word: &str, reader: &mut Reader<'_>) -> Option<O
         };
         return source.read(&format!("`{name}`"), None, reader).map(OptionValue::Secret);
     }
+    if spec.kind == Kind::Certificates {
+        return certificates::read(word, &format!("`{name}`"), None, reader)
+            .map(OptionValue::Certificates);
+    }
     let value = spec.kind.read(word);
     if value.is_none() {
         let message = format!("`{name}` takes {}, not what was given", spec.kind.expected());
@@ -217,6 +222,8 @@ fn example(probe: &dyn Probe, spec: &OptionSpec) -> String {
         Kind::Flag => "true".to_owned(),
         Kind::Word(words) => format!("\"{}\"", words.first().copied().unwrap_or_default()),
         Kind::Addresses => "[\"192.0.2.10\"]".to_owned(),
+        Kind::Endpoint => "\"192.0.2.10:3478\"".to_owned(),
+        Kind::Certificates => "\"/etc/ssl/ca.pem\"".to_owned(),
         Kind::Secret => "{ credential = \"NAME\" }".to_owned(),
     });
     format!("{} = {value}", spec.name)

@@ -8,6 +8,7 @@ use branchline_probes::{Foreign, FromOption, Kind, OptionKey, OptionValue};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::certificates;
 use super::known::Known;
 use super::reader::{Reader, nearest};
 use super::secret_source::SecretSource;
@@ -255,6 +256,10 @@ impl Field<'_> {
         if kind == Kind::Secret {
             return self.read_secret(reader);
         }
+        if let (Kind::Certificates, DeValue::String(path)) = (kind, self.value) {
+            return certificates::read(path, &self.owner, Some(self.at), reader)
+                .map(OptionValue::Certificates);
+        }
         let value = match (kind, self.value) {
             (Kind::Count, DeValue::Integer(number)) => {
                 u64::from_str_radix(number.as_str(), number.radix()).ok().map(OptionValue::Count)
@@ -266,7 +271,10 @@ impl Field<'_> {
                 .collect::<Option<Vec<_>>>()
                 .filter(|addresses| !addresses.is_empty())
                 .map(OptionValue::Addresses),
-            (Kind::Text | Kind::Duration | Kind::Word(_), DeValue::String(text)) => {
+            (
+                Kind::Text | Kind::Duration | Kind::Word(_) | Kind::Endpoint,
+                DeValue::String(text),
+            ) => {
                 // A duration takes white space, of which a line break is one.
                 kind.read(text).filter(|_| !text.chars().any(char::is_control))
             }

@@ -19,7 +19,7 @@ pub(super) enum What {
     Connected { local: SocketAddr },
     Sent { number: u32, stamp: Stamp },
     Received { from: SocketAddr, bytes: Vec<u8>, stamp: Stamp },
-    Refused { by: Option<IpAddr>, refusal: Refusal },
+    Refused { to: SocketAddr, by: Option<IpAddr>, refusal: Refusal },
     Closed,
     Failed { problem: io::ErrorKind },
 }
@@ -32,9 +32,11 @@ impl Event {
             What::Connected { local } => Input::Connected { leg, local: *local },
             What::Sent { number, stamp } => Input::Sent { leg, number: *number, stamp: *stamp },
             What::Received { from, bytes, stamp } => {
-                Input::Received { leg, from: *from, bytes, stamp: *stamp }
+                Input::Received { leg, from: *from, bytes, stamp: *stamp, dscp: None }
             }
-            What::Refused { by, refusal } => Input::Refused { leg, by: *by, refusal: *refusal },
+            What::Refused { to, by, refusal } => {
+                Input::Refused { leg, to: *to, by: *by, refusal: *refusal }
+            }
             What::Closed => Input::Closed { leg },
             What::Failed { problem } => Input::Failed { leg, problem: *problem },
         }
@@ -49,8 +51,10 @@ impl fmt::Display for Event {
             What::Received { from, bytes, stamp } => {
                 write!(formatter, "{} bytes from {from} ({} time)", bytes.len(), stamp.label())
             }
-            What::Refused { by: Some(by), refusal } => write!(formatter, "{by} says: {refusal}"),
-            What::Refused { by: None, refusal } => write!(formatter, "refused: {refusal}"),
+            What::Refused { by: Some(by), refusal, .. } => {
+                write!(formatter, "{by} says: {refusal}")
+            }
+            What::Refused { by: None, refusal, .. } => write!(formatter, "refused: {refusal}"),
             What::Closed => write!(formatter, "the peer closed the connection"),
             What::Failed { problem } => write!(formatter, "this host failed: {problem}"),
         }

@@ -1,6 +1,8 @@
 //! The open legs of one exchange, and what happens on them.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
 
 use branchline_probes::{Leg, LegId, Moment, Transport};
 
@@ -33,6 +35,7 @@ impl Legs {
                 Socket::Udp(socket)
             }),
             Transport::Tcp => StreamLeg::open(leg.peer).map(Socket::Stream),
+            Transport::Tls => Err(io::ErrorKind::Unsupported.into()),
         };
         let socket = opened.unwrap_or_else(|error| {
             self.tell(leg.id, What::Failed { problem: error.kind() }, clock);
@@ -41,10 +44,16 @@ impl Legs {
         self.sockets.insert(leg.id, socket);
     }
 
+    /// Closes a leg.
+    pub(super) fn close(&mut self, leg: LegId) {
+        self.sockets.remove(&leg);
+        self.told.retain(|(event, _)| event.leg != leg);
+    }
+
     /// Sends on a leg; a leg that is not open takes nothing.
-    pub(super) fn transmit(&mut self, leg: LegId, bytes: &[u8], clock: &Clock) {
+    pub(super) fn transmit(&mut self, leg: LegId, to: SocketAddr, bytes: &[u8], clock: &Clock) {
         let sent = match self.sockets.get_mut(&leg) {
-            Some(Socket::Udp(socket)) => socket.send(bytes, clock),
+            Some(Socket::Udp(socket)) => socket.send(to, bytes, clock),
             Some(Socket::Stream(socket)) => {
                 socket.send(bytes);
                 Ok(())

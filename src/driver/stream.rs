@@ -138,18 +138,18 @@ impl StreamLeg {
         const NO_NETWORK: Refusal = Refusal::Unreachable { network: true, icmp_type: 3, code: 0 };
         let mut what = match (refusal::refusal_of(error), error.kind()) {
             (Some(Refusal::Reset), _) | (None, io::ErrorKind::BrokenPipe) => {
-                What::Refused { by: Some(self.peer.ip()), refusal: Refusal::Reset }
+                What::Refused { to: self.peer, by: Some(self.peer.ip()), refusal: Refusal::Reset }
             }
-            (Some(refusal), _) => What::Refused { by: None, refusal },
+            (Some(refusal), _) => What::Refused { to: self.peer, by: None, refusal },
             // The SYN had left: it is a router that has no way, not this host.
             (None, io::ErrorKind::NetworkUnreachable) => {
-                What::Refused { by: None, refusal: NO_NETWORK }
+                What::Refused { to: self.peer, by: None, refusal: NO_NETWORK }
             }
             (None, problem) => What::Failed { problem },
         };
         while let Ok(entry) = refusal::next_entry(self.stream.as_fd()) {
             if let Entry::Refused { by, refusal } = entry {
-                what = What::Refused { by, refusal };
+                what = What::Refused { to: self.peer, by, refusal };
             }
         }
         self.over(what)

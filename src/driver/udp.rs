@@ -81,7 +81,8 @@ impl UdpLeg {
     }
 
     /// Sends one datagram, now or not at all.
-    pub(super) fn send(&mut self, bytes: &[u8], clock: &Clock) -> io::Result<()> {
+    pub(super) fn send(&mut self, to: SocketAddr, bytes: &[u8], clock: &Clock) -> io::Result<()> {
+        debug_assert_eq!(to, self.peer, "a leg that hears its peer speaks to it alone");
         // An earlier ICMP error would be reported in place of sending.
         self.read_error_queue(clock);
         let before = clock.now();
@@ -103,7 +104,10 @@ impl UdpLeg {
                 match refusal::refusal_of(&error) {
                     _ if is_told => Ok(()),
                     Some(refusal) => {
-                        self.happened.push_back((What::Refused { by: None, refusal }, clock.now()));
+                        self.happened.push_back((
+                            What::Refused { to: self.peer, by: None, refusal },
+                            clock.now(),
+                        ));
                         Ok(())
                     }
                     None => Err(error),
@@ -156,7 +160,8 @@ impl UdpLeg {
                     self.happened.push_back((what, clock.now()));
                 }
                 Ok(Entry::Refused { by, refusal }) => {
-                    self.happened.push_back((What::Refused { by, refusal }, clock.now()));
+                    self.happened
+                        .push_back((What::Refused { to: self.peer, by, refusal }, clock.now()));
                 }
                 Ok(Entry::Other) => {}
                 Err(_) => return,
@@ -187,7 +192,7 @@ impl UdpLeg {
                 self.read_error_queue(clock);
                 if self.happened.len() == before {
                     let what = match refusal::refusal_of(&error) {
-                        Some(refusal) => What::Refused { by: None, refusal },
+                        Some(refusal) => What::Refused { to: self.peer, by: None, refusal },
                         None => What::Failed { problem: error.kind() },
                     };
                     self.happened.push_back((what, clock.now()));

@@ -101,7 +101,9 @@ fn finding(finding: &Finding) -> Value {
 fn fact(value: &FactValue) -> Value {
     match value {
         FactValue::Count(count) => json!(count),
+        FactValue::Number(number) => json!(number),
         FactValue::Seconds(duration) => json!(duration.as_secs_f64()),
+        FactValue::Time(at) => json!(time(*at)),
         FactValue::Flag(flag) => json!(flag),
         FactValue::Word(word) => json!(word),
         FactValue::Address(address) => json!(address),

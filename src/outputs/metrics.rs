@@ -73,17 +73,25 @@ fn check(families: &mut Families, cases: &[&Case]) {
 
 fn facts(families: &mut Families, labels: &Labels<'_>, observation: &Arc<Observation>) {
     for (spec, value) in observation.outcome.facts.iter() {
-        let Some(name) = spec.metric else { continue };
+        let Some(metric) = spec.metric else { continue };
+        let mut labels = with(labels, metric.labels);
         let number = match value {
             FactValue::Count(count) => *count as f64,
             FactValue::Seconds(duration) => duration.as_secs_f64(),
+            FactValue::Time(time) => epoch_seconds(*time),
             FactValue::Flag(flag) => f64::from(u8::from(*flag)),
-            FactValue::Word(_)
+            FactValue::Number(number) if number.is_finite() => *number,
+            FactValue::Word(word) => {
+                let Some(label) = metric.word else { continue };
+                labels.push((label, word));
+                1.0
+            }
+            FactValue::Number(_)
             | FactValue::Address(_)
             | FactValue::Text(_)
             | FactValue::Texts(_) => continue,
         };
-        families.gauge(Family { name, help: spec.help }, labels, number);
+        families.gauge(Family { name: metric.name, help: spec.help }, &labels, number);
     }
 }
 

@@ -261,7 +261,9 @@ fn standing(observation: &Observation) -> (&'static str, &'static str) {
 fn value(value: &FactValue) -> String {
     match value {
         FactValue::Count(count) => count.to_string(),
+        FactValue::Number(number) => format!("{number:.3}"),
         FactValue::Seconds(duration) => took(*duration),
+        FactValue::Time(at) => time(*at),
         FactValue::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
         FactValue::Word(word) => (*word).to_owned(),
         FactValue::Address(address) => address.to_string(),

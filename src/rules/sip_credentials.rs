@@ -47,6 +47,8 @@ fn finding(case: &Case) -> Option<Finding> {
         | Failure::Deadline { .. }
         | Failure::Unusable { .. }
         | Failure::Refused { .. }
+        | Failure::TlsFailed { .. }
+        | Failure::Closed { .. }
         | Failure::Rejected { .. }
         | Failure::Misbehaved { .. }
         | Failure::UnexpectedAnswer { .. }

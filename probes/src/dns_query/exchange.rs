@@ -12,9 +12,10 @@ use super::{
 use crate::conversation::{Conversation, Request, Step};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
+use crate::leg::{Leg, LegId};
 use crate::moment::Moment;
 use crate::observation::{Ignored, Phase};
-use crate::probe::{Exchange, Input, Leg, LegId, Output, Stamp};
+use crate::probe::{Exchange, Input, Output, Stamp};
 use crate::target::Transport;
 use crate::transaction::Retransmission;
 use crate::wire::dns::{self, Frames, Response};
@@ -88,18 +89,18 @@ impl Exchange for DnsExchange {
             }
             Input::Received { leg, bytes, stamp, .. } => self.hear(leg, bytes, now, stamp),
             Input::Closed { leg } => {
-                let rule = "RFC 7766 §6.2.4";
-                let what = "it closed the connection before it had answered";
                 let peer = self.conversation.peer;
-                self.give_up(leg, Failure::Misbehaved { peer, rule, what });
+                self.give_up(leg, Failure::Closed { peer, awaited: "the DNS query" });
             }
-            Input::Refused { leg, .. } | Input::Failed { leg, .. } => {
+            Input::Refused { leg, .. }
+            | Input::Failed { leg, .. }
+            | Input::Insecure { leg, .. } => {
                 if let Some(failure) = self.conversation.failure_of(&input) {
                     self.give_up(leg, failure);
                 }
             }
             Input::Cancelled => self.finish(Phase::Request, Err(Failure::Cancelled)),
-            Input::Timeout => {}
+            Input::Secured { .. } | Input::Timeout => {}
         }
     }
 
@@ -143,7 +144,7 @@ impl DnsExchange {
             Way::Wanted => {
                 *way = Way::Opening(now);
                 let transport = if leg == STREAM { Transport::Tcp } else { Transport::Udp };
-                Some(Output::Open(Leg { id: leg, transport, peer }))
+                Some(Output::Open(Leg::new(leg, transport, peer)))
             }
             Way::Opening(began) if now >= deadline => {
                 let waited = now.since(*began);

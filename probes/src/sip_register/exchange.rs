@@ -15,9 +15,10 @@ use crate::conversation::{Conversation, Request, Step};
 use crate::digest::{self, Chosen, Cnonces};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
+use crate::leg::{Leg, LegId};
 use crate::moment::Moment;
 use crate::observation::{Ignored, Phase};
-use crate::probe::{Exchange, Input, Leg, LegId, Output, Stamp};
+use crate::probe::{Exchange, Input, Output, Stamp};
 use crate::target::Transport;
 use crate::transaction::Retransmission;
 use crate::wire::sip::{Malformed, Register, Response};
@@ -119,7 +120,7 @@ impl Exchange for RegisterExchange {
                 Err(reason) => self.conversation.ignore(reason),
             },
             Input::Cancelled => self.call_off(),
-            Input::Refused { .. } | Input::Failed { .. } => {
+            Input::Refused { .. } | Input::Failed { .. } | Input::Insecure { .. } => {
                 let Some(failure) = self.conversation.failure_of(&input) else { return };
                 if matches!(self.state, State::Removing(_)) {
                     return self.hear_nothing(failure);
@@ -128,7 +129,10 @@ impl Exchange for RegisterExchange {
                 // A request that left before may have been heard, and its answer lost.
                 if self.may_be_registered() { self.remove() } else { self.finish() }
             }
-            Input::Connected { .. } | Input::Closed { .. } | Input::Timeout => {}
+            Input::Connected { .. }
+            | Input::Secured { .. }
+            | Input::Closed { .. }
+            | Input::Timeout => {}
         }
     }
 
@@ -138,7 +142,7 @@ impl Exchange for RegisterExchange {
             let (flight, deadline) = match &mut self.state {
                 State::Begun => {
                     self.state = State::AwaitingSocket;
-                    return Output::Open(Leg { id: LEG, transport: Transport::Udp, peer });
+                    return Output::Open(Leg::new(LEG, Transport::Udp, peer));
                 }
                 State::AwaitingSocket if now >= deadline => {
                     let (awaited, waited) = ("the socket", now.since(Moment::START));

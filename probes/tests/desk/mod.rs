@@ -80,8 +80,8 @@ impl News {
 /// What the exchange wants, as the other side sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wanted<'a> {
-    Open(Leg),
-    Bytes(LegId, &'a [u8]),
+    Open(&'a Leg),
+    Bytes(LegId, SocketAddr, &'a [u8]),
 }
 
 /// What comes of it, each after a while.
@@ -146,15 +146,18 @@ pub(crate) fn run(
         let (leg, reply) = match output {
             Output::Done(outcome) => return Run { outcome, opened, sent, ended: now, trace },
             Output::Open(leg) => {
+                let reply = respond(Wanted::Open(&leg));
+                let id = leg.id;
                 opened.push(leg);
-                (leg.id, respond(Wanted::Open(leg)))
+                (id, reply)
             }
-            Output::Transmit { leg, bytes } => {
+            Output::Close(_) | Output::Intend(_) => continue,
+            Output::Transmit { leg, to, bytes } => {
                 let number = sent.iter().filter(|(_, it, _)| *it == leg).count();
                 let number = u32::try_from(number).expect("few");
                 let input = Input::Sent { leg, number, stamp: Stamp::Kernel };
                 exchange.handle_input(input, now);
-                let reply = respond(Wanted::Bytes(leg, &bytes));
+                let reply = respond(Wanted::Bytes(leg, to, &bytes));
                 sent.push((now, leg, bytes));
                 (leg, reply)
             }
@@ -184,9 +187,11 @@ fn input(leg: LegId, news: &News) -> Input<'_> {
     match news {
         News::Connected => Input::Connected { leg, local: LOCAL.parse().expect("an address") },
         News::Heard { from, bytes } => {
-            Input::Received { leg, from: *from, bytes, stamp: Stamp::Kernel }
+            Input::Received { leg, from: *from, bytes, stamp: Stamp::Kernel, dscp: None }
         }
-        News::Refused { by, refusal } => Input::Refused { leg, by: *by, refusal: *refusal },
+        News::Refused { by, refusal } => {
+            Input::Refused { leg, to: peer(), by: *by, refusal: *refusal }
+        }
         News::Failed => Input::Failed { leg, problem: std::io::ErrorKind::AddrNotAvailable },
         News::Closed => Input::Closed { leg },
         News::Cancelled => Input::Cancelled,
@@ -201,7 +206,7 @@ pub(crate) fn world(
     let mut count = 0;
     move |wanted| match wanted {
         Wanted::Open(_) => vec![(OPENING, News::Connected)],
-        Wanted::Bytes(_, bytes) => {
+        Wanted::Bytes(_, _, bytes) => {
             let all = answers(count, bytes);
             count += 1;
             all.into_iter().map(|answer| (millis(20), News::answer(answer))).collect()

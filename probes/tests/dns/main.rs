@@ -137,7 +137,7 @@ fn ask_with(
                 carriers.push((leg.id, leg.transport));
                 vec![(desk::OPENING, News::Connected)]
             }
-            Wanted::Bytes(leg, bytes) => {
+            Wanted::Bytes(leg, _, bytes) => {
                 let is_stream = carriers.contains(&(leg, Transport::Tcp));
                 let answers = if is_stream { stream(&bytes[2..]) } else { datagrams(bytes) };
                 let answers = answers.into_iter();

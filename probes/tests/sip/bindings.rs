@@ -123,7 +123,7 @@ fn refused_at(refused_at: usize) -> Run {
     let mut count = 0;
     let mut world = |wanted: Wanted<'_>| match wanted {
         Wanted::Open(_) => vec![(millis(1), News::Connected)],
-        Wanted::Bytes(_, bytes) => {
+        Wanted::Bytes(_, _, bytes) => {
             let request = std::str::from_utf8(bytes).expect("it is text");
             let news = if count == refused_at {
                 News::Refused { by: None, refusal: Refusal::Port }
@@ -182,7 +182,7 @@ fn a_registrar_that_is_gone_when_we_leave_has_registered_us_all_the_same() {
     let mut count = 0;
     let mut world = |wanted: Wanted<'_>| match wanted {
         Wanted::Open(_) => vec![(millis(1), News::Connected)],
-        Wanted::Bytes(_, bytes) => {
+        Wanted::Bytes(_, _, bytes) => {
             count += 1;
             let refused = News::Refused { by: None, refusal: Refusal::Port };
             let answer = News::answer(ok(std::str::from_utf8(bytes).unwrap()));
@@ -201,7 +201,7 @@ fn called_off_after_a_request_was_sent_it_removes_what_may_have_been_made() {
     let mut count = 0;
     let mut world = |wanted: Wanted<'_>| match wanted {
         Wanted::Open(_) => vec![(millis(1), News::Connected)],
-        Wanted::Bytes(_, bytes) => {
+        Wanted::Bytes(_, _, bytes) => {
             count += 1;
             let answer = News::answer(ok(std::str::from_utf8(bytes).unwrap()));
             vec![if count == 1 { (millis(100), News::Cancelled) } else { (millis(1), answer) }]

@@ -89,7 +89,7 @@ fn a_response_from_a_stranger_is_ignored() {
     let from = "192.0.2.11:5060".parse().unwrap();
     let mut world = |wanted: Wanted<'_>| match wanted {
         Wanted::Open(_) => vec![(millis(1), News::Connected)],
-        Wanted::Bytes(_, bytes) => {
+        Wanted::Bytes(_, _, bytes) => {
             let request = std::str::from_utf8(bytes).unwrap();
             vec![
                 (millis(1), News::Heard { from, bytes: lie(request).into_bytes() }),

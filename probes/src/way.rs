@@ -1,0 +1,207 @@
+//! `Way`: what carries a module's requests, UDP, TCP or TLS, and how its socket comes up.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use crate::conversation::{Conversation, Step};
+use crate::fact::{FactKey, FactSpec};
+use crate::failure::Failure;
+use crate::foreign::Foreign;
+use crate::leg::{Authorities, Handshake, Leg, LegId, Tls, Trust};
+use crate::moment::Moment;
+use crate::observation::Phase;
+use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
+use crate::probe::{Input, Output};
+use crate::target::{Target, Transport};
+
+/// What carries the requests.
+pub(crate) const TRANSPORT: OptionKey<&'static str> =
+    OptionKey::new("transport", Kind::Word(Transport::WORDS), "what carries the requests")
+        .default("udp");
+/// The port where the target names none.
+pub(crate) const PORT: OptionKey<u64> =
+    OptionKey::new("port", Kind::Count, "the port where the target names none");
+/// The name that the certificate must be for.
+pub(crate) const SERVER_NAME: OptionKey<String> = OptionKey::new(
+    "server_name",
+    Kind::Text,
+    "the name that the server's certificate must be for; the target's host where it is not set",
+);
+/// Who may vouch for the certificate.
+pub(crate) const CA_FILE: OptionKey<Authorities> = OptionKey::new(
+    "ca_file",
+    Kind::Certificates,
+    "the authorities that may vouch for the server, instead of those that this host trusts",
+);
+
+/// Every option of this file.
+pub(crate) const OPTIONS: [OptionSpec; 4] =
+    [TRANSPORT.spec(), PORT.spec(), SERVER_NAME.spec(), CA_FILE.spec()];
+
+/// The version of TLS.
+pub const TLS_VERSION: FactKey<&'static str> =
+    FactKey::new("tls_version", "the version of TLS").info("probe_tls_version_info", "version");
+/// The cipher suite.
+pub const TLS_CIPHER: FactKey<&'static str> =
+    FactKey::new("tls_cipher", "the cipher suite of the TLS connection")
+        .info("probe_tls_cipher_info", "cipher");
+/// For whom the certificate is.
+pub const CERTIFICATE_SUBJECT: FactKey<Foreign> =
+    FactKey::new("certificate_subject", "for whom the server's certificate is");
+/// Who vouches for the certificate.
+pub const CERTIFICATE_ISSUER: FactKey<Foreign> =
+    FactKey::new("certificate_issuer", "who vouches for the server's certificate");
+/// When the first certificate of the chain expires.
+pub const CERTIFICATE_EXPIRES: FactKey<SystemTime> =
+    FactKey::new("certificate_expires", "when the first certificate of the chain expires")
+        .metric("probe_ssl_earliest_cert_expiry");
+
+/// Every fact that a TLS handshake states.
+pub(crate) const TLS_FACTS: [FactSpec; 5] = [
+    TLS_VERSION.spec(),
+    TLS_CIPHER.spec(),
+    CERTIFICATE_SUBJECT.spec(),
+    CERTIFICATE_ISSUER.spec(),
+    CERTIFICATE_EXPIRES.spec(),
+];
+
+/// What carries a module's requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    pub(crate) transport: Transport,
+    pub(crate) port: u16,
+    server_name: Option<String>,
+    trust: Trust,
+}
+
+impl Way {
+    /// Reads the options of this file; `port` is the protocol's own, `tls_port` that over TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`BadOption`] where the port is none, or an option for TLS is set for another transport.
+    pub(crate) fn read(options: &Options, port: u16, tls_port: u16) -> Result<Self, BadOption> {
+        let word = options.read(&TRANSPORT).unwrap_or(Transport::Udp.label());
+        let transport = Transport::named(word).unwrap_or(Transport::Udp);
+        let is_tls = transport == Transport::Tls;
+        let server_name = options.read(&SERVER_NAME);
+        let authorities = options.read(&CA_FILE);
+        for (option, is_set) in [
+            (SERVER_NAME.spec().name, server_name.is_some()),
+            (CA_FILE.spec().name, authorities.is_some()),
+        ] {
+            if is_set && !is_tls {
+                return Err(BadOption {
+                    option,
+                    problem: format!("has no meaning over {word}"),
+                    hint: Some("it belongs to transport = \"tls\"".to_owned()),
+                });
+            }
+        }
+        let chosen =
+            options.read(&PORT).map(u16::try_from).transpose().ok().filter(|port| *port != Some(0));
+        let Some(chosen) = chosen else {
+            return Err(BadOption {
+                option: PORT.spec().name,
+                problem: "is no port".to_owned(),
+                hint: Some("a port is a number from 1 to 65535".to_owned()),
+            });
+        };
+        Ok(Self {
+            transport,
+            port: chosen.unwrap_or(if is_tls { tls_port } else { port }),
+            server_name,
+            trust: authorities.map_or(Trust::System, Trust::Only),
+        })
+    }
+
+    /// A leg to the target on this way.
+    pub(crate) fn leg(&self, id: LegId, target: &Target) -> Leg {
+        let mut leg = Leg::new(id, self.transport, target.address);
+        if self.transport == Transport::Tls {
+            let server_name = self.server_name.clone().unwrap_or_else(|| target.host.clone());
+            leg.tls = Some(Tls { server_name, trust: self.trust.clone() });
+        }
+        leg
+    }
+}
+
+/// A leg that is coming up.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    leg: Leg,
+    is_asked: bool,
+    connected: Option<SocketAddr>,
+    since: Moment,
+}
+
+impl Opening {
+    pub(crate) fn new(leg: Leg, now: Moment) -> Self {
+        Self { leg, is_asked: false, connected: None, since: now }
+    }
+
+    /// What is to be done until the leg is open; `deadline` ends it.
+    pub(crate) fn poll(&mut self, now: Moment, deadline: Moment) -> Step {
+        if !self.is_asked {
+            self.is_asked = true;
+            return Step::Output(Output::Open(self.leg.clone()));
+        }
+        let awaited = match (self.connected, self.leg.transport.is_stream()) {
+            (Some(_), _) => "the TLS handshake",
+            (None, true) => "the connection",
+            (None, false) => "the socket",
+        };
+        if now >= deadline {
+            let (peer, waited) = (self.leg.peer, now.since(self.since));
+            return Step::Over(Failure::Deadline { peer, awaited, transmissions: 0, waited });
+        }
+        Step::Output(Output::Wait { until: deadline, reason: awaited })
+    }
+
+    /// The phase in which it is.
+    pub(crate) fn phase(&self) -> Phase {
+        if self.connected.is_some() { Phase::Tls } else { Phase::Connect }
+    }
+
+    /// Takes in an input; the local address where the leg is open now. What TLS showed and how
+    /// long each handshake took is noted.
+    pub(crate) fn hear(
+        &mut self,
+        input: &Input<'_>,
+        conversation: &mut Conversation,
+    ) -> Option<SocketAddr> {
+        match *input {
+            Input::Connected { leg, local } if leg == self.leg.id => {
+                if self.leg.transport.is_stream() {
+                    conversation.ended(Phase::Connect, self.since);
+                }
+                self.since = conversation.now;
+                self.connected = Some(local);
+                (self.leg.transport != Transport::Tls).then_some(local)
+            }
+            Input::Secured { leg, handshake } if leg == self.leg.id => {
+                conversation.ended(Phase::Tls, self.since);
+                note(handshake, conversation);
+                self.connected
+            }
+            Input::Connected { .. }
+            | Input::Secured { .. }
+            | Input::Insecure { .. }
+            | Input::Sent { .. }
+            | Input::Received { .. }
+            | Input::Refused { .. }
+            | Input::Closed { .. }
+            | Input::Failed { .. }
+            | Input::Timeout
+            | Input::Cancelled => None,
+        }
+    }
+}
+
+fn note(handshake: &Handshake, conversation: &mut Conversation) {
+    conversation.state(&TLS_VERSION, handshake.version);
+    conversation.state(&TLS_CIPHER, handshake.cipher);
+    conversation.state(&CERTIFICATE_SUBJECT, handshake.certificate.subject.clone());
+    conversation.state(&CERTIFICATE_ISSUER, handshake.certificate.issuer.clone());
+    conversation.state(&CERTIFICATE_EXPIRES, handshake.chain_not_after);
+}

@@ -1,0 +1,46 @@
+//! Files of certificates: those of authorities that a server's certificate may come from.
+
+use std::fs::File;
+use std::io::Read as _;
+
+use branchline_probes::{Authorities, Foreign};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::reader::Reader;
+use super::secret_source::io_words;
+
+/// Reads every certificate of a file; what stands in the way is reported.
+pub(super) fn read(
+    path: &str,
+    owner: &str,
+    at: Option<usize>,
+    reader: &mut Reader<'_>,
+) -> Option<Authorities> {
+    let shown = Foreign::new(path);
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut text));
+    if let Err(error) = read {
+        let message = format!("{owner} names {shown}, which cannot be read: {}", io_words(&error));
+        let hint = "name a file of certificates in PEM that this user may read";
+        reader.report(at, message, Some(hint.to_owned()));
+        return None;
+    }
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text)
+        .map(|certificate| certificate.map(|certificate| certificate.to_vec()))
+        .collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => {
+            Some(Authorities { source: path.to_owned(), certificates: certificates.into() })
+        }
+        Ok(_) | Err(_) => {
+            let message = format!("{owner} names {shown}, which holds no certificate in PEM");
+            let hint = "it begins with -----BEGIN CERTIFICATE-----";
+            reader.report(at, message, Some(hint.to_owned()));
+            None
+        }
+    }
+}
+
+/// A bundle of every public authority is a quarter of this.
+const LARGEST: u64 = 1 << 20;
