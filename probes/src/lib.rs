@@ -40,6 +40,7 @@ pub mod way;
 pub mod wire;
 
 pub mod dns_query;
+pub mod media;
 pub mod sip_register;
 pub mod stun_binding;
 
