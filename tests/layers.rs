@@ -80,6 +80,7 @@ const QUIET: Floors = &[
     ("stun_binding", TOOLS),
     ("dns_query", TOOLS),
     ("sip_register", TOOLS),
+    ("media", &["moment", "chance"]),
     ("digest", &["chance", "secret", "wire"]),
     (
         "way",
