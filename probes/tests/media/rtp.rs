@@ -178,7 +178,7 @@ fn mutate(rounds: u32) {
         }
         if let Some(index) = VOICE.index_of(&bytes) {
             ours += 1;
-            assert_eq!(index & 0xFFFF, round % 1_000_000 & 0xFFFF);
+            assert_eq!(index & 0xFFFF, (round % 1_000_000) & 0xFFFF);
         }
     }
     assert!(read > rounds / 3 && read < rounds, "{read} of {rounds} were packets");
