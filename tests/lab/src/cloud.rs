@@ -15,12 +15,11 @@ use crate::config::{CLIENT_ID, Secrets};
 use crate::dns::{Role, Zone};
 use crate::scenario::{Api, RecordSpread, Registrar, Relay, Scenario};
 use crate::sip::{Binding, hex};
-use crate::{RECORD_NAME, api, config, dns, sip, sockets, stun};
+use crate::{RECORD_NAME, api, config, dns, sip, sockets, turn};
 
 /// Where the edge group's name points.
 pub(crate) const RECORD_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 20);
 
-const RELAY: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const PRIMARY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const SECONDARY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 4);
@@ -33,8 +32,10 @@ const SERIALS: [u32; 2] = [2_026_051_501, 2_026_051_502];
 /// Where everything is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// The STUN server, UDP.
+    /// The STUN and TURN server, UDP and TCP.
     pub relay: SocketAddr,
+    /// The same, TLS.
+    pub relay_tls: SocketAddr,
     /// The primary nameserver, UDP and TCP.
     pub primary: SocketAddr,
     /// The secondary nameserver, UDP and TCP.
@@ -56,6 +57,7 @@ pub struct Addresses {
 pub struct Cloud {
     runtime: Option<Runtime>,
     addresses: Addresses,
+    relay: turn::Server,
     registrar: sip::Server,
     config: PathBuf,
     _directory: TempDir,
@@ -86,7 +88,18 @@ impl Cloud {
         let entered = runtime.enter();
         let mut mute = Mute::default();
 
-        let relay = start_relay(faults.relay, &mut mute)?;
+        let secrets =
+            Secrets { sip_password: secret()?, turn_password: secret()?, client_secret: secret()? };
+        let password = match faults.relay {
+            Relay::OtherPassword => secret()?,
+            Relay::Answers
+            | Relay::UdpSilent
+            | Relay::Quota
+            | Relay::PeersForbidden
+            | Relay::MediaSilent
+            | Relay::LossyMedia => secrets.turn_password.clone(),
+        };
+        let relay = turn::Server::start(faults.relay, password)?;
 
         let before = || Zone::new(RECORD_NAME, SERIALS[0], None);
         let after = || Zone::new(RECORD_NAME, SERIALS[1], Some(RECORD_ADDRESS));
@@ -101,7 +114,6 @@ impl Cloud {
         let secondary = start_dns(SECONDARY, on_secondary, Role::Nameserver)?;
         let resolver = start_dns(RESOLVER, cached, Role::Resolver(Instant::now()))?;
 
-        let secrets = Secrets { sip_password: secret()?, client_secret: secret()? };
         let password = match faults.registrar {
             Registrar::OtherPassword => secret()?,
             Registrar::Answers | Registrar::Silent | Registrar::Closed => {
@@ -124,13 +136,23 @@ impl Cloud {
         };
 
         let web = sockets::web()?;
-        let addresses = Addresses { relay, primary, secondary, resolver, registrar, api, web };
+        let addresses = Addresses {
+            relay: relay.address(),
+            relay_tls: relay.tls_address(),
+            primary,
+            secondary,
+            resolver,
+            registrar,
+            api,
+            web,
+        };
         let directory = tempfile::Builder::new().prefix("branchline-lab-").tempdir()?;
-        let config = config::write(directory.path(), &addresses, &secrets)?;
+        let config = config::write(directory.path(), &addresses, &secrets, relay.authority())?;
         drop(entered);
         Ok(Self {
             runtime: Some(runtime),
             addresses,
+            relay,
             registrar: server,
             config,
             _directory: directory,
@@ -150,6 +172,12 @@ impl Cloud {
         &self.addresses
     }
 
+    /// How many TURN allocations the relay holds now.
+    #[must_use]
+    pub fn allocations(&self) -> usize {
+        self.relay.allocations()
+    }
+
     /// The contacts that the registrar holds now.
     #[must_use]
     pub fn bindings(&self) -> Vec<Binding> {
@@ -164,18 +192,6 @@ impl Drop for Cloud {
             runtime.shutdown_background();
         }
     }
-}
-
-fn start_relay(relay: Relay, mute: &mut Mute) -> io::Result<SocketAddr> {
-    let socket = sockets::udp(RELAY)?;
-    let address = socket.local_addr()?;
-    match relay {
-        Relay::Answers => {
-            tokio::spawn(stun::serve(tokio::net::UdpSocket::from_std(socket)?));
-        }
-        Relay::Silent => mute.udp.push(socket),
-    }
-    Ok(address)
 }
 
 fn start_dns(ip: Ipv4Addr, zone: Zone, role: Role) -> io::Result<SocketAddr> {

@@ -13,22 +13,27 @@ use crate::{RECORD_NAME, api, sip};
 #[derive(Debug)]
 pub(crate) struct Secrets {
     pub(crate) sip_password: String,
+    pub(crate) turn_password: String,
     pub(crate) client_secret: String,
 }
 
 /// The API's client, as the branch knows it.
 pub(crate) const CLIENT_ID: &str = "lab";
 
-/// Writes the configuration and its secrets into `directory`, and says where the former is.
+/// Writes the configuration, its secrets and the certificate of the relay's authority into
+/// `directory`, and says where the first is.
 pub(crate) fn write(
     directory: &Path,
     addresses: &Addresses,
     secrets: &Secrets,
+    authority: &str,
 ) -> io::Result<PathBuf> {
     let password = directory.join("sip-password");
     let client = directory.join("client-secret");
     write_private(&password, &secrets.sip_password)?;
     write_private(&client, &secrets.client_secret)?;
+    write_private(&directory.join("turn-password"), &secrets.turn_password)?;
+    write_private(&directory.join("relay-ca.pem"), authority)?;
     let config = directory.join("branchline.toml");
     write_private(&config, &text(addresses, &password, &client))?;
     Ok(config)

@@ -1,6 +1,6 @@
 //! A simulated telephony cloud on loopback, with named scenarios that break one thing each.
 //!
-//! [`Cloud::start`] brings up a STUN server, two nameservers and a resolver, a SIP registrar and
+//! [`Cloud::start`] brings up a STUN and TURN server, two nameservers and a resolver, a SIP registrar and
 //! the vendor's API, and writes the configuration with which `branchline` meets them. Whoever
 //! holds the [`Cloud`] holds all of it: dropping it closes every socket and removes every file.
 //!
@@ -23,6 +23,7 @@ mod scenario;
 mod sip;
 mod sockets;
 mod stun;
+mod turn;
 
 pub use cloud::{Addresses, Cloud};
 pub use scenario::{

@@ -234,9 +234,10 @@ fn serve(scenario: &Scenario) -> io::Result<bool> {
 
 /// Prints what can be asked of the cloud while it is up.
 fn paste(cloud: &Cloud) -> io::Result<()> {
-    let Addresses { relay, primary, secondary, resolver, registrar, api, web } = cloud.addresses();
+    let Addresses { relay, relay_tls, primary, secondary, resolver, registrar, api, web } =
+        cloud.addresses();
     say::note(format_args!(
-        "\n  STUN server   {relay}\n  nameservers   {primary} (primary)\n                \
+        "\n  STUN, TURN    {relay} (UDP and TCP), {relay_tls} (TLS)\n  nameservers   {primary} (primary)\n                \
          {secondary} (secondary)\n  resolver      {resolver}\n  registrar     {registrar}\n  \
          vendor's API  http://{api}\n  daemon        http://{web}/"
     ))?;

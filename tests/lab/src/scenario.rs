@@ -44,7 +44,7 @@ pub const fn verdict(exit_code: u8) -> &'static str {
 /// What is broken, server by server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faults {
-    /// The STUN server.
+    /// The STUN and TURN server.
     pub relay: Relay,
     /// The SIP registrar.
     pub registrar: Registrar,
@@ -58,13 +58,23 @@ pub struct Faults {
     pub carriers: Carriers,
 }
 
-/// How the STUN server behaves.
+/// How the STUN and TURN server behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relay {
-    /// It answers.
+    /// It answers, relays, and knows the password that the configuration holds.
     Answers,
-    /// What is sent to it disappears.
-    Silent,
+    /// What is sent to it over UDP disappears; it answers over TCP and TLS.
+    UdpSilent,
+    /// It answers, and knows another password.
+    OtherPassword,
+    /// It answers, and has no allocation left for anyone.
+    Quota,
+    /// It allocates, and lets nobody send to a peer.
+    PeersForbidden,
+    /// It allocates and permits, and what it should relay disappears.
+    MediaSilent,
+    /// It loses eight of a hundred datagrams that it should relay, evenly spread.
+    LossyMedia,
 }
 
 /// How the SIP registrar behaves.
@@ -145,7 +155,7 @@ pub const SCENARIOS: &[Scenario] = &[
         story: "the branch firewall drops all UDP but DNS",
         rule: Some("udp-blocked"),
         exit_code: 2,
-        faults: Faults { relay: Relay::Silent, registrar: Registrar::Silent, ..NONE },
+        faults: Faults { relay: Relay::UdpSilent, registrar: Registrar::Silent, ..NONE },
     },
     Scenario {
         name: "dns-propagating",

@@ -37,6 +37,32 @@ pub(crate) fn udp_and_tcp(ip: Ipv4Addr) -> io::Result<(UdpSocket, TcpListener)> 
     }
 }
 
+/// UDP on two addresses, with the same two free ports each, and TCP on the first of each.
+///
+/// In the order of the sockets, the port changes first.
+pub(crate) fn corners(ips: [Ipv4Addr; 2]) -> io::Result<([UdpSocket; 4], TcpListener)> {
+    let [here, there] = ips;
+    let mut attempt = 1;
+    loop {
+        let (first, tcp) = udp_and_tcp(here)?;
+        let port = udp(here)?;
+        let beside = |socket: &UdpSocket| {
+            let socket = UdpSocket::bind((there, socket.local_addr()?.port()))?;
+            socket.set_nonblocking(true)?;
+            io::Result::Ok(socket)
+        };
+        match (beside(&first), beside(&port)) {
+            (Ok(address), Ok(both)) => return Ok(([first, port, address, both], tcp)),
+            (Err(error), _) | (_, Err(error))
+                if error.kind() != io::ErrorKind::AddrInUse || attempt == ATTEMPTS =>
+            {
+                return Err(error);
+            }
+            _ => attempt += 1,
+        }
+    }
+}
+
 /// A UDP port that is ours and that answers with "port unreachable".
 ///
 /// The socket is connected to itself, so the kernel delivers nobody else's datagrams to it; a port
