@@ -16,6 +16,8 @@ use stun_types::message::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use tracing::Dispatch;
+use tracing::dispatcher::with_default;
 use turn_server_proto::api::{SocketAllocateError, TurnServerApi as _, TurnServerPollRet};
 use turn_server_proto::server::TurnServer;
 use turn_server_proto::stun::agent::Transmit;
@@ -142,15 +144,16 @@ impl Desk {
     /// Takes one whole message of a client's, and gives what is to be sent to clients.
     pub(super) fn receive(&mut self, message: Vec<u8>, from: SocketAddr) -> Replies {
         let here = self.server.listen_address();
-        self.take(Transmit::new(message, self.server.transport(), from, here))
+        let transmit = Transmit::new(message, self.server.transport(), from, here);
+        quietly(|| self.take(transmit))
     }
 
     /// Waits for what peers send, or for something to expire, and gives what is to be sent to
     /// clients. Nothing is lost when it is given up.
     pub(super) async fn relayed(&mut self) -> Replies {
         tokio::select! {
-            Some(transmit) = self.arrivals.recv() => self.take(transmit),
-            _ = self.expiry.tick() => self.settle(None),
+            Some(transmit) = self.arrivals.recv() => quietly(|| self.take(transmit)),
+            _ = self.expiry.tick() => quietly(|| self.settle(None)),
         }
     }
 
@@ -255,6 +258,12 @@ impl Desk {
     }
 }
 
+/// Runs something of which nothing is logged: the program under test shares our process and its
+/// log, and to the server each challenge is an error.
+fn quietly<T>(act: impl FnOnce() -> T) -> T {
+    with_default(&Dispatch::none(), act)
+}
+
 /// Opens a socket whose datagrams become arrivals.
 fn open(
     arrivals: mpsc::Sender<Transmit<Vec<u8>>>,
@@ -273,4 +282,65 @@ fn open(
         }
     });
     Ok((address, socket, reader.abort_handle()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use stun_types::attribute::ErrorCode;
+    use stun_types::message::{Message, MessageWrite as _, MessageWriteVec};
+    use tokio::runtime::Builder;
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+    use turn_server_proto::types::message::ALLOCATE;
+
+    use super::{Desk, Relay, Terms, TransportType};
+
+    /// A log that counts its lines.
+    #[derive(Clone, Default)]
+    struct Log(Arc<AtomicUsize>);
+
+    impl Subscriber for Log {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_challenge_leaves_no_line_in_the_log() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let _entered = runtime.enter();
+        let terms = Terms::new("user", "realm", "password".to_owned(), Relay::Answers);
+        let here = "127.0.0.1:3478".parse().unwrap();
+        let mut desk = Desk::new(TransportType::Udp, here, Arc::new(terms));
+        let request = Message::builder_request(ALLOCATE, MessageWriteVec::new()).finish();
+        let log = Log::default();
+
+        let replies = tracing::subscriber::with_default(log.clone(), || {
+            desk.receive(request, "127.0.0.1:40112".parse().unwrap())
+        });
+
+        let [(_, reply)] = replies.as_slice() else { panic!("{replies:?}") };
+        let reply = Message::from_bytes(reply).unwrap();
+        assert_eq!(reply.attribute::<ErrorCode>().unwrap().code(), 401);
+        assert_eq!(log.0.load(Ordering::Relaxed), 0);
+    }
 }
