@@ -39,7 +39,9 @@ const REALM: u16 = 0x0014;
 const NONCE: u16 = 0x0015;
 const XOR_RELAYED_ADDRESS: u16 = 0x0016;
 const REQUESTED_TRANSPORT: u16 = 0x0019;
+const PASSWORD_ALGORITHM: u16 = 0x001D;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+const PASSWORD_ALGORITHMS: u16 = 0x8002;
 const SOFTWARE: u16 = 0x8022;
 
 /// How a client reaches the relay.
@@ -66,6 +68,9 @@ pub(crate) struct Client {
     password: String,
     realm: String,
     nonce: String,
+    algorithm: IntegrityAlgorithm,
+    /// The password algorithms of the challenge, as it wrote them.
+    offered: Vec<u8>,
 }
 
 /// What a response says.
@@ -120,7 +125,21 @@ impl Client {
             }
         };
         let password = secret(cloud);
-        Self { path, address, password, realm: String::new(), nonce: String::new() }
+        Self {
+            path,
+            address,
+            password,
+            realm: String::new(),
+            nonce: String::new(),
+            algorithm: IntegrityAlgorithm::Sha1,
+            offered: Vec::new(),
+        }
+    }
+
+    /// The same, as RFC 8489 wants it; without, it is as coturn's clients are.
+    pub(crate) const fn with_sha_256(mut self) -> Self {
+        self.algorithm = IntegrityAlgorithm::Sha256;
+        self
     }
 
     pub(crate) fn bind(&mut self) -> Response {
@@ -211,13 +230,15 @@ impl Client {
             .map(|value| u16::from(value[2] & 0b111) * 100 + u16::from(value[3]));
         let is_signed = method != BINDING && error != Some(401);
         if is_signed {
-            response.validate_integrity(&self.credentials()).expect("the response is the relay's");
+            let theirs = response.validate_integrity(&self.credentials());
+            assert_eq!(theirs.expect("the response is the relay's"), self.algorithm);
         }
         let text =
             |kind| value(&response, kind).map(|value| String::from_utf8(value).expect("text"));
         if error == Some(401) {
             self.realm = text(REALM).expect("a challenge has a realm");
             self.nonce = text(NONCE).expect("a challenge has a nonce");
+            self.offered = value(&response, PASSWORD_ALGORITHMS).unwrap_or_default();
         }
         Response {
             is_success: response.has_class(MessageClass::Success),
@@ -241,8 +262,13 @@ impl Client {
             add(&mut message, USERNAME, b"lyon");
             add(&mut message, REALM, self.realm.as_bytes());
             add(&mut message, NONCE, self.nonce.as_bytes());
+            if self.algorithm == IntegrityAlgorithm::Sha256 {
+                add(&mut message, PASSWORD_ALGORITHMS, &self.offered);
+                // SHA-256 without parameters (RFC 8489 §18.5.1.2).
+                add(&mut message, PASSWORD_ALGORITHM, &[0, 2, 0, 0]);
+            }
             let credentials = self.credentials();
-            message.add_message_integrity(&credentials, IntegrityAlgorithm::Sha1).expect("it fits");
+            message.add_message_integrity(&credentials, self.algorithm).expect("it fits");
         }
         message.add_fingerprint().expect("it fits");
         self.write(message.finish());

@@ -95,6 +95,17 @@ fn an_allocation_lives_until_it_is_freed() {
 }
 
 #[test]
+fn a_client_that_signs_with_sha_256_is_served_and_refused_in_kind() {
+    let (serving, full) = (cloud(Relay::Answers), cloud(Relay::Quota));
+
+    let served = Client::new(&serving, Transport::Udp).with_sha_256().allocate();
+    let refused = Client::new(&full, Transport::Udp).with_sha_256().allocate();
+
+    assert!(served.is_success, "{served:?}");
+    assert_eq!(refused.error, Some(486));
+}
+
+#[test]
 fn a_client_is_relayed_to_itself() {
     let cloud = cloud(Relay::Answers);
 
