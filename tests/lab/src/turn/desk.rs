@@ -196,7 +196,11 @@ impl Desk {
                 } => {
                     let opened = self.open(allocation_transport, family).map_err(|code| {
                         refusal = Some(code);
-                        SocketAllocateError::InsufficientCapacity
+                        if code == ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED {
+                            SocketAllocateError::AddressFamilyNotSupported
+                        } else {
+                            SocketAllocateError::InsufficientCapacity
+                        }
                     });
                     self.server.allocated_socket(
                         transport,
@@ -238,14 +242,14 @@ impl Desk {
     fn as_at_fault(&self, data: Vec<u8>, refusal: Option<u16>) -> Vec<u8> {
         let refused = {
             let Ok(message) = Message::from_bytes(&data) else { return data };
-            let is_success = message.has_class(MessageClass::Success);
             let is_permission =
                 message.has_method(CREATE_PERMISSION) || message.has_method(CHANNEL_BIND);
-            let forbidden = self.terms.fault == Relay::PeersForbidden;
-            let code = if forbidden && is_success && is_permission {
-                Some(ErrorCode::FORBIDDEN)
-            } else {
-                refusal
+            let is_forbidden = self.terms.fault == Relay::PeersForbidden && is_permission;
+            let code = match message.class() {
+                MessageClass::Success => is_forbidden.then_some(ErrorCode::FORBIDDEN),
+                // The server knows fewer reasons to refuse than there are.
+                MessageClass::Error => refusal,
+                MessageClass::Request | MessageClass::Indication => None,
             };
             code.and_then(|code| self.terms.refusal(&message, code).ok())
         };

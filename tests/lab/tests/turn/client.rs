@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use branchline_lab::Cloud;
+use sha2::{Digest as _, Sha256};
 use stun_types::attribute::{AttributeType, RawAttribute};
 use stun_types::message::{
     BINDING, IntegrityAlgorithm, LongTermKeyCredentials, Message, MessageClass,
@@ -29,6 +30,14 @@ pub(crate) const DATA: Method = Method::new(0x007);
 pub(crate) const CREATE_PERMISSION: Method = Method::new(0x008);
 pub(crate) const CHANNEL_BIND: Method = Method::new(0x009);
 
+/// Protocol numbers of IP.
+pub(crate) const TCP: u8 = 6;
+pub(crate) const UDP: u8 = 17;
+
+/// REQUESTED-ADDRESS-FAMILY and ADDITIONAL-ADDRESS-FAMILY.
+pub(crate) const REQUESTED_FAMILY: u16 = 0x0017;
+pub(crate) const ADDITIONAL_FAMILY: u16 = 0x8000;
+
 const USERNAME: u16 = 0x0006;
 const ERROR_CODE: u16 = 0x0009;
 const CHANNEL_NUMBER: u16 = 0x000C;
@@ -40,6 +49,7 @@ const NONCE: u16 = 0x0015;
 const XOR_RELAYED_ADDRESS: u16 = 0x0016;
 const REQUESTED_TRANSPORT: u16 = 0x0019;
 const PASSWORD_ALGORITHM: u16 = 0x001D;
+const USERHASH: u16 = 0x001E;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 const PASSWORD_ALGORITHMS: u16 = 0x8002;
 const SOFTWARE: u16 = 0x8022;
@@ -136,8 +146,8 @@ impl Client {
         }
     }
 
-    /// The same, as RFC 8489 wants it; without, it is as coturn's clients are.
-    pub(crate) const fn with_sha_256(mut self) -> Self {
+    /// The same with SHA-256 and a hashed name, as RFC 8489 would have it.
+    pub(crate) const fn of_today(mut self) -> Self {
         self.algorithm = IntegrityAlgorithm::Sha256;
         self
     }
@@ -146,15 +156,17 @@ impl Client {
         self.request(BINDING, &[])
     }
 
-    /// The first request, without credentials: it only brings the challenge.
-    pub(crate) fn challenge(&mut self) -> Response {
-        self.request(ALLOCATE, &[(REQUESTED_TRANSPORT, vec![17, 0, 0, 0])])
+    pub(crate) fn allocate(&mut self) -> Response {
+        self.allocate_with(UDP, &[])
     }
 
-    /// The second one.
-    pub(crate) fn allocate(&mut self) -> Response {
-        assert_eq!(self.challenge().error, Some(401));
-        self.challenge()
+    /// Asks for an allocation that relays a protocol (by its number), first without credentials,
+    /// which only brings the challenge.
+    pub(crate) fn allocate_with(&mut self, protocol: u8, more: &[(u16, Vec<u8>)]) -> Response {
+        let transport = (REQUESTED_TRANSPORT, vec![protocol, 0, 0, 0]);
+        let attributes = [&[transport], more].concat();
+        assert_eq!(self.request(ALLOCATE, &attributes).error, Some(401));
+        self.request(ALLOCATE, &attributes)
     }
 
     pub(crate) fn permit(&mut self, peer: SocketAddr) -> Response {
@@ -259,7 +271,10 @@ impl Client {
             add(&mut message, *kind, value);
         }
         if method != BINDING && !self.nonce.is_empty() {
-            add(&mut message, USERNAME, b"lyon");
+            match self.algorithm {
+                IntegrityAlgorithm::Sha1 => add(&mut message, USERNAME, b"lyon"),
+                IntegrityAlgorithm::Sha256 => add(&mut message, USERHASH, &self.userhash()),
+            }
             add(&mut message, REALM, self.realm.as_bytes());
             add(&mut message, NONCE, self.nonce.as_bytes());
             if self.algorithm == IntegrityAlgorithm::Sha256 {
@@ -272,6 +287,11 @@ impl Client {
         }
         message.add_fingerprint().expect("it fits");
         self.write(message.finish());
+    }
+
+    /// What stands for the name (RFC 8489 §14.4).
+    fn userhash(&self) -> Vec<u8> {
+        Sha256::digest(format!("lyon:{}", self.realm)).to_vec()
     }
 
     fn credentials(&self) -> MessageIntegrityCredentials {

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use branchline_lab::{Cloud, Faults, Relay, SCENARIOS, Scenario};
-use client::{Client, Relayed, Transport};
+use client::{ADDITIONAL_FAMILY, Client, REQUESTED_FAMILY, Relayed, TCP, Transport, UDP};
 
 const EVERY: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 /// The first channel number (RFC 8656 §12).
@@ -95,13 +95,17 @@ fn an_allocation_lives_until_it_is_freed() {
 }
 
 #[test]
-fn a_client_that_signs_with_sha_256_is_served_and_refused_in_kind() {
+fn sha_256_and_a_hashed_name_are_served_and_refused_in_kind() {
     let (serving, full) = (cloud(Relay::Answers), cloud(Relay::Quota));
+    let (_, peer) = peer();
 
-    let served = Client::new(&serving, Transport::Udp).with_sha_256().allocate();
-    let refused = Client::new(&full, Transport::Udp).with_sha_256().allocate();
-
+    let mut client = Client::new(&serving, Transport::Udp).of_today();
+    let served = client.allocate();
     assert!(served.is_success, "{served:?}");
+    assert!(client.permit(peer).is_success);
+    assert_eq!(client.free().lifetime, Some(0));
+
+    let refused = Client::new(&full, Transport::Udp).of_today().allocate();
     assert_eq!(refused.error, Some(486));
 }
 
@@ -194,6 +198,25 @@ fn allocations_are_bounded() {
 
     assert_eq!(refused.error, Some(486));
     assert_eq!(cloud.allocations(), 64);
+}
+
+#[test]
+fn what_is_not_relayed_is_refused_for_what_it_is() {
+    let cloud = cloud(Relay::Answers);
+    let ip6 = vec![2, 0, 0, 0];
+    let client = || Client::new(&cloud, Transport::Tcp);
+
+    let tcp = client().allocate_with(TCP, &[]);
+    let family = client().allocate_with(UDP, &[(REQUESTED_FAMILY, ip6.clone())]);
+    let mut dual = client();
+    let both = dual.allocate_with(UDP, &[(ADDITIONAL_FAMILY, ip6)]);
+
+    assert_eq!(tcp.error, Some(442));
+    assert_eq!(family.error, Some(440));
+    // RFC 8656 §7.2: one family is enough.
+    assert!(both.is_success, "{both:?}");
+    assert!(both.relayed.unwrap().is_ipv4());
+    assert_eq!(cloud.allocations(), 1);
 }
 
 #[test]
