@@ -1,6 +1,7 @@
 //! STUN and TURN messages (RFC 8489, RFC 8656, RFC 5780): requests and indications out, responses
 //! and indications in.
 
+mod frames;
 mod integrity;
 mod write;
 
@@ -12,6 +13,7 @@ use stun_types::attribute::{
 };
 use stun_types::message::{Message as Whole, MessageClass, MessageHeader, StunParseError};
 
+pub use frames::{CHANNELS, Frame, Frames, read_channel_data, write_channel_data};
 pub use integrity::{Integrity, Key, PasswordAlgorithm, user_hash};
 pub use write::Writer;
 

@@ -1,6 +1,9 @@
 //! `stun-binding` against published vectors, careless servers and forgers.
 
+#[path = "../desk/mod.rs"]
 mod desk;
+
+mod frames;
 
 use branchline_probes::Ignored;
 use branchline_probes::stun_binding::{
