@@ -7,6 +7,7 @@ mod leg;
 mod refusal;
 mod resolve;
 mod stream;
+mod tls;
 mod udp;
 
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use branchline_probes::{Input, LegId, Refusal, Stamp};
+use branchline_probes::{Certificate, Handshake, Input, LegId, Refusal, Stamp, TlsProblem};
 
 /// Something that happened on a leg, with the bytes that came.
 #[derive(Debug)]
@@ -17,8 +17,10 @@ pub(super) struct Event {
 #[derive(Debug)]
 pub(super) enum What {
     Connected { local: SocketAddr },
+    Secured { handshake: Box<Handshake> },
+    Insecure { problem: TlsProblem, certificate: Option<Box<Certificate>> },
     Sent { number: u32, stamp: Stamp },
-    Received { from: SocketAddr, bytes: Vec<u8>, stamp: Stamp },
+    Received { from: SocketAddr, bytes: Vec<u8>, stamp: Stamp, dscp: Option<u8> },
     Refused { to: SocketAddr, by: Option<IpAddr>, refusal: Refusal },
     Closed,
     Failed { problem: io::ErrorKind },
@@ -31,8 +33,12 @@ impl Event {
         match &self.what {
             What::Connected { local } => Input::Connected { leg, local: *local },
             What::Sent { number, stamp } => Input::Sent { leg, number: *number, stamp: *stamp },
-            What::Received { from, bytes, stamp } => {
-                Input::Received { leg, from: *from, bytes, stamp: *stamp, dscp: None }
+            What::Secured { handshake } => Input::Secured { leg, handshake },
+            What::Insecure { problem, certificate } => {
+                Input::Insecure { leg, problem: *problem, certificate: certificate.as_deref() }
+            }
+            What::Received { from, bytes, stamp, dscp } => {
+                Input::Received { leg, from: *from, bytes, stamp: *stamp, dscp: *dscp }
             }
             What::Refused { to, by, refusal } => {
                 Input::Refused { leg, to: *to, by: *by, refusal: *refusal }
@@ -48,13 +54,31 @@ impl fmt::Display for Event {
         match &self.what {
             What::Connected { local } => write!(formatter, "open from {local}"),
             What::Sent { stamp, .. } => write!(formatter, "sent ({} time)", stamp.label()),
-            What::Received { from, bytes, stamp } => {
-                write!(formatter, "{} bytes from {from} ({} time)", bytes.len(), stamp.label())
+            What::Secured { handshake } => {
+                let Handshake { version, cipher, certificate, .. } = &**handshake;
+                let Certificate { subject, issuer, .. } = certificate;
+                write!(formatter, "TLS {version}, {cipher}, with {subject} (issued by {issuer})")
             }
-            What::Refused { by: Some(by), refusal, .. } => {
-                write!(formatter, "{by} says: {refusal}")
+            What::Insecure { problem, certificate: None } => {
+                write!(formatter, "no TLS with the peer: {problem}")
             }
-            What::Refused { by: None, refusal, .. } => write!(formatter, "refused: {refusal}"),
+            What::Insecure { problem, certificate: Some(certificate) } => {
+                let Certificate { subject, issuer, .. } = &**certificate;
+                write!(formatter, "no TLS with the peer: {problem}: {subject} (issued by {issuer})")
+            }
+            What::Received { from, bytes, stamp, dscp } => {
+                write!(formatter, "{} bytes from {from} ({} time)", bytes.len(), stamp.label())?;
+                match dscp {
+                    Some(dscp) if *dscp != 0 => write!(formatter, " with DSCP {dscp}"),
+                    Some(_) | None => Ok(()),
+                }
+            }
+            What::Refused { to, by: Some(by), refusal } => {
+                write!(formatter, "{by} says of {to}: {refusal}")
+            }
+            What::Refused { to, by: None, refusal } => {
+                write!(formatter, "{to} refused: {refusal}")
+            }
             What::Closed => write!(formatter, "the peer closed the connection"),
             What::Failed { problem } => write!(formatter, "this host failed: {problem}"),
         }

@@ -1,7 +1,6 @@
 //! The open legs of one exchange, and what happens on them.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
 
 use branchline_probes::{Leg, LegId, Moment, Transport};
@@ -13,7 +12,7 @@ use super::udp::UdpLeg;
 
 enum Socket {
     Udp(UdpLeg),
-    Stream(StreamLeg),
+    Stream(Box<StreamLeg>),
     /// It could not be opened, and that has been told.
     Closed,
 }
@@ -30,12 +29,13 @@ impl Legs {
     /// Opens a leg; what comes of it is an event.
     pub(super) fn open(&mut self, leg: Leg, clock: &Clock) {
         let opened = match leg.transport {
-            Transport::Udp => UdpLeg::open(leg.peer).map(|(socket, local)| {
+            Transport::Udp => UdpLeg::open(&leg).map(|(socket, local)| {
                 self.tell(leg.id, What::Connected { local }, clock);
                 Socket::Udp(socket)
             }),
-            Transport::Tcp => StreamLeg::open(leg.peer).map(Socket::Stream),
-            Transport::Tls => Err(io::ErrorKind::Unsupported.into()),
+            Transport::Tcp | Transport::Tls => {
+                StreamLeg::open(&leg).map(|leg| Socket::Stream(Box::new(leg)))
+            }
         };
         let socket = opened.unwrap_or_else(|error| {
             self.tell(leg.id, What::Failed { problem: error.kind() }, clock);

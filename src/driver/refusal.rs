@@ -1,7 +1,7 @@
 //! What the kernel's error queue tells: who said no, how, and when our packets left.
 
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use nix::sys::time::TimeSpec;
 pub(super) enum Entry {
     /// The `number`-th packet of this socket left at `stamp`, a time since the epoch.
     Sent { number: u32, stamp: Option<Duration> },
-    /// Somebody said no.
-    Refused { by: Option<IpAddr>, refusal: Refusal },
+    /// Somebody said no to a packet of ours.
+    Refused { to: Option<SocketAddr>, by: Option<IpAddr>, refusal: Refusal },
     /// An ICMP message that refuses nothing, such as "fragmentation needed".
     Other,
 }
@@ -26,8 +26,10 @@ pub(super) enum Entry {
 /// A packet from the socket itself.
 #[derive(Debug)]
 pub(super) struct Packet {
+    pub(super) from: Option<SocketAddr>,
     pub(super) length: usize,
     pub(super) stamp: Option<Duration>,
+    pub(super) dscp: Option<u8>,
 }
 
 /// Asks the kernel to queue ICMP errors with the address of the router that sent them.
@@ -39,9 +41,18 @@ pub(super) fn queue_errors(socket: &impl std::os::fd::AsFd, is_ipv6: bool) -> ni
     }
 }
 
+/// Asks the kernel to tell the traffic class of what arrives.
+pub(super) fn tell_class(socket: &impl std::os::fd::AsFd, is_ipv6: bool) -> nix::Result<()> {
+    if is_ipv6 {
+        setsockopt(socket, sockopt::Ipv6RecvTClass, &true)
+    } else {
+        setsockopt(socket, sockopt::IpRecvTos, &true)
+    }
+}
+
 /// Reads one datagram, with the kernel's stamp of its arrival.
 pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Packet> {
-    let mut control = nix::cmsg_space!([TimeSpec; 3]);
+    let mut control = nix::cmsg_space!([TimeSpec; 3], i32);
     let mut pieces = [IoSliceMut::new(buffer)];
     let message = recvmsg::<SockaddrStorage>(
         socket.as_raw_fd(),
@@ -49,8 +60,13 @@ pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<P
         Some(&mut control),
         MsgFlags::MSG_DONTWAIT,
     )?;
-    let stamp = message.cmsgs()?.find_map(|control| stamp(&control));
-    Ok(Packet { length: message.bytes, stamp })
+    let from = message.address.as_ref().and_then(address);
+    let (mut when, mut dscp) = (None, None);
+    for control in message.cmsgs()? {
+        when = when.or(stamp(&control));
+        dscp = dscp.or(class(&control));
+    }
+    Ok(Packet { from, length: message.bytes, stamp: when, dscp })
 }
 
 /// Reads one entry of the error queue; `WouldBlock` when it is empty.
@@ -66,17 +82,19 @@ pub(super) fn next_entry(socket: BorrowedFd<'_>) -> io::Result<Entry> {
         Some(&mut control),
         MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT,
     )?;
+    // Of an ICMP error it is the address to which the packet was sent.
+    let to = message.address.as_ref().and_then(address);
     let (mut when, mut entry) = (None, Entry::Other);
     for control in message.cmsgs()? {
         when = when.or(stamp(&control));
         if let ControlMessageOwned::Ipv4RecvErr(error, offender) = &control {
             let by =
                 offender.map(|it| IpAddr::V4(Ipv4Addr::from(u32::from_be(it.sin_addr.s_addr))));
-            entry = read_error(error, by);
+            entry = read_error(error, to, by);
         }
         if let ControlMessageOwned::Ipv6RecvErr(error, offender) = &control {
             let by = offender.map(|it| IpAddr::V6(Ipv6Addr::from(it.sin6_addr.s6_addr)));
-            entry = read_error(error, by);
+            entry = read_error(error, to, by);
         }
     }
     if let Entry::Sent { stamp, .. } = &mut entry {
@@ -91,7 +109,28 @@ fn stamp(control: &ControlMessageOwned) -> Option<Duration> {
     (!stamp.is_zero()).then_some(stamp)
 }
 
-fn read_error(error: &libc::sock_extended_err, by: Option<IpAddr>) -> Entry {
+/// The DSCP is the upper six bits of the traffic class (RFC 2474 §3).
+fn class(control: &ControlMessageOwned) -> Option<u8> {
+    let class = if let ControlMessageOwned::Ipv4Tos(class) = control {
+        *class
+    } else if let ControlMessageOwned::Ipv6TClass(class) = control {
+        u8::try_from(*class).ok()?
+    } else {
+        return None;
+    };
+    Some(class >> 2)
+}
+
+fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = storage.as_sockaddr_in().map(|it| SocketAddr::V4((*it).into()));
+    v4.or_else(|| storage.as_sockaddr_in6().map(|it| SocketAddr::V6((*it).into())))
+}
+
+fn read_error(
+    error: &libc::sock_extended_err,
+    to: Option<SocketAddr>,
+    by: Option<IpAddr>,
+) -> Entry {
     let by = by.filter(|address| !address.is_unspecified());
     let refusal = match error.ee_origin {
         libc::SO_EE_ORIGIN_TIMESTAMPING => {
@@ -101,7 +140,7 @@ fn read_error(error: &libc::sock_extended_err, by: Option<IpAddr>) -> Entry {
         libc::SO_EE_ORIGIN_ICMP6 => refusal_of_icmpv6(error.ee_type, error.ee_code),
         _ => None,
     };
-    refusal.map_or(Entry::Other, |refusal| Entry::Refused { by, refusal })
+    refusal.map_or(Entry::Other, |refusal| Entry::Refused { to, by, refusal })
 }
 
 /// ICMP (RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1).

@@ -1,10 +1,11 @@
-//! A TCP connection, from its SYN to its end.
+//! A TCP connection, from its SYN to its end, and TLS on it where the leg asks for that.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
-use branchline_probes::{Moment, Refusal, Stamp};
+use branchline_probes::{Leg, Moment, Refusal, Stamp, Tls, Transport};
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
@@ -13,15 +14,21 @@ use tokio::net::TcpStream;
 use super::clock::Clock;
 use super::event::What;
 use super::refusal::{self, Entry};
+use super::tls::Session;
+use super::udp;
 
-/// A leg over TCP.
+/// A leg over TCP or TLS.
 pub(super) struct StreamLeg {
     stream: TcpStream,
     peer: SocketAddr,
     state: State,
-    outgoing: Vec<u8>,
+    /// What TLS asks for, until the connection stands.
+    tls: Option<Tls>,
+    session: Option<Session>,
+    outgoing: Outgoing,
     sent: u32,
     buffer: Vec<u8>,
+    happened: VecDeque<What>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,13 +38,46 @@ enum State {
     Over,
 }
 
+/// What waits to be sent, and where in it each transmission ends.
+#[derive(Default)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    ends: VecDeque<usize>,
+    /// Transmissions that were taken whole, and of which nobody has been told.
+    taken: u32,
+}
+
+impl Outgoing {
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push_back(self.bytes.len());
+    }
+
+    /// The first bytes were taken.
+    fn take(&mut self, length: usize) {
+        self.bytes.drain(..length);
+        while self.ends.front().is_some_and(|end| *end <= length) {
+            self.ends.pop_front();
+            self.taken += 1;
+        }
+        for end in &mut self.ends {
+            *end -= length;
+        }
+    }
+}
+
 impl StreamLeg {
     /// Sends the SYN.
-    pub(super) fn open(peer: SocketAddr) -> io::Result<Self> {
+    pub(super) fn open(leg: &Leg) -> io::Result<Self> {
+        let peer = leg.peer;
+        if (leg.transport == Transport::Tls) != leg.tls.is_some() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let socket = Socket::new(Domain::for_address(peer), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         refusal::queue_errors(&socket, peer.is_ipv6())?;
+        udp::prepare(&socket, leg)?;
         match socket.connect(&peer.into()) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
@@ -47,94 +87,130 @@ impl StreamLeg {
             stream: TcpStream::from_std(socket.into())?,
             peer,
             state: State::Connecting,
-            outgoing: Vec::new(),
+            tls: leg.tls.clone(),
+            session: None,
+            outgoing: Outgoing::default(),
             sent: 0,
             buffer: vec![0; PIECE],
+            happened: VecDeque::new(),
         })
     }
 
-    /// Takes bytes to send as soon as the connection lets it.
+    /// Takes bytes to send as soon as the connection lets it; over TLS, once the peer has proved
+    /// its name.
     pub(super) fn send(&mut self, bytes: &[u8]) {
-        self.outgoing.extend_from_slice(bytes);
+        if self.state != State::Over {
+            self.outgoing.push(bytes);
+        }
     }
 
     /// Waits for the next event. Dropping the future loses nothing.
     pub(super) async fn event(&mut self, clock: &Clock) -> (What, Moment) {
-        let what = loop {
+        loop {
+            if let Some(what) = self.happened.pop_front() {
+                return (what, clock.now());
+            }
             match self.state {
                 State::Over => std::future::pending().await,
-                State::Connecting => {
-                    if let Err(error) = self.stream.writable().await {
-                        break self.over(What::Failed { problem: error.kind() });
-                    }
-                    break self.connected();
-                }
+                State::Connecting => match self.stream.writable().await {
+                    Ok(()) => self.connected(),
+                    Err(error) => self.over(What::Failed { problem: error.kind() }),
+                },
                 State::Open => {
-                    let interest = if self.outgoing.is_empty() {
-                        Interest::READABLE
-                    } else {
+                    let interest = if self.wants_write() {
                         Interest::READABLE | Interest::WRITABLE
-                    };
-                    let ready = match self.stream.ready(interest).await {
-                        Ok(ready) => ready,
-                        Err(error) => break self.over(What::Failed { problem: error.kind() }),
-                    };
-                    let done = if ready.is_writable() && !self.outgoing.is_empty() {
-                        self.write()
                     } else {
-                        self.read()
+                        Interest::READABLE
                     };
-                    if let Some(what) = done {
-                        break what;
+                    match self.stream.ready(interest).await {
+                        Ok(ready) if ready.is_writable() && self.wants_write() => self.write(),
+                        Ok(_) => self.read(),
+                        Err(error) => self.over(What::Failed { problem: error.kind() }),
                     }
                 }
+            }
+        }
+    }
+
+    fn connected(&mut self) {
+        let local = match self.stream.take_error() {
+            Ok(None) => self.stream.local_addr(),
+            Ok(Some(error)) | Err(error) => return self.failed(&error),
+        };
+        match local {
+            Ok(local) => {
+                self.state = State::Open;
+                self.happened.push_back(What::Connected { local });
+            }
+            Err(error) => return self.over(What::Failed { problem: error.kind() }),
+        }
+        match self.tls.take().map(|tls| Session::begin(&tls, self.peer)) {
+            None => {}
+            Some(Ok(session)) => self.session = Some(session),
+            Some(Err(what)) => self.over(what),
+        }
+    }
+
+    fn wants_write(&self) -> bool {
+        let has_bytes = !self.outgoing.bytes.is_empty();
+        match &self.session {
+            None => has_bytes,
+            Some(session) => session.wants_write() || (has_bytes && session.is_up()),
+        }
+    }
+
+    fn write(&mut self) {
+        let written = match &mut self.session {
+            None => {
+                let written = self.stream.try_write(&self.outgoing.bytes);
+                written.map(|length| self.outgoing.take(length))
+            }
+            Some(session) => {
+                if session.is_up() {
+                    let length = session.say(&self.outgoing.bytes);
+                    self.outgoing.take(length);
+                }
+                session.flush(&self.stream)
             }
         };
-        (what, clock.now())
-    }
-
-    fn connected(&mut self) -> What {
-        match self.stream.take_error() {
-            Ok(None) => match self.stream.local_addr() {
-                Ok(local) => {
-                    self.state = State::Open;
-                    What::Connected { local }
-                }
-                Err(error) => self.over(What::Failed { problem: error.kind() }),
-            },
-            Ok(Some(error)) | Err(error) => self.failed(&error),
-        }
-    }
-
-    fn write(&mut self) -> Option<What> {
-        match self.stream.try_write(&self.outgoing) {
-            Ok(length) => {
-                self.outgoing.drain(..length);
-                self.outgoing.is_empty().then(|| {
+        match written {
+            Ok(()) => {
+                for _ in 0..std::mem::take(&mut self.outgoing.taken) {
                     let number = self.sent;
                     self.sent += 1;
-                    What::Sent { number, stamp: Stamp::Program }
-                })
+                    self.happened.push_back(What::Sent { number, stamp: Stamp::Program });
+                }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(error) => Some(self.failed(&error)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => self.failed(&error),
         }
     }
 
-    fn read(&mut self) -> Option<What> {
-        match self.stream.try_read(&mut self.buffer) {
-            Ok(0) => Some(self.over(What::Closed)),
-            Ok(length) => {
-                let bytes = self.buffer[..length].to_vec();
-                Some(What::Received { from: self.peer, bytes, stamp: Stamp::Program })
+    fn read(&mut self) {
+        let length = match self.stream.try_read(&mut self.buffer) {
+            Ok(0) => return self.over(What::Closed),
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) => return self.failed(&error),
+        };
+        let heard = match &mut self.session {
+            None => {
+                let (from, bytes) = (self.peer, self.buffer[..length].to_vec());
+                vec![What::Received { from, bytes, stamp: Stamp::Program, dscp: None }]
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(error) => Some(self.failed(&error)),
+            Some(session) => session.hear(&self.buffer[..length]),
+        };
+        for what in heard {
+            if is_end(&what) {
+                self.over(what);
+            } else {
+                self.happened.push_back(what);
+            }
         }
     }
 
     /// Who said no, as far as the error queue tells; else what the error number means.
-    fn failed(&mut self, error: &io::Error) -> What {
+    fn failed(&mut self, error: &io::Error) {
         const NO_NETWORK: Refusal = Refusal::Unreachable { network: true, icmp_type: 3, code: 0 };
         let mut what = match (refusal::refusal_of(error), error.kind()) {
             (Some(Refusal::Reset), _) | (None, io::ErrorKind::BrokenPipe) => {
@@ -148,16 +224,40 @@ impl StreamLeg {
             (None, problem) => What::Failed { problem },
         };
         while let Ok(entry) = refusal::next_entry(self.stream.as_fd()) {
-            if let Entry::Refused { by, refusal } = entry {
+            if let Entry::Refused { by, refusal, .. } = entry {
                 what = What::Refused { to: self.peer, by, refusal };
             }
         }
-        self.over(what)
+        self.over(what);
     }
 
-    fn over(&mut self, what: What) -> What {
+    /// Nothing happens on it after this. The peer is told why, where TLS has a word for it.
+    fn over(&mut self, what: What) {
         self.state = State::Over;
-        what
+        self.outgoing = Outgoing::default();
+        if let Some(session) = &mut self.session {
+            let _ = session.flush(&self.stream);
+        }
+        self.happened.push_back(what);
+    }
+}
+
+impl Drop for StreamLeg {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.as_mut().filter(|_| self.state == State::Open) {
+            session.farewell(&self.stream);
+        }
+    }
+}
+
+fn is_end(what: &What) -> bool {
+    match what {
+        What::Connected { .. }
+        | What::Secured { .. }
+        | What::Sent { .. }
+        | What::Received { .. }
+        | What::Refused { .. } => false,
+        What::Insecure { .. } | What::Closed | What::Failed { .. } => true,
     }
 }
 

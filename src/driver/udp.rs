@@ -1,13 +1,13 @@
-//! A connected UDP socket: only its peer can be heard, and ICMP errors find their way back.
+//! A UDP socket, of one peer or of anyone: ICMP errors find their way back to it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
 
-use branchline_probes::{Moment, Stamp};
-use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
+use branchline_probes::{Hears, Leg, Moment, Stamp};
+use nix::sys::socket::{MsgFlags, SockaddrStorage, TimestampingFlag, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -51,6 +51,8 @@ fn stamp_packets(socket: &Socket) -> nix::Result<()> {
 pub(super) struct UdpLeg {
     socket: UdpSocket,
     peer: SocketAddr,
+    hears: Hears,
+    /// The address that the kernel uses towards the peer.
     local: SocketAddr,
     /// Packets that left and whose stamp has not come, with the program's view of when.
     unstamped: VecDeque<(u32, Moment)>,
@@ -59,19 +61,30 @@ pub(super) struct UdpLeg {
 }
 
 impl UdpLeg {
-    /// Opens a socket of its own, from a port of the kernel's choosing.
-    pub(super) fn open(peer: SocketAddr) -> io::Result<(Self, SocketAddr)> {
+    /// Opens a socket of its own.
+    pub(super) fn open(leg: &Leg) -> io::Result<(Self, SocketAddr)> {
+        let (peer, is_ipv6) = (leg.peer, leg.peer.is_ipv6());
         let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
-        refusal::queue_errors(&socket, peer.is_ipv6())?;
+        refusal::queue_errors(&socket, is_ipv6)?;
+        refusal::tell_class(&socket, is_ipv6)?;
         // Without kernel stamps the program's clock serves, and the observation says so.
         let _ = stamp_packets(&socket);
-        socket.connect(&peer.into())?;
+        prepare(&socket, leg)?;
+        if leg.hears == Hears::Peer {
+            socket.connect(&peer.into())?;
+        }
         let socket = UdpSocket::from_std(socket.into())?;
-        let local = socket.local_addr()?;
+        let mut local = socket.local_addr()?;
+        if leg.hears == Hears::Anyone {
+            let port = local.port();
+            local = source_towards(peer)?;
+            local.set_port(port);
+        }
         let leg = Self {
             socket,
             peer,
+            hears: leg.hears,
             local,
             unstamped: VecDeque::new(),
             sent: 0,
@@ -82,15 +95,22 @@ impl UdpLeg {
 
     /// Sends one datagram, now or not at all.
     pub(super) fn send(&mut self, to: SocketAddr, bytes: &[u8], clock: &Clock) -> io::Result<()> {
-        debug_assert_eq!(to, self.peer, "a leg that hears its peer speaks to it alone");
+        debug_assert!(
+            self.hears == Hears::Anyone || to == self.peer,
+            "a leg that hears its peer speaks to it alone"
+        );
         // An earlier ICMP error would be reported in place of sending.
         self.read_error_queue(clock);
         let before = clock.now();
-        match nix::sys::socket::send(
-            std::os::fd::AsRawFd::as_raw_fd(&self.socket),
-            bytes,
-            nix::sys::socket::MsgFlags::MSG_DONTWAIT,
-        ) {
+        let socket = self.socket.as_raw_fd();
+        let sent = match self.hears {
+            Hears::Peer => nix::sys::socket::send(socket, bytes, MsgFlags::MSG_DONTWAIT),
+            Hears::Anyone => {
+                let to = SockaddrStorage::from(to);
+                nix::sys::socket::sendto(socket, bytes, &to, MsgFlags::MSG_DONTWAIT)
+            }
+        };
+        match sent {
             Ok(_) => {
                 self.unstamped.push_back((self.sent, before));
                 self.sent += 1;
@@ -104,10 +124,8 @@ impl UdpLeg {
                 match refusal::refusal_of(&error) {
                     _ if is_told => Ok(()),
                     Some(refusal) => {
-                        self.happened.push_back((
-                            What::Refused { to: self.peer, by: None, refusal },
-                            clock.now(),
-                        ));
+                        let refused = What::Refused { to, by: None, refusal };
+                        self.happened.push_back((refused, clock.now()));
                         Ok(())
                     }
                     None => Err(error),
@@ -153,15 +171,17 @@ impl UdpLeg {
                 }
                 // What this host's own kernel says of a peer elsewhere, it says of itself: no
                 // neighbour answers, or a rule of its own forbids.
-                Ok(Entry::Refused { by: Some(by), .. })
-                    if by == self.local.ip() && by != self.peer.ip() =>
-                {
-                    let what = What::Failed { problem: io::ErrorKind::HostUnreachable };
+                Ok(Entry::Refused { to, by, refusal }) => {
+                    let to = to.filter(|_| self.hears == Hears::Anyone).unwrap_or(self.peer);
+                    // What this host's own kernel says of a peer elsewhere, it says of itself: no
+                    // neighbour answers, or a rule of its own forbids.
+                    let is_own = by.is_some_and(|by| by == self.local.ip() && by != to.ip());
+                    let what = if is_own {
+                        What::Failed { problem: io::ErrorKind::HostUnreachable }
+                    } else {
+                        What::Refused { to, by, refusal }
+                    };
                     self.happened.push_back((what, clock.now()));
-                }
-                Ok(Entry::Refused { by, refusal }) => {
-                    self.happened
-                        .push_back((What::Refused { to: self.peer, by, refusal }, clock.now()));
                 }
                 Ok(Entry::Other) => {}
                 Err(_) => return,
@@ -174,16 +194,20 @@ impl UdpLeg {
         let read = SCRATCH.with_borrow_mut(|buffer| {
             let receive = || refusal::receive(socket.as_fd(), buffer);
             let packet = socket.try_io(Interest::READABLE, receive)?;
-            Ok::<_, io::Error>((buffer[..packet.length].to_vec(), packet.stamp))
+            Ok::<_, io::Error>((buffer[..packet.length].to_vec(), packet))
         });
         match read {
-            Ok((bytes, stamp)) => {
-                let (at, stamp) = clock.moment(stamp);
+            // It came between this socket's having a port and its having a peer.
+            Ok((_, packet)) if self.is_stranger(packet.from) => {}
+            Ok((bytes, packet)) => {
+                let (at, stamp) = clock.moment(packet.stamp);
                 for (number, left) in self.unstamped.drain(..) {
                     let sent = What::Sent { number, stamp: Stamp::Program };
                     self.happened.push_back((sent, left));
                 }
-                self.happened.push_back((What::Received { from: self.peer, bytes, stamp }, at));
+                let from = packet.from.filter(|_| self.hears == Hears::Anyone);
+                let (from, dscp) = (from.unwrap_or(self.peer), packet.dscp);
+                self.happened.push_back((What::Received { from, bytes, stamp, dscp }, at));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // The error queue has told more of the same, or tells it at the next turn.
@@ -200,6 +224,44 @@ impl UdpLeg {
             }
         }
     }
+
+    fn is_stranger(&self, from: Option<SocketAddr>) -> bool {
+        let is_other =
+            |from: SocketAddr| from.ip() != self.peer.ip() || from.port() != self.peer.port();
+        self.hears == Hears::Peer && from.is_some_and(is_other)
+    }
+}
+
+/// Gives a new socket the local port and the mark that a leg asks for.
+pub(super) fn prepare(socket: &Socket, leg: &Leg) -> io::Result<()> {
+    let is_ipv6 = leg.peer.is_ipv6();
+    if leg.dscp != 0 {
+        let class = u32::from(leg.dscp) << 2;
+        if is_ipv6 {
+            socket.set_tclass_v6(class)?;
+        } else {
+            socket.set_tos_v4(class)?;
+        }
+    }
+    if leg.local_port != 0 || leg.hears == Hears::Anyone {
+        let any = if is_ipv6 {
+            // The same port of the other family belongs to somebody else.
+            socket.set_only_v6(true)?;
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        };
+        socket.bind(&SocketAddr::new(any, leg.local_port).into())?;
+    }
+    Ok(())
+}
+
+/// The address from which this host speaks to `peer`: connecting a socket sends nothing and tells.
+fn source_towards(peer: SocketAddr) -> io::Result<SocketAddr> {
+    let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.connect(&peer.into())?;
+    let local = socket.local_addr()?.as_socket();
+    local.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
 /// The addresses of the families in which this host has a way out: connecting a socket sends

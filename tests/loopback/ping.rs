@@ -1,12 +1,14 @@
 //! An exchange that says "ping" and keeps a diary, and peers for it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use branchline::driver;
 use branchline_probes::{
-    Exchange, Input, Leg, LegId, Moment, Outcome, Output, Refusal, Stamp, TlsProblem, Transport,
+    Certificate, Exchange, Handshake, Input, Leg, LegId, Moment, Outcome, Output, Refusal, Stamp,
+    TlsProblem, Transport,
 };
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
@@ -24,11 +26,13 @@ pub(crate) const TOLERANCE: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
     Connected(SocketAddr),
-    Secured,
-    Insecure(TlsProblem),
+    Secured(Handshake),
+    Insecure(TlsProblem, Option<Certificate>),
     Sent(u32, Stamp),
-    Received(SocketAddr, Vec<u8>, Stamp),
-    Refused(Option<IpAddr>, Refusal),
+    /// From whom, what, by whose clock, and with which DSCP.
+    Received(SocketAddr, Vec<u8>, Stamp, Option<u8>),
+    /// To whom it was sent, and who said no.
+    Refused(SocketAddr, Option<IpAddr>, Refusal),
     Closed,
     Failed,
     Timeout,
@@ -37,10 +41,14 @@ pub(crate) enum Told {
 
 pub(crate) type Diary = Arc<Mutex<Vec<(Moment, Told)>>>;
 
-/// Opens one leg, says "ping" until the deadline, and is done with four bytes of answer, a
-/// refusal or being called off.
+/// Opens one leg, says "ping" at once, and is done with four bytes of answer, a refusal, the
+/// deadline or being called off.
 pub(crate) struct Ping {
     pub(crate) leg: Leg,
+    /// What it says, and to whom.
+    pub(crate) says: Vec<(SocketAddr, Vec<u8>)>,
+    /// How many bytes it waits for.
+    pub(crate) awaits: usize,
     pub(crate) deadline: Moment,
     pub(crate) now: Moment,
     pub(crate) state: State,
@@ -51,15 +59,21 @@ pub(crate) struct Ping {
 pub(crate) enum State {
     Begun,
     Opening,
-    Open,
+    Open(usize),
     Asked(usize),
     Done,
 }
 
 impl Ping {
     pub(crate) fn new(transport: Transport, peer: SocketAddr, patience: Duration) -> Self {
+        Self::on(Leg::new(LEG, transport, peer), patience)
+    }
+
+    pub(crate) fn on(leg: Leg, patience: Duration) -> Self {
         Self {
-            leg: Leg::new(LEG, transport, peer),
+            says: vec![(leg.peer, b"ping".to_vec())],
+            awaits: 4,
+            leg,
             deadline: Moment::after(patience),
             now: Moment::START,
             state: State::Begun,
@@ -69,6 +83,28 @@ impl Ping {
 
     pub(crate) fn told(&self) -> Vec<(Moment, Told)> {
         self.diary.lock().expect("nobody panicked").clone()
+    }
+
+    /// The local address of the leg.
+    pub(crate) fn local(&self) -> SocketAddr {
+        let local = self.told().into_iter().find_map(|(_, told)| match told {
+            Told::Connected(local) => Some(local),
+            Told::Secured(_) | Told::Insecure(..) | Told::Sent(..) | Told::Received(..) => None,
+            Told::Refused(..) | Told::Closed | Told::Failed => None,
+            Told::Timeout | Told::Cancelled => None,
+        });
+        local.expect("the leg was open")
+    }
+
+    /// What it heard, and from whom.
+    pub(crate) fn heard(&self) -> Vec<(SocketAddr, Vec<u8>)> {
+        let heard = self.told().into_iter().filter_map(|(_, told)| match told {
+            Told::Received(from, bytes, ..) => Some((from, bytes)),
+            Told::Connected(_) | Told::Secured(_) | Told::Insecure(..) | Told::Sent(..) => None,
+            Told::Refused(..) | Told::Closed | Told::Failed => None,
+            Told::Timeout | Told::Cancelled => None,
+        });
+        heard.collect()
     }
 
     /// What the exchange was told last.
@@ -82,24 +118,32 @@ impl Exchange for Ping {
         self.now = self.now.max(now);
         let told = match input {
             Input::Connected { local, .. } => Told::Connected(local),
-            Input::Secured { .. } => Told::Secured,
-            Input::Insecure { problem, .. } => Told::Insecure(problem),
+            Input::Secured { handshake, .. } => Told::Secured(handshake.clone()),
+            Input::Insecure { problem, certificate, .. } => {
+                Told::Insecure(problem, certificate.cloned())
+            }
             Input::Sent { number, stamp, .. } => Told::Sent(number, stamp),
-            Input::Received { from, bytes, stamp, .. } => Told::Received(from, bytes.into(), stamp),
-            Input::Refused { by, refusal, .. } => Told::Refused(by, refusal),
+            Input::Received { from, bytes, stamp, dscp, .. } => {
+                Told::Received(from, bytes.into(), stamp, dscp)
+            }
+            Input::Refused { to, by, refusal, .. } => Told::Refused(to, by, refusal),
             Input::Closed { .. } => Told::Closed,
             Input::Failed { .. } => Told::Failed,
             Input::Timeout => Told::Timeout,
             Input::Cancelled => Told::Cancelled,
         };
         self.state = match (&told, self.state) {
-            (Told::Connected(_), State::Opening) => State::Open,
-            (Told::Received(_, bytes, _), State::Asked(missing)) if bytes.len() < missing => {
+            (Told::Connected(_), State::Opening) => State::Open(0),
+            (Told::Received(_, bytes, ..), State::Asked(missing)) if bytes.len() < missing => {
                 State::Asked(missing - bytes.len())
             }
             (Told::Received(..) | Told::Refused(..), _)
-            | (Told::Closed | Told::Failed | Told::Insecure(_) | Told::Cancelled, _) => State::Done,
-            (Told::Connected(_) | Told::Secured | Told::Sent(..) | Told::Timeout, state) => state,
+            | (Told::Closed | Told::Failed | Told::Insecure(..) | Told::Cancelled, _) => {
+                State::Done
+            }
+            (Told::Connected(_) | Told::Secured(_) | Told::Sent(..) | Told::Timeout, state) => {
+                state
+            }
         };
         self.diary.lock().expect("nobody panicked").push((now, told));
     }
@@ -110,9 +154,12 @@ impl Exchange for Ping {
                 self.state = State::Opening;
                 Output::Open(self.leg.clone())
             }
-            State::Open => {
-                self.state = State::Asked(4);
-                Output::Transmit { leg: LEG, to: self.leg.peer, bytes: b"ping".to_vec() }
+            State::Open(said) => {
+                let (to, bytes) = self.says[said].clone();
+                let is_last = said + 1 == self.says.len();
+                self.state =
+                    if is_last { State::Asked(self.awaits) } else { State::Open(said + 1) };
+                Output::Transmit { leg: LEG, to, bytes }
             }
             State::Opening | State::Asked(_) if self.now < self.deadline => {
                 Output::Wait { until: self.deadline, reason: "the echo" }
@@ -169,4 +216,14 @@ pub(crate) fn closed_udp_port(address: &str) -> SocketAddr {
 pub(crate) fn closed_tcp_port(address: &str) -> SocketAddr {
     let listener = std::net::TcpListener::bind(address).expect("loopback is there");
     listener.local_addr().expect("it is bound")
+}
+
+/// A port that no other test has, and that the kernel gives to nobody by itself: it is below
+/// `net.ipv4.ip_local_port_range`.
+pub(crate) fn own_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let [.., high, low] = (std::process::id() * 16).to_be_bytes();
+    10_000
+        + u16::from_be_bytes([high, low]).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
+            % 20_000
 }
