@@ -7,11 +7,13 @@
 
 mod agent;
 mod bind;
+mod certificates;
 mod coturn;
 mod kamailio;
 mod netns;
 mod process;
 mod router;
+mod stun;
 
 #[path = "../daemon/wait.rs"]
 #[expect(dead_code, reason = "foreign servers get a patience of their own")]

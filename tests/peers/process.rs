@@ -199,6 +199,22 @@ pub(crate) fn ask_over_udp(server: SocketAddr, request: &[u8]) -> Result<Vec<u8>
     attempt().map_err(|problem: std::io::Error| problem.to_string())
 }
 
+/// Does the same inside of `wrapper`: the words that enter a namespace.
+pub(crate) fn ask_over_udp_inside(
+    wrapper: &[String],
+    server: SocketAddr,
+    request: &[u8],
+) -> Result<Vec<u8>, String> {
+    let bytes: String = request.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    let (address, port) = (server.ip().to_string(), server.port().to_string());
+    let asked = run(&words(wrapper, &["bash", "-c", ASK, "bash", &address, &port, &bytes]));
+    if asked.status.success() && !asked.stdout.is_empty() {
+        Ok(asked.stdout)
+    } else {
+        Err(format!("{server} is silent: {}", text(&asked.stderr)))
+    }
+}
+
 /// Whether these tests run as root.
 pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
@@ -209,6 +225,13 @@ const LOG: &str = "output.log";
 
 /// How long a server may take to end when it is asked to.
 const LEAVE: Duration = Duration::from_secs(10);
+
+/// Sends one datagram and prints what comes back within half a second.
+const ASK: &str = r#"
+exec 3<>"/dev/udp/$1/$2"
+printf "$3" >&3
+exec timeout 0.5 dd bs=4096 count=1 status=none <&3
+"#;
 
 /// Runs a server and ends it when its own input does: whichever way the test process goes, the
 /// pipe closes. The server is asked, not killed, so that it reaps its own children (Kamailio has

@@ -3,7 +3,6 @@
 use crate::agent::{Probed, probe};
 use crate::coturn::Coturn;
 use crate::netns::{Network, ROUTER, ROUTER_6, SERVER, SERVER_6};
-use crate::process::{program, run, text, words};
 
 /// A branch behind a router, and a STUN server that both of its addresses reach until the router
 /// is told otherwise.
@@ -17,17 +16,8 @@ impl Branch {
     #[track_caller]
     fn new() -> Self {
         let network = Network::new();
-        let mut coturn = Coturn::start(&network.at_server(), STUN, &[SERVER, SERVER_6]);
-        let client = program("turnutils_stunclient", "coturn").display().to_string();
-        for address in [SERVER, SERVER_6] {
-            let mut ask = words(&network.at_client(), &["timeout", "--signal=KILL", "2", &client]);
-            ask.args(["-p", &STUN.to_string(), address]);
-            coturn.server.await_ready(|| {
-                let output = run(&ask);
-                let said = text(&output.stdout) + &text(&output.stderr);
-                if said.contains("reflexive addr") { Ok(()) } else { Err(said) }
-            });
-        }
+        let coturn =
+            Coturn::at(&[SERVER, SERVER_6]).inside(&network.at_server()).port(STUN).start();
         Self { _coturn: coturn, network }
     }
 
