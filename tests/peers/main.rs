@@ -7,6 +7,7 @@
 
 mod agent;
 mod bind;
+mod branch;
 mod certificates;
 mod coturn;
 mod kamailio;
@@ -14,6 +15,9 @@ mod netns;
 mod process;
 mod router;
 mod stun;
+mod stund;
+mod third_parties;
+mod wire;
 
 #[path = "../daemon/wait.rs"]
 #[expect(dead_code, reason = "foreign servers get a patience of their own")]
