@@ -1,7 +1,5 @@
 //! A branch office behind a router that translates addresses, and a cloud with two addresses.
 
-use std::time::Duration;
-
 use crate::netns::{FORWARD, Namespaces};
 use crate::process::{program, run_well, words};
 use crate::wire::{Carried, Way, Wire};
@@ -88,11 +86,6 @@ impl Branch {
         let namespaces = Namespaces::new(ROLES);
         let (router, cloud) = (namespaces.name("router"), namespaces.name("cloud"));
         let wire = Wire::between([&router, OUT], [&cloud, CLOUD_LINK], [Way::clear(); 2]);
-        // Without an address of its own making a device sends nothing unasked, and the wire
-        // counts only what is asked for. A cable needs it to find its neighbours.
-        for (role, link) in [("router", OUT), ("cloud", CLOUD_LINK)] {
-            namespaces.shell(role, &format!("ip link set {link} addrgenmode none"));
-        }
         let mut branch = Self::built(nat, namespaces, Some(wire));
         branch.wire(out, back);
         branch
@@ -131,11 +124,10 @@ impl Branch {
     /// Loses this share of what the router forwards (in percent), each way.
     #[track_caller]
     pub(crate) fn lose(&self, traffic: Traffic, percent: f64) {
-        let of_a_million = (percent * 10_000.0).round();
-        self.rule(&format!(
-            "{} numgen random mod 1000000 < {of_a_million} drop",
-            traffic.expression()
-        ));
+        // Nothing below a million exceeds 999999, which nftables would not have said again.
+        let most = (percent * 10_000.0).round() - 1.0;
+        let chance = format!("numgen random mod 1000000 <= {most}");
+        self.rule(&format!("{} {chance} drop", traffic.expression()));
     }
 
     /// Drops what the router would forward, and says nothing.
@@ -244,9 +236,9 @@ impl Branch {
         self.nft(
             role,
             &format!(
-                "add table inet meter\nadd chain inet meter arriving {{ \
+                "add table inet counts\nadd chain inet counts arriving {{ \
                  type filter hook prerouting priority raw - 1; policy accept; }}\n\
-                 add rule inet meter arriving {expression} counter comment \"{expression}\""
+                 add rule inet counts arriving {expression} counter comment \"{expression}\""
             ),
         );
         Meter { branch: self, role, comment: format!("comment \"{expression}\"") }
@@ -270,7 +262,7 @@ impl Meter<'_> {
     #[track_caller]
     pub(crate) fn packets(&self) -> u64 {
         let at = self.branch.namespaces.inside(self.role);
-        let rules = run_well(&words(&at, &["nft", "list", "chain", "inet", "meter", "arriving"]));
+        let rules = run_well(&words(&at, &["nft", "list", "chain", "inet", "counts", "arriving"]));
         let rule = rules.lines().find(|line| line.contains(&self.comment)).unwrap_or_default();
         rule.split_once("packets ")
             .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())

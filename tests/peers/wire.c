@@ -16,7 +16,7 @@
  *
  * The file is read at the start and whenever another is moved to its place. Then the wire prints
  * "SERIAL", and for each way since its start: packets in, packets lost, packets out.
- * The n-th packet of a way meets the same fate for the same seed.
+ * The n-th packet of a way meets the same fate for the same seed. Multicast is not carried.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -120,6 +120,11 @@ static struct packet *take(void) {
 
 static int is_udp(const unsigned char *packet) {
   return (packet[0] >> 4 == 4 ? packet[9] : packet[6]) == 17;
+}
+
+/* Multicast: what a device says unasked. Nobody on a wire needs it, and it would be counted. */
+static int is_multicast(const unsigned char *packet) {
+  return packet[0] >> 4 == 4 ? packet[16] >> 4 == 0xe : packet[24] == 0xff;
 }
 
 static void enqueue(struct way *way, const unsigned char *bytes, ssize_t length, int64_t due) {
@@ -261,7 +266,7 @@ int main(int argc, char **argv) {
       unsigned char bytes[LARGEST];
       ssize_t length;
       while (wait[i].revents && (length = read(ways[i].from, bytes, sizeof bytes)) > 0)
-        if (length >= 20) arrive(&ways[i], bytes, length, at);
+        if (length >= 28 && !is_multicast(bytes)) arrive(&ways[i], bytes, length, at);
     }
     char event[4096];
     if (wait[2].revents && read(news, event, sizeof event) > 0) read_settings(argv[5], ways);

@@ -15,8 +15,8 @@ fn coturn_holds_what_a_client_allocates_until_it_goes() {
 
     // Over TCP an allocation ends with its connection, however the client goes.
     std::thread::scope(|scope| {
-        let talk = scope.spawn(|| uclient(&branch, &["-t", "-y", "-c", "-n", "50", CLOUD]));
-        coturn.await_allocations(3, PATIENCE);
+        let talk = scope.spawn(|| uclient(&branch, &["-t", "-y", "-c", "-n", "100", CLOUD]));
+        coturn.await_allocations(2, PATIENCE);
         let said = talk.join().expect("it can be run");
         assert!(said.contains("Total lost packets 0 "), "{said}");
     });
