@@ -40,9 +40,23 @@ impl Coturn {
         }
     }
 
-    /// How many relayed transport addresses it holds, as the kernel counts them: every port of
-    /// its relay range on which this coturn has a socket. A port that EVEN-PORT reserved
-    /// (RFC 8656 §7.2) counts, too.
+    /// The relayed transport addresses that it holds, as the kernel knows them: those of its relay
+    /// range on which this coturn has a socket. A port that EVEN-PORT reserved (RFC 8656 §7.2)
+    /// is among them.
+    #[track_caller]
+    pub(crate) fn relayed(&self) -> BTreeSet<SocketAddr> {
+        let pid = fs::read_to_string(self.server.folder().join(PID)).expect("coturn wrote its pid");
+        let owner = format!("pid={},", pid.trim());
+        let sockets = run_well(&words(&self.wrapper, &["ss", "-Hantup"]));
+        sockets
+            .lines()
+            .filter(|line| line.contains(&owner))
+            .filter_map(|line| line.split_whitespace().nth(LOCAL)?.parse::<SocketAddr>().ok())
+            .filter(|local| self.relay_ports.contains(&local.port()))
+            .collect()
+    }
+
+    /// How many relayed transport addresses it holds.
     #[track_caller]
     pub(crate) fn allocations(&self) -> usize {
         self.relayed().len()
@@ -68,20 +82,6 @@ impl Coturn {
             let held = self.relayed();
             if held.len() == count { Ok(()) } else { Err(format!("it holds {held:?}")) }
         });
-    }
-
-    /// The addresses that it relays from at this moment.
-    #[track_caller]
-    fn relayed(&self) -> BTreeSet<SocketAddr> {
-        let pid = fs::read_to_string(self.server.folder().join(PID)).expect("coturn wrote its pid");
-        let owner = format!("pid={},", pid.trim());
-        let sockets = run_well(&words(&self.wrapper, &["ss", "-Hantup"]));
-        sockets
-            .lines()
-            .filter(|line| line.contains(&owner))
-            .filter_map(|line| line.split_whitespace().nth(LOCAL)?.parse::<SocketAddr>().ok())
-            .filter(|local| self.relay_ports.contains(&local.port()))
-            .collect()
     }
 }
 

@@ -7,8 +7,7 @@ use crate::process::{Server, ask_over_udp_inside, program};
 
 /// A stund that has answered on both of its addresses and ports; gone when this value is.
 pub(crate) struct Stund {
-    /// Its process, for who must read its log.
-    pub(crate) _server: Server,
+    _server: Server,
 }
 
 impl Stund {

@@ -1,11 +1,12 @@
 //! coturn as it is configured, used by its own client and by openssl.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::branch::{Branch, CLOUD, CLOUD_6, CLOUD_TOO, Nat};
 use crate::certificates::Authority;
 use crate::coturn::{Coturn, Setup};
-use crate::process::{program, run, text, words};
+use crate::process::{ask_over_udp_inside, program, run, text, words};
 
 #[test]
 fn coturn_holds_what_a_client_allocates_until_it_goes() {
@@ -84,6 +85,51 @@ fn coturn_says_that_another_server_shall_be_tried() {
 }
 
 #[test]
+fn coturn_grants_no_longer_lifetime_than_it_is_told() {
+    assert_answers(|coturn| coturn.longest_lifetime(60), &["-y"], "lifetime=60\n");
+}
+
+#[test]
+fn coturn_relays_to_loopback_only_when_it_is_told_to() {
+    assert_answers(|coturn| coturn, &["-e", "127.0.0.1"], "error 403");
+    assert_answers(
+        Setup::allow_loopback_peers,
+        &["-e", "127.0.0.1"],
+        "peer 127.0.0.1 lifetime updated",
+    );
+}
+
+#[test]
+fn coturn_relays_from_the_address_that_it_is_told() {
+    let branch = Branch::behind(Nat::Symmetric);
+    let coturn = turn(&branch).relay_at(CLOUD_TOO).start();
+
+    uclient(&branch, &["-y", "-c", "-n", "5", CLOUD]);
+
+    let relayed = coturn.relayed();
+    assert!(!relayed.is_empty());
+    assert!(relayed.iter().all(|at| at.ip().to_string() == CLOUD_TOO), "{relayed:?}");
+}
+
+#[test]
+fn coturn_signs_its_messages_with_a_fingerprint_unless_it_is_told_not_to() {
+    let branch = Branch::behind(Nat::None);
+    let server = SocketAddr::new(CLOUD.parse().unwrap(), 3478);
+    let ask = || ask_over_udp_inside(&branch.at_client(), server, BINDING_REQUEST).unwrap();
+    // Type and length of the last attribute of a message (RFC 8489 §14.7).
+    let fingerprint = [0x80, 0x28, 0x00, 0x04];
+
+    let coturn = at_cloud(&branch).start();
+    let answer = ask();
+    assert_eq!(answer[answer.len() - 8..][..4], fingerprint);
+    drop(coturn);
+
+    let _coturn = at_cloud(&branch).without_fingerprint().start();
+    let answer = ask();
+    assert_ne!(answer[answer.len() - 8..][..4], fingerprint);
+}
+
+#[test]
 fn coturn_without_udp_relays_over_tcp() {
     let branch = Branch::behind(Nat::Symmetric);
     let coturn = turn(&branch).without_udp().start();
@@ -105,18 +151,19 @@ fn coturn_relays_over_tls_with_a_certificate_that_its_authority_vouches_for() {
         .inside(&branch.at_cloud())
         .start();
 
+    let port = coturn.tls_port.expect("it was given one");
+    let (server, server_6) = (format!("{CLOUD}:{port}"), format!("[{CLOUD_6}]:{port}"));
     for (server, name) in [
-        (format!("{CLOUD}:5349"), ["-verify_hostname", "turn.branch.test"]),
-        (format!("{CLOUD}:5349"), ["-verify_ip", CLOUD]),
-        (format!("[{CLOUD_6}]:5349"), ["-verify_ip", CLOUD_6]),
+        (&server, ["-verify_hostname", "turn.branch.test"]),
+        (&server, ["-verify_ip", CLOUD]),
+        (&server_6, ["-verify_ip", CLOUD_6]),
     ] {
-        let said = handshake(&branch, &authority, &server, name);
+        let said = handshake(&branch, &authority, server, name);
         assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
     }
-    let said = handshake(&branch, &authority, &format!("{CLOUD}:5349"), ["-verify_ip", CLOUD_TOO]);
+    let said = handshake(&branch, &authority, &server, ["-verify_ip", CLOUD_TOO]);
     assert!(said.contains("IP address mismatch"), "{said}");
-    let said =
-        handshake(&branch, &Authority::new(), &format!("{CLOUD}:5349"), ["-verify_ip", CLOUD]);
+    let said = handshake(&branch, &Authority::new(), &server, ["-verify_ip", CLOUD]);
     assert!(said.contains("verify error"), "{said}");
 
     let ca = authority.path().display().to_string();
@@ -174,6 +221,9 @@ fn handshake(branch: &Branch, authority: &Authority, server: &str, name: [&str; 
     let output = run(&command);
     text(&output.stdout) + &text(&output.stderr)
 }
+
+/// A Binding request of 20 bytes (RFC 8489 §5): type, length, magic cookie, transaction id.
+const BINDING_REQUEST: &[u8] = b"\x00\x01\x00\x00\x21\x12\xa4\x42branch-test!";
 
 /// How long a client of coturn may take.
 const PATIENCE: Duration = Duration::from_secs(20);

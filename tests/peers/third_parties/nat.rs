@@ -45,10 +45,7 @@ fn a_full_cone_nat_with_hairpin_is_named_by_both_clients() {
     assert_eq!(seen.mapping, "Endpoint Independent Mapping");
     assert_eq!(seen.filtering, "Endpoint Independent Filtering");
     assert_eq!(seen.mapped, OUTSIDE);
-    assert_eq!(
-        seen.stun,
-        "Independent Mapping, Independent Filter, preserves ports, will hairpin"
-    );
+    assert_eq!(seen.stun, "Independent Mapping, Independent Filter, preserves ports, will hairpin");
 }
 
 #[test]

@@ -3,9 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::branch::{Branch, CLOUD, CLOUD_6, GATEWAY, Nat, Traffic};
+use crate::branch::{
+    Branch, CLIENT, CLIENT_6, CLOUD, CLOUD_6, CLOUD_TOO, GATEWAY, GATEWAY_6, Nat, Traffic,
+};
 use crate::coturn::Coturn;
-use crate::process::{ask_over_udp_inside, run_well, words};
+use crate::process::{ask_over_udp_inside, program, run_well, words};
+use crate::stund::Stund;
+use crate::wait::eventually;
 
 use super::wire::Ping;
 
@@ -34,10 +38,7 @@ fn a_router_that_loses_udp_only_loses_no_ping() {
 fn a_router_that_rejects_says_so_until_it_is_healed() {
     let branch = Branch::behind(Nat::PortRestricted);
     let _coturn = Coturn::at(&[CLOUD, CLOUD_6]).inside(&branch.at_cloud()).start();
-    let ask = |address: &str| {
-        let server = SocketAddr::new(address.parse().unwrap(), 3478);
-        ask_over_udp_inside(&branch.at_client(), server, BINDING_REQUEST)
-    };
+    let ask = |address| ask(&branch, address, 3478);
     branch.reject(Traffic::Udp);
 
     let refused = ask(CLOUD).unwrap_err();
@@ -65,28 +66,61 @@ fn a_router_that_bleaches_clears_the_marks_of_packets() {
 }
 
 #[test]
-fn a_router_that_restarts_or_is_impatient_forgets_a_port_that_it_gave() {
+fn a_router_that_drops_one_port_lets_the_others_pass() {
+    let branch = Branch::behind(Nat::PortRestricted);
+    let _stund = Stund::start(&branch.at_cloud(), [CLOUD, CLOUD_TOO]);
+    branch.drop(Traffic::Matching("udp dport 3478"));
+
+    assert!(ask(&branch, CLOUD, 3478).is_err());
+    assert!(ask(&branch, CLOUD, 3479).is_ok());
+}
+
+#[test]
+fn a_router_that_restarts_forgets_the_exchanges_that_it_knew() {
     let branch = Branch::behind(Nat::Symmetric);
-    let coturn = Coturn::at(&[CLOUD]).inside(&branch.at_cloud()).line("log-binding").start();
-    let _ = &coturn;
-    let known = || {
-        let table = run_well(&words(&branch.at_router(), &["conntrack", "-L", "-p", "udp"]));
-        table.lines().count()
-    };
-    let server = SocketAddr::new(CLOUD.parse().unwrap(), 3478);
-    let ask = || ask_over_udp_inside(&branch.at_client(), server, BINDING_REQUEST);
+    let _coturn = Coturn::at(&[CLOUD]).inside(&branch.at_cloud()).start();
+    ask(&branch, CLOUD, 3478).unwrap();
+    assert_eq!(known(&branch), 1);
 
-    ask().unwrap();
-    assert_eq!(known(), 1);
     branch.forget_all();
-    assert_eq!(known(), 0);
 
+    assert_eq!(known(&branch), 0);
+}
+
+#[test]
+fn an_impatient_router_forgets_an_exchange_that_is_silent() {
+    let branch = Branch::behind(Nat::Symmetric);
+    let _coturn = Coturn::at(&[CLOUD]).inside(&branch.at_cloud()).start();
     branch.forget_udp_after(1);
-    ask().unwrap();
-    crate::wait::eventually("the end of an exchange", Duration::from_secs(5), || {
-        let known = known();
-        if known == 0 { Ok(()) } else { Err(format!("{known} are known")) }
+    ask(&branch, CLOUD, 3478).unwrap();
+
+    // The kernel's own patience is 30 s.
+    eventually("a router that forgot", Duration::from_secs(10), || match known(&branch) {
+        0 => Ok(()),
+        known => Err(format!("{known} are known")),
     });
+}
+
+#[test]
+fn nobody_reaches_the_client_unasked_where_its_address_is_translated() {
+    for (nat, reached) in [(Nat::None, 1), (Nat::PortRestricted, 0), (Nat::Symmetric, 0)] {
+        let branch = Branch::behind(nat);
+        let ping = |address| Ping::run_at(&branch.at_cloud(), &["-c", "1", address]).received;
+
+        assert_eq!(ping(CLIENT), reached, "{nat:?}");
+        // Nothing translates IPv6.
+        assert_eq!(ping(CLIENT_6), 1, "{nat:?}");
+    }
+}
+
+#[test]
+fn what_comes_back_is_metered_at_the_client() {
+    let branch = Branch::behind(Nat::FullCone);
+    let replies = branch.meter_at_client("icmp type echo-reply");
+
+    assert_eq!(Ping::run(&branch, &["-i", "0.002", "-c", "10", CLOUD]).received, 10);
+
+    assert_eq!(replies.packets(), 10);
 }
 
 #[test]
@@ -97,9 +131,22 @@ fn a_cable_that_is_pulled_and_put_back_carries_again() {
     assert_eq!(Ping::run(&branch, &["-c", "1", "-W", "0.2", GATEWAY]).received, 0);
 
     branch.plug();
-    for address in [CLOUD, CLOUD_6] {
+    for address in [CLOUD, CLOUD_6, GATEWAY, GATEWAY_6] {
         assert_eq!(Ping::run(&branch, &["-c", "1", address]).received, 1);
     }
+}
+
+/// How many UDP exchanges the router knows.
+#[track_caller]
+fn known(branch: &Branch) -> usize {
+    let conntrack = program("conntrack", "conntrack").display().to_string();
+    run_well(&words(&branch.at_router(), &[&conntrack, "-L", "-p", "udp"])).lines().count()
+}
+
+/// Asks a STUN server for the client's address.
+fn ask(branch: &Branch, address: &str, port: u16) -> Result<Vec<u8>, String> {
+    let server = SocketAddr::new(address.parse().expect("it is an address"), port);
+    ask_over_udp_inside(&branch.at_client(), server, BINDING_REQUEST)
 }
 
 /// A Binding request of 20 bytes (RFC 8489 §5): type, length, magic cookie, transaction id.

@@ -134,8 +134,13 @@ pub(super) struct Ping {
 impl Ping {
     #[track_caller]
     pub(super) fn run(branch: &Branch, arguments: &[&str]) -> Self {
+        Self::run_at(&branch.at_client(), arguments)
+    }
+
+    #[track_caller]
+    pub(super) fn run_at(wrapper: &[String], arguments: &[&str]) -> Self {
         let ping = program("ping", "iputils-ping").display().to_string();
-        let mut command = words(&branch.at_client(), &[&ping, "-n", "-W", "1"]);
+        let mut command = words(wrapper, &[&ping, "-n", "-W", "1"]);
         let said = text(&run(command.args(arguments)).stdout);
         let number = |line: &str, before: &str| {
             let (_, rest) = line.split_once(before)?;
