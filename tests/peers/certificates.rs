@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -28,11 +28,26 @@ impl Authority {
     #[track_caller]
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder for certificates");
+        let path = folder.path().display();
+        let config = format!(
+            "[req]\ndistinguished_name = name\n[name]\n\
+             [ca]\ndefault_ca = authority\n\
+             [authority]\ncertificate = {path}/ca.pem\nprivate_key = {path}/ca.key\n\
+             database = {path}/issued\nnew_certs_dir = {path}\nrand_serial = yes\n\
+             unique_subject = no\n\
+             default_md = sha256\npolicy = any\ncopy_extensions = copy\n\
+             [any]\ncommonName = supplied\n"
+        );
+        let write = |name, text: &str| fs::write(folder.path().join(name), text);
+        write(CONFIG, &config).and_then(|()| write("issued", "")).expect("the folder is ours");
         let authority = Self { folder };
-        let mut request = authority.request("ca", "/CN=branch test authority");
-        request.args(["-addext", "basicConstraints=critical,CA:TRUE"]);
-        request.args(["-addext", "keyUsage=critical,keyCertSign,cRLSign"]);
-        run_well(&request);
+        let mut sign = authority.openssl(&["req", "-x509", "-subj", "/CN=branch test authority"]);
+        sign.args(NEW_KEY).args(["-days", "2", "-sha256"]);
+        sign.arg("-keyout").arg(authority.folder.path().join("ca.key"));
+        sign.arg("-out").arg(authority.path());
+        sign.args(["-addext", "basicConstraints=critical,CA:TRUE"]);
+        sign.args(["-addext", "keyUsage=critical,keyCertSign,cRLSign"]);
+        run_well(&sign);
         authority
     }
 
@@ -44,7 +59,20 @@ impl Authority {
     /// Makes a certificate for a server of these names and addresses.
     #[track_caller]
     pub(crate) fn vouch_for(&self, names: &[&str]) -> Identity {
-        let file = names.join("+").replace(':', "-");
+        self.vouch(names, &["-days", "2"])
+    }
+
+    /// Makes one that ran out years ago.
+    #[track_caller]
+    pub(crate) fn vouched_once_for(&self, names: &[&str]) -> Identity {
+        self.vouch(names, &["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"])
+    }
+
+    fn vouch(&self, names: &[&str], validity: &[&str]) -> Identity {
+        let folder = self.folder.path();
+        let key = tempfile::Builder::new().suffix(".key").tempfile_in(folder);
+        let (_, key) = key.and_then(|file| Ok(file.keep()?)).expect("the folder is ours");
+        let (request, certificate) = (key.with_extension("csr"), key.with_extension("pem"));
         let names: Vec<String> = names
             .iter()
             .map(|name| {
@@ -52,35 +80,27 @@ impl Authority {
                 format!("{kind}:{name}")
             })
             .collect();
-        let mut request = self.request(&file, "/CN=branch test server");
-        request.arg("-CA").arg(self.path()).arg("-CAkey").arg(self.folder.path().join("ca.key"));
-        request.args(["-addext", &format!("subjectAltName={}", names.join(","))]);
-        request.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-        request.args(["-addext", "keyUsage=critical,digitalSignature"]);
-        request.args(["-addext", "extendedKeyUsage=serverAuth"]);
-        run_well(&request);
-        let folder = self.folder.path();
-        Identity {
-            certificate: in_folder(folder, &file, "pem"),
-            key: in_folder(folder, &file, "key"),
-        }
+        let mut ask = self.openssl(&["req", "-new", "-subj", "/CN=branch test server"]);
+        ask.args(NEW_KEY).arg("-keyout").arg(&key).arg("-out").arg(&request);
+        ask.args(["-addext", &format!("subjectAltName={}", names.join(","))]);
+        ask.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+        ask.args(["-addext", "keyUsage=critical,digitalSignature"]);
+        ask.args(["-addext", "extendedKeyUsage=serverAuth"]);
+        run_well(&ask);
+        let mut sign = self.openssl(&["ca", "-batch", "-notext"]);
+        run_well(sign.args(validity).arg("-in").arg(request).arg("-out").arg(&certificate));
+        Identity { certificate, key }
     }
 
-    fn request(&self, file: &str, subject: &str) -> Command {
-        let folder = self.folder.path();
-        let config = folder.join("openssl.cnf");
-        // The system's own configuration would add extensions of its own.
-        fs::write(&config, "[req]\ndistinguished_name = name\n[name]\n")
-            .expect("the folder is ours to write to");
-        let mut request = Command::new(program("openssl", "openssl"));
-        request.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-        request.args(["-nodes", "-sha256", "-days", "2", "-subj", subject, "-config"]);
-        request.arg(config).arg("-keyout").arg(in_folder(folder, file, "key"));
-        request.arg("-out").arg(in_folder(folder, file, "pem"));
-        request
+    fn openssl(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("openssl", "openssl"));
+        command.args(arguments).arg("-config").arg(self.folder.path().join(CONFIG));
+        command
     }
 }
 
-fn in_folder(folder: &Path, file: &str, kind: &str) -> PathBuf {
-    folder.join(format!("{file}.{kind}"))
-}
+/// A key of its own, readable without a password.
+const NEW_KEY: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
+/// What the authority is told, in its folder: the system's own would add extensions.
+const CONFIG: &str = "openssl.cnf";

@@ -95,7 +95,7 @@ fn coturn_relays_to_loopback_only_when_it_is_told_to() {
     assert_answers(
         Setup::allow_loopback_peers,
         &["-e", "127.0.0.1"],
-        "peer 127.0.0.1 lifetime updated",
+        "CHANNEL_BIND processed, success",
     );
 }
 
@@ -170,6 +170,18 @@ fn coturn_relays_over_tls_with_a_certificate_that_its_authority_vouches_for() {
     let said = uclient(&branch, &["-t", "-S", "-E", &ca, "-y", "-c", "-n", "5", CLOUD]);
     assert!(said.contains("start_mclient: tot_send_msgs=10"), "{said}");
     coturn.await_no_allocation(PATIENCE);
+}
+
+#[test]
+fn coturn_shows_a_certificate_that_ran_out() {
+    let branch = Branch::behind(Nat::Symmetric);
+    let authority = Authority::new();
+    let identity = authority.vouched_once_for(&[CLOUD]);
+    let _coturn = turn(&branch).tls(5349, &identity).start();
+
+    let said = handshake(&branch, &authority, &format!("{CLOUD}:5349"), ["-verify_ip", CLOUD]);
+
+    assert!(said.contains("certificate has expired"), "{said}");
 }
 
 /// Asserts that a coturn which is set up so gives the answer to a client which is used so.
