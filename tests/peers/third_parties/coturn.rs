@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::branch::{Branch, CLOUD, CLOUD_6, CLOUD_TOO, Nat};
 use crate::certificates::Authority;
 use crate::coturn::{Coturn, Setup};
+use crate::echo::Echo;
 use crate::process::{ask_over_udp_inside, program, run, text, words};
 
 #[test]
@@ -167,8 +168,9 @@ fn coturn_relays_over_tls_with_a_certificate_that_its_authority_vouches_for() {
     assert!(said.contains("verify error"), "{said}");
 
     let ca = authority.path().display().to_string();
-    let said = uclient(&branch, &["-t", "-S", "-E", &ca, "-y", "-c", "-n", "5", CLOUD]);
-    assert!(said.contains("start_mclient: tot_send_msgs=10"), "{said}");
+    let _echo = Echo::start(&branch.at_cloud(), CLOUD_TOO, 3480);
+    let said = uclient(&branch, &["-t", "-S", "-E", &ca, "-c", "-e", CLOUD_TOO, CLOUD]);
+    assert!(said.contains("Total lost packets 0 "), "{said}");
     coturn.await_no_allocation(PATIENCE);
 }
 
