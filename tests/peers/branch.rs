@@ -1,5 +1,7 @@
 //! A branch office behind a router that translates addresses, and a cloud with two addresses.
 
+use std::sync::{Mutex, MutexGuard};
+
 use crate::netns::{FORWARD, Namespaces};
 use crate::process::{program, run_well, words};
 use crate::wire::{Carried, Way, Wire};
@@ -14,7 +16,7 @@ use crate::wire::{Carried, Way, Wire};
 /// ```
 pub(crate) struct Branch {
     // First, so that it ends before its namespaces do.
-    wire: Option<Wire>,
+    wire: Option<Mutex<Wire>>,
     namespaces: Namespaces,
 }
 
@@ -86,7 +88,7 @@ impl Branch {
         let namespaces = Namespaces::new(ROLES);
         let (router, cloud) = (namespaces.name("router"), namespaces.name("cloud"));
         let wire = Wire::between([&router, OUT], [&cloud, CLOUD_LINK], [Way::clear(); 2]);
-        let mut branch = Self::built(nat, namespaces, Some(wire));
+        let branch = Self::built(nat, namespaces, Some(wire));
         branch.wire(out, back);
         branch
     }
@@ -100,7 +102,7 @@ impl Branch {
         for address in [CLOUD, CLOUD_TOO, CLOUD_6, CLOUD_TOO_6] {
             namespaces.await_path("client", address);
         }
-        let branch = Self { wire, namespaces };
+        let branch = Self { wire: wire.map(Mutex::new), namespaces };
         branch.nft("router", nat.rules());
         branch.heal();
         branch
@@ -203,19 +205,20 @@ impl Branch {
     ///
     /// When this branch was not built with a wire.
     #[track_caller]
-    pub(crate) fn wire(&mut self, out: Way, back: Way) {
+    pub(crate) fn wire(&self, out: Way, back: Way) {
         self.its_wire().set([out, back]);
     }
 
     /// What the wire carried so far: out, and back.
     #[track_caller]
-    pub(crate) fn carried(&mut self) -> [Carried; 2] {
+    pub(crate) fn carried(&self) -> [Carried; 2] {
         self.its_wire().carried()
     }
 
     #[track_caller]
-    fn its_wire(&mut self) -> &mut Wire {
-        self.wire.as_mut().expect("this branch was built with `behind_wire`")
+    fn its_wire(&self) -> MutexGuard<'_, Wire> {
+        let wire = self.wire.as_ref().expect("this branch was built with `behind_wire`");
+        wire.lock().expect("no other test has this branch")
     }
 
     /// Counts, from now on, the packets that arrive in the cloud and match an expression of

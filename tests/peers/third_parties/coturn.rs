@@ -1,13 +1,14 @@
 //! coturn as it is configured, used by its own client and by openssl.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::branch::{Branch, CLOUD, CLOUD_6, CLOUD_TOO, Nat};
 use crate::certificates::Authority;
 use crate::coturn::{Coturn, Setup};
 use crate::echo::Echo;
-use crate::process::{ask_over_udp_inside, program, run, text, words};
+use crate::process::{program, run, text, words};
+
+use super::router::ask;
 
 #[test]
 fn coturn_holds_what_a_client_allocates_until_it_goes() {
@@ -115,8 +116,7 @@ fn coturn_relays_from_the_address_that_it_is_told() {
 #[test]
 fn coturn_signs_its_messages_with_a_fingerprint_unless_it_is_told_not_to() {
     let branch = Branch::behind(Nat::None);
-    let server = SocketAddr::new(CLOUD.parse().unwrap(), 3478);
-    let ask = || ask_over_udp_inside(&branch.at_client(), server, BINDING_REQUEST).unwrap();
+    let ask = || ask(&branch, CLOUD, 3478).unwrap();
     // Type and length of the last attribute of a message (RFC 8489 §14.7).
     let fingerprint = [0x80, 0x28, 0x00, 0x04];
 
@@ -139,6 +139,7 @@ fn coturn_without_udp_relays_over_tcp() {
 
     assert!(said.contains("Total lost packets 0 "), "{said}");
     coturn.await_no_allocation(PATIENCE);
+    assert!(ask(&branch, CLOUD, coturn.port).is_err());
 }
 
 #[test]
@@ -235,9 +236,6 @@ fn handshake(branch: &Branch, authority: &Authority, server: &str, name: [&str; 
     let output = run(&command);
     text(&output.stdout) + &text(&output.stderr)
 }
-
-/// A Binding request of 20 bytes (RFC 8489 §5): type, length, magic cookie, transaction id.
-const BINDING_REQUEST: &[u8] = b"\x00\x01\x00\x00\x21\x12\xa4\x42branch-test!";
 
 /// How long a client of coturn may take.
 const PATIENCE: Duration = Duration::from_secs(20);

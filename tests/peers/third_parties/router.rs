@@ -27,11 +27,13 @@ fn a_router_that_loses_five_percent_each_way_loses_every_tenth_ping() {
 #[test]
 fn a_router_that_loses_udp_only_loses_no_ping() {
     let branch = Branch::behind(Nat::PortRestricted);
+    let _coturn = Coturn::at(&[CLOUD]).inside(&branch.at_cloud()).start();
     branch.lose(Traffic::Udp, 100.0);
 
     let ping = Ping::run(&branch, &["-i", "0.002", "-c", "50", CLOUD]);
 
     assert_eq!(ping.lost(), 0, "{ping:#?}");
+    assert!(ask(&branch, CLOUD, 3478).is_err());
 }
 
 #[test]
@@ -91,8 +93,9 @@ fn a_router_that_restarts_forgets_the_exchanges_that_it_knew() {
 fn an_impatient_router_forgets_an_exchange_that_is_silent() {
     let branch = Branch::behind(Nat::Symmetric);
     let _coturn = Coturn::at(&[CLOUD]).inside(&branch.at_cloud()).start();
-    branch.forget_udp_after(1);
+    branch.forget_udp_after(2);
     ask(&branch, CLOUD, 3478).unwrap();
+    assert_eq!(known(&branch), 1);
 
     // The kernel's own patience is 30 s.
     eventually("a router that forgot", Duration::from_secs(10), || match known(&branch) {
@@ -117,10 +120,12 @@ fn nobody_reaches_the_client_unasked_where_its_address_is_translated() {
 fn what_comes_back_is_metered_at_the_client() {
     let branch = Branch::behind(Nat::FullCone);
     let replies = branch.meter_at_client("icmp type echo-reply");
+    let requests = branch.meter_at_client("icmp type echo-request");
 
     assert_eq!(Ping::run(&branch, &["-i", "0.002", "-c", "10", CLOUD]).received, 10);
 
     assert_eq!(replies.packets(), 10);
+    assert_eq!(requests.packets(), 0);
 }
 
 #[test]
@@ -144,7 +149,7 @@ fn known(branch: &Branch) -> usize {
 }
 
 /// Asks a STUN server for the client's address.
-fn ask(branch: &Branch, address: &str, port: u16) -> Result<Vec<u8>, String> {
+pub(super) fn ask(branch: &Branch, address: &str, port: u16) -> Result<Vec<u8>, String> {
     let server = SocketAddr::new(address.parse().expect("it is an address"), port);
     ask_over_udp_inside(&branch.at_client(), server, BINDING_REQUEST)
 }

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use crate::branch::{Branch, CLOUD, Nat};
+use crate::coturn::Coturn;
 use crate::process::{program, run, text, words};
 use crate::wire::Way;
 
+use super::router::ask;
+
 #[test]
 fn a_clear_wire_loses_nothing_and_hardly_delays() {
-    let mut branch = Branch::behind_wire(Nat::PortRestricted, Way::clear(), Way::clear());
+    let branch = Branch::behind_wire(Nat::PortRestricted, Way::clear(), Way::clear());
     let before = branch.carried();
 
     let ping = Ping::run(&branch, &["-i", "0.002", "-c", "100", CLOUD]);
@@ -64,7 +67,7 @@ fn a_wire_that_keeps_order_jitters_and_nothing_overtakes() {
 
 #[test]
 fn a_wire_loses_its_share_and_says_how_much() {
-    let mut branch = Branch::behind_wire(Nat::None, Way::clear().loss(10.0), Way::clear());
+    let branch = Branch::behind_wire(Nat::None, Way::clear().loss(10.0), Way::clear());
     let [before, _] = branch.carried();
 
     let ping = Ping::run(&branch, &["-i", "0.002", "-c", "2000", CLOUD]);
@@ -93,8 +96,10 @@ fn a_wire_loses_in_bursts_when_it_is_told_to() {
 fn a_wire_loses_udp_only_when_it_is_told_to() {
     let way = Way::clear().loss(100.0).udp_only();
     let branch = Branch::behind_wire(Nat::None, way, way);
+    let _coturn = Coturn::at(&[CLOUD]).inside(&branch.at_cloud()).start();
 
     assert_eq!(Ping::run(&branch, &["-i", "0.002", "-c", "50", CLOUD]).lost(), 0);
+    assert!(ask(&branch, CLOUD, 3478).is_err());
 }
 
 #[test]
