@@ -1,8 +1,10 @@
 //! The driver with real sockets: one case for each transport, and one for each way in which the
 //! kernel says no.
 
+mod authority;
 mod checks;
 mod datagrams;
 mod ends;
 mod ping;
 mod streams;
+mod tls;

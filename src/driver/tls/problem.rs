@@ -72,3 +72,73 @@ fn of_alert(alert: AlertDescription) -> TlsProblem {
         [AlertDescription::ProtocolVersion, AlertDescription::InsufficientSecurity];
     if is_about_version.contains(&alert) { TlsProblem::Version } else { TlsProblem::Alert }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+    use branchline_probes::TlsProblem;
+    use rustls::pki_types::UnixTime;
+    use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
+    use rustls::{InconsistentKeys, PeerMisbehaved};
+
+    const NOW: UnixTime = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1));
+
+    #[test]
+    fn a_certificate_that_is_refused_has_one_of_five_problems() {
+        for (error, problem) in [
+            (CertificateError::Expired, TlsProblem::Expired),
+            (CertificateError::ExpiredContext { time: NOW, not_after: NOW }, TlsProblem::Expired),
+            (CertificateError::NotValidYet, TlsProblem::NotYetValid),
+            (
+                CertificateError::NotValidYetContext { time: NOW, not_before: NOW },
+                TlsProblem::NotYetValid,
+            ),
+            (CertificateError::NotValidForName, TlsProblem::WrongName),
+            (CertificateError::UnknownIssuer, TlsProblem::UnknownIssuer),
+            (CertificateError::Revoked, TlsProblem::BadCertificate),
+            (CertificateError::BadEncoding, TlsProblem::BadCertificate),
+            (CertificateError::BadSignature, TlsProblem::BadCertificate),
+            (CertificateError::InvalidPurpose, TlsProblem::BadCertificate),
+            (CertificateError::UnhandledCriticalExtension, TlsProblem::BadCertificate),
+        ] {
+            assert_eq!(of(&Error::InvalidCertificate(error.clone())), Some(problem), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_peer_did_otherwise_has_one_of_four() {
+        for (error, problem) in [
+            (Error::NoCertificatesPresented, TlsProblem::BadCertificate),
+            (
+                Error::InvalidMessage(InvalidMessage::CertificatePayloadTooLarge),
+                TlsProblem::BadCertificate,
+            ),
+            (PeerIncompatible::ServerDoesNotSupportTls12Or13.into(), TlsProblem::Version),
+            (PeerIncompatible::NoCipherSuitesInCommon.into(), TlsProblem::Version),
+            (Error::AlertReceived(AlertDescription::ProtocolVersion), TlsProblem::Version),
+            (Error::AlertReceived(AlertDescription::InsufficientSecurity), TlsProblem::Version),
+            (Error::AlertReceived(AlertDescription::HandshakeFailure), TlsProblem::Alert),
+            (Error::AlertReceived(AlertDescription::InternalError), TlsProblem::Alert),
+            (Error::InvalidMessage(InvalidMessage::InvalidContentType), TlsProblem::NotTls),
+            (PeerMisbehaved::SelectedUnofferedCipherSuite.into(), TlsProblem::NotTls),
+            (Error::DecryptError, TlsProblem::NotTls),
+            (Error::PeerSentOversizedRecord, TlsProblem::NotTls),
+        ] {
+            assert_eq!(of(&error), Some(problem), "{error:?}");
+        }
+    }
+
+    // I9
+    #[test]
+    fn a_fault_of_this_host_says_nothing_of_the_peer() {
+        for error in [
+            Error::FailedToGetRandomBytes,
+            Error::FailedToGetCurrentTime,
+            Error::EncryptError,
+            Error::General(String::new()),
+            Error::InconsistentKeys(InconsistentKeys::Unknown),
+        ] {
+            assert_eq!(of(&error), None, "{error:?}");
+        }
+    }
+}
