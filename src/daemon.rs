@@ -1,6 +1,7 @@
 //! The daemon: wires schedule, driver, poller, rules and pages together, and keeps them running
 //! through reloads until it is told to stop.
 
+mod leftovers;
 mod notice;
 mod status;
 
@@ -17,7 +18,7 @@ use branchline_probes::Observation;
 use futures_util::FutureExt as _;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +27,7 @@ use crate::config::{self, Plan, Surroundings};
 use crate::correlation::Memory;
 use crate::diagnosis::diagnose;
 use crate::driver::{self, KeepsStamping};
+use crate::journal::{Journal, Leftovers};
 use crate::outputs::metrics;
 use crate::poller::{self, Poller};
 use crate::rules::RULES;
@@ -73,6 +75,9 @@ pub async fn run(config: PathBuf, plan: Plan) -> Result<(), StartError> {
         daemon.helpers.spawn(web::serve(listener, pages.clone(), daemon.stop.clone()));
     }
     daemon.render();
+    if let Some((journal, left)) = leftovers::open() {
+        daemon.keep(journal, left);
+    }
     notify(&[NotifyState::Ready]);
     tracing::info!(checks = daemon.checks.len(), "started");
     daemon.live(&mut inbox, &mut signals).await;
@@ -99,6 +104,7 @@ struct Daemon {
     snapshot: Option<Arc<Snapshot>>,
     notices: Notices,
     recorder: Recorder,
+    journal: Option<Arc<Journal>>,
     started: Instant,
     is_dirty: bool,
     outbox: mpsc::Sender<News>,
@@ -113,6 +119,7 @@ struct Daemon {
 /// What reaches the daemon from its tasks.
 enum News {
     Ran { id: CheckId, observations: Vec<Observation> },
+    TookBack { id: CheckId },
     Polled { snapshot: Arc<Snapshot>, by: CancellationToken },
 }
 
@@ -165,6 +172,7 @@ impl Daemon {
             snapshot: None,
             notices: Notices::default(),
             recorder,
+            journal: None,
             started: Instant::now(),
             is_dirty: true,
             outbox,
@@ -237,6 +245,30 @@ impl Daemon {
         }
     }
 
+    /// Takes over a journal, and takes back what an earlier process left, before the checks that
+    /// left it run again.
+    fn keep(&mut self, journal: Arc<Journal>, left: Leftovers) {
+        self.recorder.found(left.was_unclean);
+        let find = |id: &CheckId| self.index.get(id).map(|index| &self.checks[*index]);
+        let left = leftovers::by_check(left.intents, &journal, find);
+        let places = Arc::new(Semaphore::new(leftovers::MOST_AT_ONCE));
+        for (id, intents) in left {
+            let Some(check) = self.index.get(&id).map(|index| self.checks[*index].clone()) else {
+                continue;
+            };
+            let cancel = CancellationToken::new();
+            // While it is being cleaned up after, it counts as running.
+            self.running.insert(id.clone(), cancel.clone());
+            let (outbox, places) = (self.outbox.clone(), Arc::clone(&places));
+            let undone = leftovers::take_back(check, intents, Arc::clone(&journal), places, cancel);
+            self.runs.spawn(async move {
+                undone.await;
+                let _ = outbox.send(News::TookBack { id }).await;
+            });
+        }
+        self.journal = Some(journal);
+    }
+
     async fn live(&mut self, inbox: &mut mpsc::Receiver<News>, signals: &mut Signals) {
         let mut rendering = tokio::time::interval(RENDERING);
         rendering.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -279,9 +311,10 @@ impl Daemon {
     fn start(&mut self, id: CheckId, check: Check) {
         let cancel = CancellationToken::new();
         self.running.insert(id.clone(), cancel.clone());
-        let outbox = self.outbox.clone();
+        let (outbox, journal) = (self.outbox.clone(), self.journal.clone());
         self.runs.spawn(async move {
-            let run = AssertUnwindSafe(driver::observe(&check, &cancel, None)).catch_unwind();
+            let run = driver::observe(&check, &cancel, None, journal.as_deref());
+            let run = AssertUnwindSafe(run).catch_unwind();
             // Whatever happens, the daemon hears that the run is over.
             let observations = run.await.unwrap_or_default();
             // The daemon is gone only when the process is about to be.
@@ -304,9 +337,11 @@ impl Daemon {
                     self.memory.record(&id, observations);
                     self.leave_alone(&id, is_refused);
                 }
-                if self.waiting.remove(&id) {
-                    self.schedule.postpone(&id, self.started.elapsed());
-                }
+                self.start_waiting(&id);
+            }
+            News::TookBack { id } => {
+                self.running.remove(&id);
+                self.start_waiting(&id);
             }
             // A reading that was called off while it was on its way is not taken.
             News::Polled { by, .. } if by.is_cancelled() => {}
@@ -316,6 +351,12 @@ impl Daemon {
             }
         }
         self.is_dirty = true;
+    }
+
+    fn start_waiting(&mut self, id: &CheckId) {
+        if self.waiting.remove(id) {
+            self.schedule.postpone(id, self.started.elapsed());
+        }
     }
 
     /// After refused credentials the registrar is asked less and less often: who insists gets the
@@ -368,6 +409,9 @@ impl Daemon {
         if is_ready && self.notices.tell(&diagnosis) {
             notify(&[NotifyState::Status(diagnosis.verdict.label())]);
         }
+        if let Some(journal) = &self.journal {
+            self.recorder.intends(journal.open_intents(now));
+        }
         let mut text = metrics::encode(&self.site, &evidence, &diagnosis);
         text.push_str(&self.recorder.render());
         self.metrics.send_replace(text.into());
@@ -398,6 +442,9 @@ impl Daemon {
             self.hear(news);
         }
         self.stop.cancel();
+        if let Some(journal) = &self.journal {
+            journal.end(SystemTime::now());
+        }
         tracing::info!("stopped");
     }
 }

@@ -3,6 +3,7 @@
 
 mod clock;
 mod event;
+mod ledger;
 mod leg;
 mod refusal;
 mod resolve;
@@ -26,7 +27,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::check::Check;
+use crate::journal::{Journal, Key};
 use clock::Clock;
+use ledger::Ledger;
 use leg::Legs;
 
 /// One step of an exchange, for `probe --trace`.
@@ -48,11 +51,13 @@ pub use udp::KeepsStamping;
 /// Runs one check once: every address of its target is a target of its own.
 ///
 /// Each address gives one observation; a name that does not resolve gives one without an address.
-/// When `cancel` fires, exchanges clean up what they created and then end.
+/// When `cancel` fires, exchanges clean up what they created and then end. What they are about to
+/// create is noted in `journal` first, where there is one.
 pub async fn observe(
     check: &Check,
     cancel: &CancellationToken,
     watcher: Option<Watcher<'_>>,
+    journal: Option<&Journal>,
 ) -> Vec<Observation> {
     let (started, begun) = (SystemTime::now(), Instant::now());
     let patience = check.module.timeout().min(LONGEST_RESOLUTION);
@@ -79,7 +84,10 @@ pub async fn observe(
         let _place = PLACES.acquire().await;
         let started = SystemTime::now();
         let begun = Instant::now();
-        let mut outcome = run(check, address, cancel, watcher).await;
+        let begin = |target: &Target, chance| Some(check.module.begin(target, chance));
+        let ledger = journal.map(|journal| Ledger::new(journal, check));
+        let mut outcome =
+            run(check, address, begin, cancel, watcher, ledger).await.unwrap_or_default();
         if let Some(took) = resolution {
             outcome.phases.insert(0, (Phase::Resolve, took));
         }
@@ -117,20 +125,46 @@ fn observation(
     }
 }
 
-/// Runs one exchange with one address. A panic inside it is a fault of this program and ends as
-/// [`Failure::Internal`], not as the end of the daemon.
+/// Takes back what an exchange of an earlier process may have left, and settles it in the journal
+/// where the peer holds nothing any more. How that ended, where there was anything to do.
+pub async fn take_back(
+    check: &Check,
+    left: &Key,
+    cancel: &CancellationToken,
+    journal: &Journal,
+) -> Option<Outcome> {
+    let intent = left.intent();
+    let undo = |target: &Target, chance| check.module.undo(target, &intent, chance);
+    let _place = PLACES.acquire().await;
+    let outcome = run(check, intent.peer, undo, cancel, None, None).await;
+    if outcome.as_ref().is_none_or(is_clean) {
+        journal.settle(left, SystemTime::now());
+    }
+    outcome
+}
+
+/// Whether nothing is left: an exchange that this host could not carry out does not know.
+fn is_clean(outcome: &Outcome) -> bool {
+    let failure = outcome.failure.as_ref().map(|(_, failure)| failure);
+    !outcome.left_behind && !matches!(failure, Some(Failure::Internal | Failure::Local { .. }))
+}
+
+/// Runs one exchange with one address; `None` where there is none. A panic inside it is a fault of
+/// this program and ends as [`Failure::Internal`], not as the end of the daemon.
 async fn run(
     check: &Check,
     address: SocketAddr,
+    begin: impl Fn(&Target, Chance) -> Option<Box<dyn Exchange>>,
     cancel: &CancellationToken,
     watcher: Option<Watcher<'_>>,
-) -> Outcome {
+    ledger: Option<Ledger<'_>>,
+) -> Option<Outcome> {
     let broken =
         |failure| Outcome { failure: Some((Phase::Request, failure)), ..Outcome::default() };
     let mut seed = [0; 32];
     if SysRng.try_fill_bytes(&mut seed).is_err() {
         let problem = std::io::ErrorKind::Other;
-        return broken(Failure::Local { peer: address, problem });
+        return Some(broken(Failure::Local { peer: address, problem }));
     }
     let target = Target {
         name: check.target.to_string(),
@@ -139,14 +173,14 @@ async fn run(
         address,
     };
     let driven = async {
-        let mut exchange = check.module.begin(&target, Chance::from_seed(seed));
-        drive(exchange.as_mut(), address, cancel, watcher).await
+        let mut exchange = begin(&target, Chance::from_seed(seed))?;
+        Some(drive_noting(exchange.as_mut(), address, cancel, watcher, ledger).await)
     };
     match AssertUnwindSafe(driven).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(_) => {
             tracing::error!(probe = check.probe.name(), "an exchange panicked");
-            broken(Failure::Internal)
+            Some(broken(Failure::Internal))
         }
     }
 }
@@ -158,6 +192,16 @@ pub async fn drive(
     cancel: &CancellationToken,
     watcher: Option<Watcher<'_>>,
 ) -> Outcome {
+    drive_noting(exchange, address, cancel, watcher, None).await
+}
+
+async fn drive_noting(
+    exchange: &mut dyn Exchange,
+    address: SocketAddr,
+    cancel: &CancellationToken,
+    watcher: Option<Watcher<'_>>,
+    mut ledger: Option<Ledger<'_>>,
+) -> Outcome {
     let clock = Clock::start();
     let mut legs = Legs::default();
     let mut called_off = false;
@@ -168,7 +212,12 @@ pub async fn drive(
     };
     loop {
         let until = match exchange.poll_output() {
-            Output::Done(outcome) => return outcome,
+            Output::Done(outcome) => {
+                if let Some(ledger) = &mut ledger {
+                    ledger.close(&outcome);
+                }
+                return outcome;
+            }
             Output::Open(leg) => {
                 tell(clock.now(), &|| format!("open {} to {}", leg.transport.label(), leg.peer));
                 legs.open(leg, &clock);
@@ -179,10 +228,19 @@ pub async fn drive(
                 legs.close(leg);
                 continue;
             }
-            Output::Intend(_) => continue,
+            Output::Intend(intent) => {
+                tell(clock.now(), &|| format!("note what may be left with {}", intent.peer));
+                if let Some(ledger) = &mut ledger {
+                    ledger.open(intent);
+                }
+                continue;
+            }
             Output::Transmit { leg, to, bytes } => {
                 tell(clock.now(), &|| format!("send {} bytes to {to}", bytes.len()));
                 legs.transmit(leg, to, &bytes, &clock);
+                if let Some(ledger) = &mut ledger {
+                    ledger.sent();
+                }
                 continue;
             }
             Output::Wait { until, reason } => {

@@ -21,5 +21,7 @@ pub mod driver;
 pub mod poller;
 pub mod schedule;
 
+pub mod journal;
+
 pub mod check;
 pub mod telephony;

@@ -53,6 +53,7 @@ const AGENT: Floors = &[
             "poller",
             "driver",
             "schedule",
+            "journal",
             "check",
             "telephony",
         ],
@@ -68,8 +69,9 @@ const AGENT: Floors = &[
     ("diagnosis", &["correlation", "check", "telephony"]),
     ("correlation", &["check", "telephony"]),
     ("poller", &["telephony"]),
-    ("driver", &["check"]),
+    ("driver", &["journal", "check"]),
     ("schedule", &["check"]),
+    ("journal", &["check"]),
     ("check", &[]),
     ("telephony", &[]),
 ];
@@ -169,6 +171,7 @@ const NEVER: &[(&[&str], &[&str], &str)] = &[
         &[
             "driver",
             "schedule",
+            "journal",
             "poller",
             "check",
             "telephony",

@@ -129,7 +129,7 @@ async fn observe(plan: &Plan, cancel: &CancellationToken, progress: &ProgressBar
     let mut running: FuturesUnordered<_> = plan
         .checks
         .iter()
-        .map(|check| async move { (check, driver::observe(check, cancel, None).await) })
+        .map(|check| async move { (check, driver::observe(check, cancel, None, None).await) })
         .collect();
     while let Some((check, observations)) = running.next().await {
         awaited.remove(&name(check));

@@ -88,7 +88,7 @@ async fn ask(check: &Check, arguments: &Arguments) -> Exit {
     let (cancel, done) = (CancellationToken::new(), CancellationToken::new());
     let (observations, interrupted) = tokio::join!(
         async {
-            let observations = driver::observe(check, &cancel, watcher).await;
+            let observations = driver::observe(check, &cancel, watcher, None).await;
             done.cancel();
             observations
         },

@@ -78,6 +78,16 @@ impl Recorder {
         .increment(1);
     }
 
+    /// Notes how the process before this one ended.
+    pub(super) fn found(&self, was_unclean: bool) {
+        counter!("branchline_unclean_shutdown_total").increment(u64::from(was_unclean));
+    }
+
+    /// Notes how much of ours may be with servers.
+    pub(super) fn intends(&self, count: usize) {
+        gauge!("branchline_intents").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+    }
+
     /// Notes how a reload went.
     pub(super) fn reloaded(&self, is_success: bool) {
         gauge!("branchline_config_last_reload_successful").set(f64::from(u8::from(is_success)));
@@ -119,6 +129,14 @@ fn describe() {
     describe_counter!(
         "branchline_ignored_packets_total",
         "Packets that were not taken for the answer, by reason."
+    );
+    describe_counter!(
+        "branchline_unclean_shutdown_total",
+        "1 if the process before this one was killed or lost its power."
+    );
+    describe_gauge!(
+        "branchline_intents",
+        "What exchanges may have left with servers and is not taken back yet."
     );
     describe_counter!(
         "branchline_skipped_runs_total",

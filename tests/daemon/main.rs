@@ -4,6 +4,7 @@
 mod conversation;
 mod credentials;
 mod hostile_clients;
+mod intents;
 mod notify;
 mod pages;
 mod process;

@@ -8,15 +8,18 @@ use std::time::Duration;
 use branchline::check::Check;
 use branchline::driver;
 use branchline_probes::{
-    BadOption, Chance, Exchange, FactSpec, Failure, Input, Module, Moment, OptionSpec, Options,
-    Output, Phase, Probe, Target, Transport,
+    BadOption, Chance, Exchange, FactSpec, Failure, Input, Intent, Module, Moment, OptionSpec,
+    Options, Output, Phase, Probe, Target, Transport,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::ping::{LOOPBACKS, PATIENCE, Ping, closed_udp_port, udp_echo};
 
 /// A probe whose exchanges do what a test wants.
-struct Invented(fn(SocketAddr) -> Box<dyn Exchange>);
+pub(crate) struct Invented {
+    pub(crate) begin: fn(SocketAddr) -> Box<dyn Exchange>,
+    pub(crate) undo: fn(&Intent) -> Option<Box<dyn Exchange>>,
+}
 
 impl Probe for Invented {
     fn name(&self) -> &'static str {
@@ -44,11 +47,14 @@ impl Probe for Invented {
     }
 
     fn module(&self, _: &Options) -> Result<Box<dyn Module>, BadOption> {
-        Ok(Box::new(InventedModule(self.0)))
+        Ok(Box::new(InventedModule { begin: self.begin, undo: self.undo }))
     }
 }
 
-struct InventedModule(fn(SocketAddr) -> Box<dyn Exchange>);
+struct InventedModule {
+    begin: fn(SocketAddr) -> Box<dyn Exchange>,
+    undo: fn(&Intent) -> Option<Box<dyn Exchange>>,
+}
 
 impl Module for InventedModule {
     fn transport(&self) -> Transport {
@@ -64,11 +70,15 @@ impl Module for InventedModule {
     }
 
     fn begin(&self, target: &Target, _: Chance) -> Box<dyn Exchange> {
-        (self.0)(target.address)
+        (self.begin)(target.address)
+    }
+
+    fn undo(&self, _: &Target, intent: &Intent, _: Chance) -> Option<Box<dyn Exchange>> {
+        (self.undo)(intent)
     }
 }
 
-fn check(probe: &'static Invented, host: &str, port: u16) -> Check {
+pub(crate) fn check(probe: &'static Invented, host: &str, port: u16) -> Check {
     Check {
         site: "lyon".into(),
         target: "a-target".into(),
@@ -101,11 +111,13 @@ impl Exchange for Bomb {
 // I1
 #[tokio::test]
 async fn a_panic_inside_an_exchange_is_an_internal_failure() {
-    static BOMB: Invented =
-        Invented(|peer| Box::new(Bomb(Ping::new(Transport::Udp, peer, PATIENCE))));
+    static BOMB: Invented = Invented {
+        begin: |peer| Box::new(Bomb(Ping::new(Transport::Udp, peer, PATIENCE))),
+        undo: |_| None,
+    };
     let check = check(&BOMB, "127.0.0.1", closed_udp_port(LOOPBACKS[0]).port());
 
-    let observations = driver::observe(&check, &CancellationToken::new(), None).await;
+    let observations = driver::observe(&check, &CancellationToken::new(), None, None).await;
 
     assert_eq!(observations.len(), 1);
     assert_eq!(observations[0].outcome.failure, Some((Phase::Request, Failure::Internal)));
@@ -113,7 +125,10 @@ async fn a_panic_inside_an_exchange_is_an_internal_failure() {
 
 #[tokio::test]
 async fn an_observation_names_what_was_observed() {
-    static PING: Invented = Invented(|peer| Box::new(Ping::new(Transport::Udp, peer, PATIENCE)));
+    static PING: Invented = Invented {
+        begin: |peer| Box::new(Ping::new(Transport::Udp, peer, PATIENCE)),
+        undo: |_| None,
+    };
     let peer = udp_echo(LOOPBACKS[0]).await;
     let check = check(&PING, "127.0.0.1", peer.port());
     let steps = Mutex::new(BTreeMap::new());
@@ -121,7 +136,8 @@ async fn an_observation_names_what_was_observed() {
         steps.lock().expect("nobody panicked").insert(step.what, step.address);
     };
 
-    let observations = driver::observe(&check, &CancellationToken::new(), Some(&watcher)).await;
+    let observations =
+        driver::observe(&check, &CancellationToken::new(), Some(&watcher), None).await;
 
     let [observation] = &observations[..] else { panic!("{observations:?}") };
     assert_eq!(observation.reference(), format!("a-module@a-target ({peer})"));

@@ -5,6 +5,8 @@ mod authority;
 mod checks;
 mod datagrams;
 mod ends;
+mod intents;
+mod journal;
 mod ping;
 mod streams;
 mod tls;

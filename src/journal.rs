@@ -1,0 +1,258 @@
+//! The journal of intents: what this process may have left with a peer, so that the next one
+//! takes it back.
+//!
+//! A text file with one object a line: an intent that was opened, one that was settled, and
+//! whether the process that wrote it ended in order. It holds no secret. A line is written by one
+//! call and not synchronised to the disk: what the kernel has taken survives the process, however
+//! that ends; what a power cut takes expires at the peer by itself.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use branchline_probes::{Intent, LegId};
+use serde::{Deserialize, Serialize};
+
+use crate::check::Check;
+
+/// Of which check an intent is, and where it left from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// The module's name.
+    pub module: String,
+    /// The target's name.
+    pub target: String,
+    host: String,
+    port: u16,
+    leg: u8,
+    local: SocketAddr,
+    peer: SocketAddr,
+}
+
+impl Key {
+    fn new(check: &Check, intent: Intent) -> Self {
+        Self {
+            module: check.module_name.to_string(),
+            target: check.target.to_string(),
+            host: check.host.to_string(),
+            port: check.port,
+            leg: intent.leg.0,
+            local: intent.local,
+            peer: intent.peer,
+        }
+    }
+
+    /// The intent itself.
+    #[must_use]
+    pub const fn intent(&self) -> Intent {
+        Intent { leg: LegId(self.leg), local: self.local, peer: self.peer }
+    }
+
+    /// Whether `check` is the one whose exchange had this intent: credentials are sent to the
+    /// peer of an intent, so it has to be one to whom the configuration still gives them.
+    #[must_use]
+    pub fn is_of(&self, check: &Check) -> bool {
+        *self.module == *check.module_name
+            && *self.target == *check.target
+            && *self.host == *check.host
+            && self.port == check.port
+    }
+}
+
+/// One line of the file.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// The process that writes from here on has begun.
+    Begun { at: u64 },
+    /// What follows may leave something with a peer; `at` in seconds since 1970.
+    Open { at: u64, key: Key },
+    /// Nothing of it is left.
+    Settled { key: Key },
+    /// The process has ended in order.
+    Ended { at: u64 },
+}
+
+/// What an earlier process left in the journal.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Intents that were never settled.
+    pub intents: Vec<Key>,
+    /// How many more there were that are too old to matter.
+    pub expired: usize,
+    /// How many lines were none of ours.
+    pub unread: usize,
+    /// Whether that process was killed or lost its power.
+    pub was_unclean: bool,
+}
+
+/// The journal of this process.
+#[derive(Debug)]
+pub struct Journal(Mutex<Book>);
+
+#[derive(Debug)]
+struct Book {
+    path: PathBuf,
+    file: File,
+    open: BTreeMap<Key, u64>,
+    /// Lines since the file was written anew.
+    lines: usize,
+    has_complained: bool,
+}
+
+impl Journal {
+    /// Opens the journal in `folder`, and tells what an earlier process left in it. What it left
+    /// is open here, too, until it is settled.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says where the file cannot be read or written.
+    pub fn open(folder: &Path, now: SystemTime) -> io::Result<(Self, Leftovers)> {
+        let (path, now) = (folder.join(NAME), seconds(now));
+        let mut text = Vec::new();
+        match File::open(&path) {
+            Ok(file) => drop(file.take(LONGEST).read_to_end(&mut text)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let (mut open, mut leftovers) = read(&text);
+        let found = open.len();
+        open.retain(|_, at| !is_expired(*at, now));
+        leftovers.expired = found - open.len();
+        leftovers.intents = open.keys().cloned().collect();
+        let file = write_anew(&path, &open, now)?;
+        let book = Book { path, file, open, lines: 0, has_complained: false };
+        Ok((Self(Mutex::new(book)), leftovers))
+    }
+
+    /// Notes what an exchange of `check` is about to leave with a peer: it is written when this
+    /// returns.
+    pub fn intend(&self, check: &Check, intent: Intent, now: SystemTime) -> Key {
+        let (key, now) = (Key::new(check, intent), seconds(now));
+        let mut book = self.book();
+        if book.open.len() >= MOST_OPEN {
+            book.open.retain(|_, at| !is_expired(*at, now));
+        }
+        if book.open.len() < MOST_OPEN || book.open.contains_key(&key) {
+            book.open.insert(key.clone(), now);
+            book.write(&Line::Open { at: now, key: key.clone() }, now);
+        } else {
+            book.complain("it is full");
+        }
+        key
+    }
+
+    /// Notes that nothing of an intent is left.
+    pub fn settle(&self, key: &Key, now: SystemTime) {
+        let mut book = self.book();
+        if book.open.remove(key).is_some() {
+            book.write(&Line::Settled { key: key.clone() }, seconds(now));
+        }
+    }
+
+    /// Notes that this process ends in order, whatever it leaves.
+    pub fn end(&self, now: SystemTime) {
+        let at = seconds(now);
+        self.book().write(&Line::Ended { at }, at);
+    }
+
+    /// How many intents are open.
+    #[must_use]
+    pub fn open_intents(&self, now: SystemTime) -> usize {
+        let now = seconds(now);
+        self.book().open.values().filter(|at| !is_expired(**at, now)).count()
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Each change is whole before anything can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Book {
+    fn write(&mut self, line: &Line, now: u64) {
+        self.lines += 1;
+        if self.lines > MOST_LINES {
+            self.open.retain(|_, at| !is_expired(*at, now));
+            match write_anew(&self.path, &self.open, now) {
+                Ok(file) => (self.file, self.lines) = (file, 0),
+                // It may not grow without end, either.
+                Err(error) => return self.complain(&error.to_string()),
+            }
+        }
+        match append(&mut self.file, line) {
+            Ok(()) => self.has_complained = false,
+            Err(error) => self.complain(&error.to_string()),
+        }
+    }
+
+    /// Once, until it works again: an exchange does not wait for the disk to be mended.
+    fn complain(&mut self, problem: &str) {
+        if !std::mem::replace(&mut self.has_complained, true) {
+            let path = self.path.display();
+            tracing::warn!(%path, problem, "the journal cannot be written: should this process be \
+                killed, what it leaves with servers stays there until it expires");
+        }
+    }
+}
+
+/// The intents that are open at the end of a file, and what else it tells.
+fn read(text: &[u8]) -> (BTreeMap<Key, u64>, Leftovers) {
+    let (mut open, mut leftovers) = (BTreeMap::new(), Leftovers::default());
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match serde_json::from_slice(line) {
+            Ok(Line::Begun { .. }) => leftovers.was_unclean = true,
+            Ok(Line::Ended { .. }) => leftovers.was_unclean = false,
+            Ok(Line::Open { at, key }) if open.len() < MOST_OPEN => drop(open.insert(key, at)),
+            Ok(Line::Settled { key }) => drop(open.remove(&key)),
+            Ok(Line::Open { .. }) | Err(_) => leftovers.unread += 1,
+        }
+    }
+    (open, leftovers)
+}
+
+/// Replaces the file by one that holds what is open, whole or not at all.
+fn write_anew(path: &Path, open: &BTreeMap<Key, u64>, now: u64) -> io::Result<File> {
+    let beside = path.with_extension("new");
+    let mut text = serde_json::to_vec(&Line::Begun { at: now })?;
+    for (key, at) in open {
+        text.push(b'\n');
+        serde_json::to_writer(&mut text, &Line::Open { at: *at, key: key.clone() })?;
+    }
+    text.push(b'\n');
+    fs::write(&beside, text)?;
+    fs::rename(&beside, path)?;
+    OpenOptions::new().append(true).open(path)
+}
+
+fn append(file: &mut File, line: &Line) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    file.write_all(&text)
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// A clock that was set back makes nothing older.
+fn is_expired(at: u64, now: u64) -> bool {
+    Duration::from_secs(now.saturating_sub(at)) > LONGEST_LIFE
+}
+
+/// The file in the state directory.
+const NAME: &str = "intents";
+/// What a server keeps for longer it was asked to keep: RFC 8656 §7.2 recommends an hour as the
+/// longest life of what an exchange creates.
+const LONGEST_LIFE: Duration = Duration::from_secs(3600);
+/// How many intents may be open: more than exchanges of one host that create something.
+const MOST_OPEN: usize = 4096;
+/// After how many lines the file is written anew.
+const MOST_LINES: usize = 4096;
+/// How much of a file is read, in bytes: far more than is written.
+const LONGEST: u64 = 16 << 20;

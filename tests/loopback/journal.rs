@@ -1,0 +1,157 @@
+//! The journal of intents as a file.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use branchline::journal::{Journal, Leftovers};
+use branchline_probes::{Intent, LegId, Transport};
+
+use crate::checks::{Invented, check};
+use crate::ping::{PATIENCE, Ping};
+
+static NOBODY: Invented =
+    Invented { begin: |peer| Box::new(Ping::new(Transport::Udp, peer, PATIENCE)), undo: |_| None };
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn intent(port: u16) -> Intent {
+    let local = SocketAddr::from(([127, 0, 0, 1], port));
+    Intent { leg: LegId(0), local, peer: SocketAddr::from(([192, 0, 2, 1], 3478)) }
+}
+
+fn open(folder: &Path, now: SystemTime) -> (Journal, Leftovers) {
+    Journal::open(folder, now).expect("the folder is ours")
+}
+
+fn lines(folder: &Path) -> usize {
+    fs::read_to_string(folder.join("intents")).expect("it is there").lines().count()
+}
+
+// F32
+#[test]
+fn what_is_open_at_the_end_is_left_over_and_stays_so_until_it_is_settled() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let check = check(&NOBODY, "192.0.2.1", 3478);
+    let (journal, _) = open(folder.path(), now);
+    let first = journal.intend(&check, intent(1), now);
+    let second = journal.intend(&check, intent(2), now);
+    journal.settle(&first, now);
+    assert_eq!(journal.open_intents(now), 1);
+    drop(journal);
+
+    // Twice: a process that dies before it has taken it back changes nothing.
+    for _ in 0..2 {
+        let (_, left) = open(folder.path(), now);
+        assert_eq!(left.intents, [second.clone()]);
+        assert_eq!(left.intents[0].intent(), intent(2));
+    }
+    open(folder.path(), now).0.settle(&second, now);
+
+    assert_eq!(open(folder.path(), now).1.intents, []);
+}
+
+// F32
+#[test]
+fn a_process_that_was_killed_is_told_from_one_that_ended() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+
+    let (_killed, left) = open(folder.path(), now);
+    assert!(!left.was_unclean, "there was none before");
+    let (ended, left) = open(folder.path(), now);
+    assert!(left.was_unclean);
+    ended.end(now);
+
+    assert!(!open(folder.path(), now).1.was_unclean);
+}
+
+#[test]
+fn an_intent_expires_after_an_hour() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let (journal, _) = open(folder.path(), now);
+    journal.intend(&check(&NOBODY, "192.0.2.1", 3478), intent(1), now);
+    assert_eq!(journal.open_intents(now + HOUR + Duration::from_secs(1)), 0);
+
+    let (_, kept) = open(folder.path(), now + HOUR - Duration::from_secs(1));
+    assert_eq!((kept.intents.len(), kept.expired), (1, 0));
+    // A clock that was set back makes nothing older.
+    assert_eq!(open(folder.path(), now - 2 * HOUR).1.intents.len(), 1);
+    let (_, left) = open(folder.path(), now + HOUR + Duration::from_secs(1));
+
+    assert_eq!((left.intents.len(), left.expired), (0, 1));
+}
+
+#[test]
+fn lines_of_others_are_skipped_and_the_rest_is_read() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let (journal, _) = open(folder.path(), now);
+    let key = journal.intend(&check(&NOBODY, "192.0.2.1", 3478), intent(1), now);
+    drop(journal);
+    let path = folder.path().join("intents");
+    let good = fs::read_to_string(&path).unwrap();
+    let torn = good.lines().last().unwrap().split_at(40).0;
+    let strange =
+        [b"\xff\xfe\x00\n{\"open\":{}}\n[]\n".as_slice(), good.as_bytes(), torn.as_bytes()];
+    fs::write(&path, strange.concat()).unwrap();
+
+    let (_, left) = open(folder.path(), now);
+
+    assert_eq!((left.intents, left.unread), (vec![key], 4));
+    // They are gone with the first start.
+    assert_eq!(open(folder.path(), now).1.unread, 0);
+}
+
+#[test]
+fn the_file_does_not_grow_with_what_was_settled() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let check = check(&NOBODY, "192.0.2.1", 3478);
+    let (journal, _) = open(folder.path(), now);
+    let kept = journal.intend(&check, intent(1), now);
+    for round in 0..20_000_u16 {
+        let key = journal.intend(&check, intent(round + 2), now);
+        journal.settle(&key, now);
+    }
+
+    assert!(lines(folder.path()) < 10_000, "{} lines", lines(folder.path()));
+    assert_eq!(open(folder.path(), now).1.intents, [kept]);
+}
+
+#[test]
+fn the_file_does_not_grow_with_what_is_left_either() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let check = check(&NOBODY, "192.0.2.1", 3478);
+    let (journal, _) = open(folder.path(), now);
+    for port in 1..20_000 {
+        journal.intend(&check, intent(port), now);
+    }
+
+    assert!(lines(folder.path()) < 10_000, "{} lines", lines(folder.path()));
+    assert!(open(folder.path(), now).1.intents.len() >= 1000);
+    // What is too old makes room.
+    let late = now + HOUR + Duration::from_secs(1);
+    let key = journal.intend(&check, intent(20_000), late);
+    assert_eq!(open(folder.path(), late).1.intents, [key]);
+}
+
+#[test]
+fn a_target_that_has_moved_is_another_one() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let (journal, _) = open(folder.path(), now);
+    let key = journal.intend(&check(&NOBODY, "192.0.2.1", 3478), intent(1), now);
+
+    assert!(key.is_of(&check(&NOBODY, "192.0.2.1", 3478)));
+    assert!(!key.is_of(&check(&NOBODY, "192.0.2.2", 3478)));
+    assert!(!key.is_of(&check(&NOBODY, "192.0.2.1", 3479)));
+}
+
+#[test]
+fn a_folder_that_cannot_hold_it_is_an_error_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let occupied = folder.path().join("a-file");
+    fs::write(&occupied, "").unwrap();
+
+    for folder in [occupied, folder.path().join("nowhere")] {
+        assert!(Journal::open(&folder, SystemTime::now()).is_err());
+    }
+}
