@@ -74,10 +74,10 @@ pub async fn run(config: PathBuf, plan: Plan) -> Result<(), StartError> {
     for listener in listeners {
         daemon.helpers.spawn(web::serve(listener, pages.clone(), daemon.stop.clone()));
     }
-    daemon.render();
     if let Some((journal, left)) = leftovers::open() {
         daemon.keep(journal, left);
     }
+    daemon.render();
     notify(&[NotifyState::Ready]);
     tracing::info!(checks = daemon.checks.len(), "started");
     daemon.live(&mut inbox, &mut signals).await;

@@ -92,3 +92,125 @@ pub(super) async fn take_back(
 
 /// How many checks take back at once.
 pub(super) const MOST_AT_ONCE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::path::PathBuf;
+    use std::sync::{Arc, Mutex};
+    use std::time::{Duration, SystemTime};
+
+    use branchline_probes::{
+        Chance, Exchange, Input, Intent, LegId, Module, Moment, Outcome, Output, PROBES, Target,
+        Transport,
+    };
+
+    use crate::check::Check;
+    use crate::config::{self, Surroundings};
+    use crate::daemon::{Daemon, Recorder};
+    use crate::journal::Journal;
+
+    /// What was done, in order.
+    type Diary = Arc<Mutex<Vec<&'static str>>>;
+
+    struct Invented(Diary);
+
+    /// An exchange of some length that needs no peer.
+    struct Slow {
+        diary: Diary,
+        is_over: bool,
+        end: &'static str,
+    }
+
+    impl Invented {
+        fn exchange(&self, begin: &'static str, end: &'static str) -> Box<dyn Exchange> {
+            let diary = Arc::clone(&self.0);
+            note(&diary, begin);
+            Box::new(Slow { diary, is_over: false, end })
+        }
+    }
+
+    fn note(diary: &Diary, what: &'static str) {
+        diary.lock().expect("nobody panicked").push(what);
+    }
+
+    impl Module for Invented {
+        fn transport(&self) -> Transport {
+            Transport::Udp
+        }
+
+        fn default_port(&self) -> u16 {
+            9
+        }
+
+        fn timeout(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+
+        fn begin(&self, _: &Target, _: Chance) -> Box<dyn Exchange> {
+            self.exchange("the run begins", "the run ends")
+        }
+
+        fn undo(&self, _: &Target, _: &Intent, _: Chance) -> Option<Box<dyn Exchange>> {
+            Some(self.exchange("the undoing begins", "the undoing ends"))
+        }
+    }
+
+    impl Exchange for Slow {
+        fn handle_input(&mut self, _: Input<'_>, _: Moment) {
+            self.is_over = true;
+            note(&self.diary, self.end);
+        }
+
+        fn poll_output(&mut self) -> Output {
+            if self.is_over {
+                return Output::Done(Outcome::default());
+            }
+            let until = Moment::after(Duration::from_millis(50));
+            Output::Wait { until, reason: "a while" }
+        }
+    }
+
+    // F32
+    #[tokio::test]
+    async fn a_check_runs_again_once_what_it_left_is_taken_back() {
+        let diary = Diary::default();
+        let check = Check {
+            site: "lyon".into(),
+            target: "a-target".into(),
+            host: "127.0.0.1".into(),
+            port: 9,
+            module_name: "a-module".into(),
+            probe: PROBES[0],
+            module: Arc::new(Invented(Arc::clone(&diary))),
+            fingerprint: "".into(),
+            interval: Duration::from_millis(1),
+            required: false,
+            trunk: None,
+            edge_group: None,
+        };
+        let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        let (before, _) = Journal::open(folder.path(), now).unwrap();
+        before.intend(&check, Intent { leg: LegId(0), local: peer, peer }, now);
+        let (journal, left) = Journal::open(folder.path(), now).unwrap();
+        let text = config::EXAMPLE;
+        let mut plan = config::parse("example", text, &Surroundings::empty()).unwrap();
+        (plan.checks, plan.telephony) = (vec![check], None);
+        let (mut daemon, mut inbox, _pages) =
+            Daemon::new(PathBuf::new(), plan, Recorder::install()).unwrap();
+
+        daemon.keep(Arc::new(journal), left);
+        while diary.lock().unwrap().len() < 3 {
+            daemon.start_due();
+            while let Ok(news) = inbox.try_recv() {
+                daemon.hear(news);
+            }
+            tokio::task::yield_now().await;
+        }
+
+        let order = ["the undoing begins", "the undoing ends", "the run begins"];
+        assert_eq!(diary.lock().unwrap()[..3], order);
+        assert_eq!(daemon.journal.unwrap().open_intents(now), 0);
+    }
+}

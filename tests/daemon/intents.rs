@@ -70,6 +70,7 @@ fn a_kill_is_counted_at_the_next_start_and_an_orderly_end_is_not() {
 
     for (signal, found) in [("KILL", 0.0), ("TERM", 1.0), ("TERM", 0.0)] {
         let mut daemon = start(folder.path(), &configuration);
+        daemon.await_ready();
         assert_eq!(value(&daemon, "branchline_unclean_shutdown_total"), found, "before {signal}");
         daemon.signal(signal);
         daemon.await_end(PATIENCE);
