@@ -21,6 +21,10 @@ lint:
 deny:
     cargo deny check
 
+# The long forms of the tests that hand broken bytes to the readers: minutes instead of seconds
+fuzz *ARGS:
+    cargo test -p branchline-probes --locked {{ARGS}} -- --ignored
+
 # Wall time, for a quiet machine; budgets stand in the head of each file
 bench *ARGS:
     cargo bench --workspace {{ARGS}}

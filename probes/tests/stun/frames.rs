@@ -4,7 +4,7 @@ use branchline_probes::wire::stun::{
     Frame, Frames, Malformed, binding_request, read_channel_data, write_channel_data,
 };
 
-use super::{RESPONSE_IPV4, RESPONSE_IPV6};
+use super::vectors::{RESPONSE_IPV4, RESPONSE_IPV6};
 
 /// RFC 8656 §12.4, by hand: channel 0x4001, five bytes, padded as on a stream.
 const CHANNEL_DATA: &[u8] = b"\x40\x01\x00\x05hello\0\0\0";

@@ -83,10 +83,15 @@ impl Key {
         }
     }
 
-    /// Whether a message carries this key's integrity attribute, and the right one. The comparison
-    /// takes the same time wherever a wrong code differs.
+    /// Whether a whole message carries this key's integrity attribute, and the right one. The
+    /// comparison takes the same time wherever a wrong code differs.
     #[must_use]
     pub fn proves(&self, message: &[u8]) -> bool {
+        // The code covers the length up to itself, not that of the whole message.
+        let &[_, _, upper, lower, ..] = message else { return false };
+        if message.len() != HEADER + usize::from(u16::from_be_bytes([upper, lower])) {
+            return false;
+        }
         let (kind, lengths) = match self.integrity {
             Integrity::Sha1 => (attribute::MESSAGE_INTEGRITY, &[20][..]),
             // It may be cut to no less than 16 bytes, a multiple of 4.
@@ -119,22 +124,19 @@ fn verify<M: Mac + hmac::digest::KeyInit>(key: &[u8], parts: &[&[u8]], code: &[u
 }
 
 /// Where the first attribute of this kind begins, and its value; of a message whose attributes add
-/// up. Behind MESSAGE-INTEGRITY nothing but MESSAGE-INTEGRITY-SHA256 counts.
+/// up. Behind MESSAGE-INTEGRITY-SHA256 nothing counts.
 fn find(message: &[u8], kind: u16) -> Option<(usize, &[u8])> {
     let mut offset = HEADER;
-    let mut is_behind = false;
     loop {
         let header = message.get(offset..offset + 4)?;
         let found = u16::from_be_bytes([header[0], header[1]]);
         let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-        let may_be = !is_behind || found == attribute::MESSAGE_INTEGRITY_SHA256;
-        if found == kind && may_be {
+        if found == kind {
             return Some((offset, message.get(offset + 4..offset + 4 + length)?));
         }
         if found == attribute::MESSAGE_INTEGRITY_SHA256 {
             return None;
         }
-        is_behind |= found == attribute::MESSAGE_INTEGRITY;
         offset += 4 + length.next_multiple_of(4);
     }
 }
