@@ -135,6 +135,7 @@ const QUIET: Floors = &[
 const TOOLS: &[&str] = &[
     "digest",
     "way",
+    "media",
     "conversation",
     "probe",
     "observation",

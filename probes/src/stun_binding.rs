@@ -1,22 +1,33 @@
 //! Probe: which address does the server see us from?
 
+mod burst;
+mod exchange;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::chance::Chance;
-use crate::conversation::{Conversation, Request, Step};
 use crate::fact::{FactKey, FactSpec};
-use crate::failure::Failure;
 use crate::foreign::Foreign;
-use crate::leg::LegId;
-use crate::moment::Moment;
-use crate::observation::{Ignored, Phase};
-use crate::options::{BadOption, OptionSpec, Options};
-use crate::probe::{Exchange, Input, Module, Output, Probe, Stamp, TIMEOUT};
+use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
+use crate::probe::{Exchange, Module, Probe, TIMEOUT};
 use crate::target::{Target, Transport};
-use crate::transaction::Retransmission;
-use crate::way::{self, Opening, Way};
-use crate::wire::stun::{self, Class, Malformed, Message, Method, TransactionId};
+use crate::way::{self, Way};
+
+use self::burst::Plan;
+use self::exchange::StunExchange;
+
+/// How many requests follow the first one.
+const BURST: OptionKey<u64> = OptionKey::new(
+    "burst",
+    Kind::Count,
+    "how many paced requests follow the first, over UDP, to measure loss and jitter: 25 is a start",
+)
+.default("0");
+/// How far apart they leave.
+const PACE: OptionKey<Duration> =
+    OptionKey::new("pace", Kind::Duration, "how far apart the requests of a burst leave")
+        .default("20ms");
 
 /// From the request to its response.
 pub const RTT: FactKey<Duration> =
@@ -40,6 +51,21 @@ pub const REWRITTEN: FactKey<bool> =
 pub const TRANSMISSIONS: FactKey<u64> =
     FactKey::new("transmissions", "requests sent; more than 1 means that some were lost or late")
         .metric("probe_stun_transmissions");
+/// The address from which the exchange spoke.
+pub const LOCAL_ADDRESS: FactKey<SocketAddr> =
+    FactKey::new("local_address", "the address from which we asked");
+/// From where the server says that it answers (RFC 5780 §7.3).
+pub const RESPONSE_ORIGIN: FactKey<SocketAddr> =
+    FactKey::new("response_origin", "the address from which the server says that it answers");
+/// The server's second address (RFC 5780 §7.4).
+pub const OTHER_ADDRESS: FactKey<SocketAddr> =
+    FactKey::new("other_address", "the second address that the server says it has; not asked");
+/// Whether an address that the server claims cannot be one.
+pub const BOGUS: FactKey<bool> = FactKey::new(
+    "bogus",
+    "whether an address that the server told cannot be true, such as 0.0.0.0 or a multicast group",
+)
+.metric("probe_stun_bogus_address");
 /// The server's name for itself.
 pub const SOFTWARE: FactKey<Foreign> = FactKey::new("software", "what the server calls itself");
 /// Where the server wants its clients to go.
@@ -49,14 +75,54 @@ pub const ALTERNATE_SERVER: FactKey<SocketAddr> =
 pub const ERROR_CODE: FactKey<u64> =
     FactKey::new("error_code", "the STUN error code of the answer").metric("probe_stun_error_code");
 
-/// RFC 8489 §6.2.1: "it SHOULD be 500 ms or greater".
-const RTO: Duration = Duration::from_millis(500);
-/// RFC 8489 §6.2.2: over a stream there is one transmission, and Ti = 39.5 s of patience.
-const PATIENCE: Duration = Duration::from_millis(39_500);
+/// How many requests of the burst were sent.
+pub const BURST_SENT: FactKey<u64> =
+    FactKey::new("burst_sent", "requests of the burst that were sent, each once")
+        .metric("probe_stun_burst_sent");
+/// How many of them were answered.
+pub const BURST_RECEIVED: FactKey<u64> =
+    FactKey::new("burst_received", "requests of the burst that were answered in time")
+        .metric("probe_stun_burst_received");
+/// The share of the burst that was not answered.
+pub const LOSS_RATIO: FactKey<f64> = FactKey::new(
+    "loss_ratio",
+    "share of the burst's requests without an answer, 0 to 1: lost on the way there or back",
+)
+.metric("probe_stun_loss_ratio");
+/// The jitter of the burst's round trips.
+pub const JITTER: FactKey<Duration> = FactKey::new(
+    "jitter_seconds",
+    "jitter of the burst's round trips, as RFC 3550 computes it; both directions together",
+)
+.metric("probe_stun_jitter_seconds");
+/// The shortest round trip of the burst.
+pub const RTT_MIN: FactKey<Duration> =
+    FactKey::new("rtt_min_seconds", "shortest round trip of the burst")
+        .labelled("probe_stun_burst_rtt_seconds", &[("statistic", "min")]);
+/// The mean round trip of the burst.
+pub const RTT_MEAN: FactKey<Duration> =
+    FactKey::new("rtt_mean_seconds", "mean round trip of the burst")
+        .labelled("probe_stun_burst_rtt_seconds", &[("statistic", "mean")]);
+/// The median round trip of the burst.
+pub const RTT_P50: FactKey<Duration> =
+    FactKey::new("rtt_p50_seconds", "median round trip of the burst")
+        .labelled("probe_stun_burst_rtt_seconds", &[("statistic", "p50")]);
+/// The 95th percentile.
+pub const RTT_P95: FactKey<Duration> =
+    FactKey::new("rtt_p95_seconds", "95 of a hundred round trips of the burst were not longer")
+        .labelled("probe_stun_burst_rtt_seconds", &[("statistic", "p95")]);
+/// The 99th percentile.
+pub const RTT_P99: FactKey<Duration> =
+    FactKey::new("rtt_p99_seconds", "99 of a hundred round trips of the burst were not longer")
+        .labelled("probe_stun_burst_rtt_seconds", &[("statistic", "p99")]);
+/// The longest round trip of the burst.
+pub const RTT_MAX: FactKey<Duration> =
+    FactKey::new("rtt_max_seconds", "longest round trip of the burst")
+        .labelled("probe_stun_burst_rtt_seconds", &[("statistic", "max")]);
+
 /// RFC 8489 §18.6.
 const PORT: u16 = 3478;
 const TLS_PORT: u16 = 5349;
-const LEG: LegId = LegId(0);
 
 /// The probe `stun-binding`.
 pub struct StunBinding;
@@ -83,7 +149,16 @@ modules = ["stun-udp"]
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const { &way::OPTIONS }
+        const {
+            &[
+                way::OPTIONS[0],
+                way::OPTIONS[1],
+                way::OPTIONS[2],
+                way::OPTIONS[3],
+                BURST.spec(),
+                PACE.spec(),
+            ]
+        }
     }
 
     fn timeout(&self) -> Duration {
@@ -99,9 +174,23 @@ modules = ["stun-udp"]
                 NAT.spec(),
                 REWRITTEN.spec(),
                 TRANSMISSIONS.spec(),
+                LOCAL_ADDRESS.spec(),
+                RESPONSE_ORIGIN.spec(),
+                OTHER_ADDRESS.spec(),
+                BOGUS.spec(),
                 SOFTWARE.spec(),
                 ALTERNATE_SERVER.spec(),
                 ERROR_CODE.spec(),
+                BURST_SENT.spec(),
+                BURST_RECEIVED.spec(),
+                LOSS_RATIO.spec(),
+                JITTER.spec(),
+                RTT_MIN.spec(),
+                RTT_MEAN.spec(),
+                RTT_P50.spec(),
+                RTT_P95.spec(),
+                RTT_P99.spec(),
+                RTT_MAX.spec(),
                 way::TLS_FACTS[0],
                 way::TLS_FACTS[1],
                 way::TLS_FACTS[2],
@@ -114,13 +203,15 @@ modules = ["stun-udp"]
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {
         let timeout = options.read(&TIMEOUT).unwrap_or(self.timeout());
         let way = Way::read(options, PORT, TLS_PORT)?;
-        Ok(Box::new(StunModule { timeout, way }))
+        let burst = Plan::read(options, way.transport, timeout)?;
+        Ok(Box::new(StunModule { timeout, way, burst }))
     }
 }
 
 struct StunModule {
     timeout: Duration,
     way: Way,
+    burst: Option<Plan>,
 }
 
 impl Module for StunModule {
@@ -136,178 +227,7 @@ impl Module for StunModule {
         self.timeout
     }
 
-    fn begin(&self, target: &Target, mut chance: Chance) -> Box<dyn Exchange> {
-        Box::new(StunExchange {
-            transaction: chance.bytes(),
-            local: None,
-            state: State::Opening(Opening::new(self.way.leg(LEG, target), Moment::START)),
-            is_stream: self.way.transport.is_stream(),
-            conversation: Conversation::new(target.address, self.timeout),
-        })
-    }
-}
-
-struct StunExchange {
-    conversation: Conversation,
-    transaction: TransactionId,
-    local: Option<SocketAddr>,
-    state: State,
-    is_stream: bool,
-}
-
-enum State {
-    Opening(Opening),
-    AwaitingResponse(Request),
-    Done,
-}
-
-impl Exchange for StunExchange {
-    fn handle_input(&mut self, input: Input<'_>, now: Moment) {
-        self.conversation.at(now);
-        if let Some(failure) = self.conversation.failure_of(&input) {
-            return self.finish(Err(failure));
-        }
-        match (&mut self.state, input) {
-            (State::Opening(opening), input) => {
-                if let Some(local) = opening.hear(&input, &mut self.conversation) {
-                    self.local = Some(local);
-                    self.ask();
-                }
-            }
-            (State::AwaitingResponse(request), Input::Sent { stamp, .. }) => {
-                request.sent(now, stamp);
-            }
-            (State::AwaitingResponse(_), Input::Closed { .. }) => {
-                let (peer, awaited) = (self.conversation.peer, "the Binding request");
-                self.finish(Err(Failure::Closed { peer, awaited }));
-            }
-            (State::AwaitingResponse(_), Input::Received { from, bytes, stamp, .. }) => {
-                match self.accept(from, bytes) {
-                    Ok(response) => self.learn(&response, now, stamp),
-                    Err(reason) => self.conversation.ignore(reason),
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn poll_output(&mut self) -> Output {
-        let Conversation { peer, now, deadline, .. } = self.conversation;
-        match &mut self.state {
-            State::Opening(opening) => match opening.poll(now, deadline) {
-                Step::Output(output) => output,
-                Step::Over(failure) => {
-                    self.finish(Err(failure));
-                    Output::Done(self.conversation.outcome.clone())
-                }
-            },
-            State::AwaitingResponse(request) => match request.poll(peer, now, deadline) {
-                Step::Output(output) => output,
-                Step::Over(failure) => {
-                    let failure = self.conversation.end_of_wait(failure);
-                    self.finish(Err(failure));
-                    Output::Done(self.conversation.outcome.clone())
-                }
-            },
-            State::Done => Output::Done(self.conversation.outcome.clone()),
-        }
-    }
-}
-
-impl StunExchange {
-    fn ask(&mut self) {
-        let now = self.conversation.now;
-        self.state = State::AwaitingResponse(Request::new(
-            LEG,
-            Phase::Request,
-            if self.is_stream {
-                Retransmission::reliable(now, PATIENCE)
-            } else {
-                Retransmission::stun(now, RTO)
-            },
-            stun::binding_request(&self.transaction),
-            "the STUN response",
-            now,
-        ));
-    }
-
-    /// Whether this is the answer to our request (RFC 8489 §6.3.3, §6.3.4).
-    fn accept(&self, from: SocketAddr, bytes: &[u8]) -> Result<Message, Ignored> {
-        if from != self.conversation.peer {
-            return Err(Ignored::Stranger);
-        }
-        let message = stun::read(bytes).map_err(|malformed| match malformed {
-            Malformed::NotStun => Ignored::Malformed,
-            Malformed::Fingerprint => Ignored::Unproven,
-        })?;
-        let is_response = matches!(message.class, Class::Success | Class::Error);
-        if !is_response || message.method != Method::Binding {
-            return Err(Ignored::Unasked);
-        }
-        if message.transaction != self.transaction {
-            return Err(Ignored::Mismatch);
-        }
-        if message.has_unknown_required {
-            return Err(Ignored::Malformed);
-        }
-        Ok(message)
-    }
-
-    fn learn(&mut self, response: &Message, now: Moment, stamp: Stamp) {
-        if let State::AwaitingResponse(request) = &self.state
-            && let Some((rtt, stamp)) = request.round_trip(now, stamp)
-        {
-            self.conversation.state(&RTT, rtt);
-            self.conversation.state(&CLOCK, stamp.label());
-        }
-        let peer = self.conversation.peer;
-        if let Some(software) = &response.software {
-            self.conversation.state(&SOFTWARE, Foreign::new(software));
-        }
-        if let Some(alternate) = response.alternate_server {
-            self.conversation.state(&ALTERNATE_SERVER, alternate);
-        }
-        if response.class == Class::Error {
-            let Some((code, reason)) = response.error.clone() else {
-                let rule = "RFC 8489 §6.3.4";
-                let what = "an error response without ERROR-CODE";
-                return self.finish(Err(Failure::Misbehaved { peer, rule, what }));
-            };
-            self.conversation.state(&ERROR_CODE, u64::from(code));
-            let reason = Foreign::new(reason);
-            return self.finish(Err(Failure::Rejected { peer, code, reason }));
-        }
-        if let (Some(clear), Some(xored)) = (response.mapped, response.xor_mapped) {
-            self.conversation.state(&REWRITTEN, clear != xored);
-        }
-        let Some(mapped) = response.xor_mapped.or(response.mapped) else {
-            let rule = "RFC 8489 §6.3.3";
-            let what = "a Binding success without XOR-MAPPED-ADDRESS";
-            return self.finish(Err(Failure::Misbehaved { peer, rule, what }));
-        };
-        self.conversation.state(&MAPPED_ADDRESS, mapped);
-        if let Some(local) = self.local {
-            self.conversation.state(&NAT, mapped != local);
-        }
-        self.finish(Ok(()));
-    }
-
-    fn finish(&mut self, result: Result<(), Failure>) {
-        match &self.state {
-            State::Done => return,
-            State::AwaitingResponse(request) => {
-                self.conversation.state(&TRANSMISSIONS, request.transmissions());
-                self.conversation.ended(request.phase, request.began);
-            }
-            State::Opening(_) => {}
-        }
-        if let Err(failure) = result {
-            let phase = match &self.state {
-                State::Opening(opening) => opening.phase(),
-                State::AwaitingResponse(_) | State::Done => Phase::Request,
-            };
-            self.conversation.fail(phase, failure);
-        }
-        self.state = State::Done;
+    fn begin(&self, target: &Target, chance: Chance) -> Box<dyn Exchange> {
+        Box::new(StunExchange::new(self, target, chance))
     }
 }

@@ -53,6 +53,12 @@ impl Frames {
         self.bytes.extend_from_slice(&piece[..piece.len().min(room)]);
     }
 
+    /// Whether a message has begun and is not whole yet.
+    #[must_use]
+    pub const fn is_partial(&self) -> bool {
+        self.start < self.bytes.len()
+    }
+
     /// The next whole message; `None` where more bytes are needed, or the stream is over.
     ///
     /// # Errors
