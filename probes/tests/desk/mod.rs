@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use branchline_probes::{
-    Chance, Exchange, Input, Leg, LegId, Module, Moment, OptionValue, Options, Outcome, Output,
-    PROBES, Probe, Refusal, Stamp, Target,
+    Chance, Exchange, Handshake, Input, Leg, LegId, Module, Moment, OptionValue, Options, Outcome,
+    Output, PROBES, Probe, Refusal, Stamp, Target, TlsProblem,
 };
 
 /// Whom every exchange speaks to.
@@ -63,6 +63,8 @@ pub(crate) fn begin_with(module: &dyn Module, chance: Chance) -> Box<dyn Exchang
 #[derive(Clone, Debug)]
 pub(crate) enum News {
     Connected,
+    Secured(Box<Handshake>),
+    Insecure(TlsProblem),
     Heard { from: SocketAddr, bytes: Vec<u8> },
     Refused { by: Option<IpAddr>, refusal: Refusal },
     Failed,
@@ -186,6 +188,8 @@ pub(crate) fn run(
 fn input(leg: LegId, news: &News) -> Input<'_> {
     match news {
         News::Connected => Input::Connected { leg, local: LOCAL.parse().expect("an address") },
+        News::Secured(handshake) => Input::Secured { leg, handshake },
+        News::Insecure(problem) => Input::Insecure { leg, problem: *problem, certificate: None },
         News::Heard { from, bytes } => {
             Input::Received { leg, from: *from, bytes, stamp: Stamp::Kernel, dscp: None }
         }

@@ -43,6 +43,9 @@ fn a_message_is_not_told_before_its_last_byte() {
     for whole in [RESPONSE_IPV4, CHANNEL_DATA] {
         for length in 0..whole.len() {
             assert_eq!(popped([&whole[..length]]), [], "{length} of {}", whole.len());
+            let mut frames = Frames::new();
+            frames.push(&whole[..length]);
+            assert_eq!((frames.pop(), frames.is_partial()), (None, length > 0));
         }
         assert_eq!(popped([whole]).len(), 1);
     }

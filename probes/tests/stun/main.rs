@@ -3,13 +3,17 @@
 #[path = "../desk/mod.rs"]
 mod desk;
 
+mod burst;
 mod frames;
 mod mutations;
+mod peers;
+mod streams;
 mod vectors;
 
 use branchline_probes::Ignored;
 use branchline_probes::stun_binding::{
-    ALTERNATE_SERVER, ERROR_CODE, MAPPED_ADDRESS, NAT, REWRITTEN, RTT, SOFTWARE, TRANSMISSIONS,
+    ALTERNATE_SERVER, BOGUS, ERROR_CODE, LOCAL_ADDRESS, MAPPED_ADDRESS, NAT, OTHER_ADDRESS,
+    RESPONSE_ORIGIN, REWRITTEN, RTT, SOFTWARE, TRANSMISSIONS,
 };
 use branchline_probes::wire::stun::{Class, Malformed, Method, binding_request, read};
 use desk::{News, Run, Wanted, begin, millis, module, run, silence, world};
@@ -39,7 +43,7 @@ fn xor_mapped(address: [u8; 4], port: u16) -> Vec<u8> {
 
 /// MAPPED-ADDRESS over IPv4.
 fn mapped(address: [u8; 4], port: u16) -> Vec<u8> {
-    attribute(0x0001, &[&[0, 1], &port.to_be_bytes()[..], &address].concat())
+    clear(0x0001, address, port)
 }
 
 /// A message that answers `request`, with the attributes that are given.
@@ -114,6 +118,94 @@ fn an_answer_tells_the_mapped_address_and_the_nat() {
     assert_eq!(result.outcome.facts.read(&RTT), Some(millis(20)));
     assert_eq!(result.outcome.facts.read(&TRANSMISSIONS), Some(1));
     assert_eq!(result.outcome.facts.read(&REWRITTEN), None);
+}
+
+/// An address in clear, under any attribute.
+fn clear(kind: u16, address: [u8; 4], port: u16) -> Vec<u8> {
+    attribute(kind, &[&[0, 1], &port.to_be_bytes()[..], &address].concat())
+}
+
+/// The same of IPv6.
+fn clear_ipv6(kind: u16, address: &str, port: u16) -> Vec<u8> {
+    let address: std::net::Ipv6Addr = address.parse().expect("an address");
+    attribute(kind, &[&[0, 2], &port.to_be_bytes()[..], &address.octets()].concat())
+}
+
+// RFC 5780 §7.3, §7.4, RFC 3489 §11.2.3
+#[test]
+fn what_the_server_tells_of_its_own_addresses_is_stated_and_not_spoken_to() {
+    for other in [0x802C, 0x0005] {
+        let told = |request: &[u8]| {
+            let attributes = [
+                xor_mapped([203, 0, 113, 5], 40_112),
+                clear(0x802B, [192, 0, 2, 10], 5060),
+                clear(other, [192, 0, 2, 11], 5061),
+            ];
+            message(SUCCESS, request, &attributes)
+        };
+
+        let result = ask(|_, request| vec![told(request)]);
+
+        let facts = &result.outcome.facts;
+        assert_eq!(facts.read(&LOCAL_ADDRESS), Some(desk::LOCAL.parse().unwrap()));
+        assert_eq!(facts.read(&RESPONSE_ORIGIN), Some("192.0.2.10:5060".parse().unwrap()));
+        assert_eq!(facts.read(&OTHER_ADDRESS), Some("192.0.2.11:5061".parse().unwrap()));
+        assert_eq!(facts.read(&BOGUS), Some(false));
+        assert_eq!((result.opened.len(), result.sent.len()), (1, 1));
+    }
+}
+
+// D-STUN-6
+#[test]
+fn a_mapped_address_that_nobody_can_have_is_told_as_bogus_and_says_nothing_of_a_nat() {
+    let bogus = [
+        clear(1, [0, 0, 0, 0], 40_112),
+        clear(1, [0, 1, 2, 3], 40_112),
+        clear(1, [127, 0, 0, 1], 40_112),
+        clear(1, [224, 0, 0, 1], 40_112),
+        clear(1, [255, 255, 255, 255], 40_112),
+        clear(1, [240, 0, 0, 1], 40_112),
+        clear(1, [203, 0, 113, 5], 0),
+        clear_ipv6(1, "::", 40_112),
+        clear_ipv6(1, "::1", 40_112),
+        clear_ipv6(1, "ff02::1", 40_112),
+        clear_ipv6(1, "::ffff:203.0.113.5", 40_112),
+    ];
+    let plausible = [
+        clear(1, [203, 0, 113, 5], 40_112),
+        clear(1, [10, 0, 0, 5], 40_112),
+        clear(1, [169, 254, 0, 5], 40_112),
+        clear(1, [100, 64, 0, 5], 40_112),
+        clear_ipv6(1, "2001:db8::5", 40_112),
+        clear_ipv6(1, "fd00::5", 40_112),
+    ];
+    for (mapped, is_bogus) in
+        bogus.map(|it| (it, true)).into_iter().chain(plausible.map(|it| (it, false)))
+    {
+        let result =
+            ask(|_, request| vec![message(SUCCESS, request, std::slice::from_ref(&mapped))]);
+
+        let facts = &result.outcome.facts;
+        assert_eq!(facts.read(&BOGUS), Some(is_bogus), "{mapped:?}");
+        assert!(facts.read(&MAPPED_ADDRESS).is_some());
+        assert_eq!(facts.read(&NAT), (!is_bogus).then_some(true), "{mapped:?}");
+        assert_eq!(result.label(), "");
+    }
+}
+
+// D-STUN-6
+#[test]
+fn every_address_that_the_server_tells_is_looked_at() {
+    for kind in [0x802B, 0x802C, 0x8023] {
+        let lie = |request: &[u8]| {
+            let attributes = [xor_mapped([203, 0, 113, 5], 40_112), clear(kind, [0, 0, 0, 0], 9)];
+            message(SUCCESS, request, &attributes)
+        };
+
+        let result = ask(|_, request| vec![lie(request)]);
+
+        assert_eq!(result.outcome.facts.read(&BOGUS), Some(true), "{kind:#06x}");
+    }
 }
 
 #[test]
