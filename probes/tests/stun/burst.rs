@@ -104,6 +104,31 @@ fn duration(count: u64) -> OptionValue {
     OptionValue::Duration(millis(count))
 }
 
+// RFC 3550 §6.4.1 compares packets "in order of arrival (not necessarily in sequence)".
+#[test]
+fn jitter_compares_answers_as_they_arrive() {
+    // Sent 20 ms apart, with round trips of 45, 10 and 10 ms: they arrive as 10, 45 and 10.
+    let delays = [10, 45, 10, 10];
+    let result = bursting(&options(3), |count, request| after(delays[count], request));
+
+    let differences = [35.0, 35.0];
+    let expected = differences.iter().fold(0.0, |jitter, d| jitter + (d - jitter) / 16.0);
+    let found = result.outcome.facts.read(&JITTER).unwrap().as_secs_f64() * 1_000.0;
+    assert!((found - expected).abs() < 0.001, "{found} ms, not {expected} ms");
+}
+
+#[test]
+fn of_an_answer_that_comes_twice_the_first_counts() {
+    let result = bursting(&options(2), |count, request| match count {
+        1 => [after(10, request), after(15, request)].concat(),
+        _ => after(10, request),
+    });
+
+    let facts = &result.outcome.facts;
+    assert_eq!((facts.read(&BURST_RECEIVED), facts.read(&RTT_MAX)), (Some(2), Some(millis(10))));
+    assert!(result.outcome.ignored.is_empty());
+}
+
 #[test]
 fn nothing_of_a_burst_is_repeated_and_silence_is_loss_not_failure() {
     let result = bursting(&options(25), |count, request| match count {
@@ -297,7 +322,7 @@ fn a_busy_host_sends_late_requests_at_the_same_pace() {
                 exchange.handle_input(Input::Sent { leg, number, stamp: Stamp::Kernel }, now);
                 number += 1;
                 let (from, bytes) = (desk::peer(), truth(&bytes));
-                let stamp = Stamp::Program;
+                let stamp = if number == 1 { Stamp::Kernel } else { Stamp::Program };
                 let input = Input::Received { leg, from, bytes: &bytes, stamp, dscp: None };
                 exchange.handle_input(input, now);
             }

@@ -383,12 +383,13 @@ fn an_alternate_server_is_told_and_not_followed() {
     let value = [0, 1, 0x0D, 0x96, 192, 0, 2, 99];
     let away = |request: &[u8]| {
         let code = attribute(0x0009, &[&[0, 0, 3, 0], &b"Try Alternate"[..]].concat());
-        message(ERROR, request, &[code, attribute(0x8023, &value)])
+        message(ERROR, request, &[code, attribute(0x8023, &value), mapped([6, 6, 6, 6], 666)])
     };
 
     let result = ask(|_, request| vec![away(request)]);
 
     assert_eq!(result.label(), "rejected");
+    assert_eq!(result.outcome.facts.read(&MAPPED_ADDRESS), None);
     let alternate = result.outcome.facts.read(&ALTERNATE_SERVER);
     assert_eq!(alternate, Some("192.0.2.99:3478".parse().unwrap()));
     assert_eq!((result.opened.len(), result.sent.len()), (1, 1));
