@@ -16,6 +16,7 @@ mod netns;
 mod process;
 mod router;
 mod stun;
+mod stun_binding;
 mod stund;
 mod third_parties;
 mod wire;
