@@ -81,7 +81,8 @@ fn without_a_good_certificate_nothing_is_asked() {
 
 #[test]
 fn coturn_stund_and_two_other_clients_agree_on_the_mapped_address() {
-    let branch = Branch::behind(Nat::PortRestricted);
+    // A NAT that lets everything in: coturn's client waits for answers from another address.
+    let branch = Branch::behind(Nat::FullCone);
     let coturn = Coturn::at(&[CLOUD, CLOUD_TOO]).nat_behavior().inside(&branch.at_cloud()).start();
     let by_coturn = ask(&branch, &[]);
     let stunclient = client(&branch, "turnutils_stunclient", "coturn", &[CLOUD]);
