@@ -32,6 +32,7 @@ fn target() -> Target {
         site: "a-site".into(),
         host: "192.0.2.10".into(),
         address: "192.0.2.10:5060".parse().expect("an address"),
+        started: std::time::SystemTime::UNIX_EPOCH,
     }
 }
 

@@ -171,6 +171,7 @@ async fn run(
         site: check.site.to_string(),
         host: check.host.to_string(),
         address,
+        started: SystemTime::now(),
     };
     let driven = async {
         let mut exchange = begin(&target, Chance::from_seed(seed))?;

@@ -80,9 +80,27 @@ const AGENT: Floors = &[
 const QUIET: Floors = &[
     ("lib", &[]),
     ("stun_binding", TOOLS),
+    ("turn_allocation", TOOLS),
     ("dns_query", TOOLS),
     ("sip_register", TOOLS),
     ("media", &["moment", "chance"]),
+    (
+        "relay",
+        &[
+            "conversation",
+            "probe",
+            "observation",
+            "options",
+            "transaction",
+            "failure",
+            "leg",
+            "moment",
+            "foreign",
+            "secret",
+            "chance",
+            "wire",
+        ],
+    ),
     ("digest", &["chance", "secret", "wire"]),
     (
         "way",
@@ -133,6 +151,7 @@ const QUIET: Floors = &[
 
 /// What a probe may use: everything but another probe.
 const TOOLS: &[&str] = &[
+    "relay",
     "digest",
     "way",
     "media",

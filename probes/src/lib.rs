@@ -15,6 +15,7 @@
 //!     site: "lyon".into(),
 //!     host: "192.0.2.10".into(),
 //!     address: "192.0.2.10:3478".parse().expect("an address"),
+//!     started: std::time::SystemTime::UNIX_EPOCH,
 //! };
 //! let mut exchange = module.begin(&target, Chance::from_seed([7; 32]));
 //! assert!(matches!(exchange.poll_output(), Output::Open(leg) if leg.peer == target.address));
@@ -33,6 +34,7 @@ mod moment;
 mod observation;
 mod options;
 mod probe;
+mod relay;
 mod secret;
 mod target;
 mod transaction;
@@ -43,6 +45,7 @@ pub mod dns_query;
 pub mod media;
 pub mod sip_register;
 pub mod stun_binding;
+pub mod turn_allocation;
 
 pub use chance::Chance;
 pub use fact::{Fact, FactKey, FactSpec, FactValue, Facts, Metric};
@@ -61,5 +64,9 @@ pub use target::{Target, Transport};
 pub use transaction::{Due, Retransmission};
 
 /// Every probe, in the order of the documentation.
-pub static PROBES: &[&dyn Probe] =
-    &[&stun_binding::StunBinding, &dns_query::DnsQuery, &sip_register::SipRegister];
+pub static PROBES: &[&dyn Probe] = &[
+    &stun_binding::StunBinding,
+    &turn_allocation::TurnAllocation,
+    &dns_query::DnsQuery,
+    &sip_register::SipRegister,
+];

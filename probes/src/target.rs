@@ -1,6 +1,7 @@
 //! `Target`: one address that one exchange speaks to, and the names under which people know it.
 
 use std::net::SocketAddr;
+use std::time::SystemTime;
 
 /// What carries the bytes of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,4 +52,6 @@ pub struct Target {
     pub host: String,
     /// The one address of this exchange.
     pub address: SocketAddr,
+    /// When the exchange begins, by this host's clock: some credentials are good for a time only.
+    pub started: SystemTime,
 }

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each file of tests uses a part of it")]
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use branchline_probes::{
     Chance, Exchange, Handshake, Input, Leg, LegId, Module, Moment, OptionValue, Options, Outcome,
@@ -12,6 +12,8 @@ use branchline_probes::{
 
 /// Whom every exchange speaks to.
 pub(crate) const PEER: &str = "192.0.2.10:5060";
+/// When every exchange begins.
+pub(crate) const STARTED: SystemTime = SystemTime::UNIX_EPOCH;
 /// From where it speaks.
 pub(crate) const LOCAL: &str = "198.51.100.7:40112";
 /// How long a socket takes to open.
@@ -55,6 +57,7 @@ pub(crate) fn begin_with(module: &dyn Module, chance: Chance) -> Box<dyn Exchang
         site: "a-site".into(),
         host: "host.example".into(),
         address: peer(),
+        started: STARTED,
     };
     module.begin(&target, chance)
 }
