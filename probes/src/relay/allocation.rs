@@ -202,11 +202,6 @@ impl Allocation {
         self.holding() > Hold::Hardly
     }
 
-    /// Whether the server said that there is an allocation, and not yet that it is gone.
-    pub(crate) fn is_held(&self) -> bool {
-        self.hold == Hold::Surely
-    }
-
     /// Whether the request in flight, refused on the way, can have been heard: an earlier
     /// transmission of it can, or the server had answered before.
     pub(crate) fn may_have_been_heard(&self) -> bool {

@@ -273,7 +273,7 @@ impl TurnExchange {
             self.state = State::Moving;
             return;
         }
-        if let Some(code) = code {
+        if let (Some(code), Failure::Rejected { .. }) = (code, &failure) {
             self.note_error(code);
         }
         self.conversation.outcome.back_off |= is_of_credentials;
