@@ -80,6 +80,12 @@ impl Probe {
         self.option("password", &format!("env:{PASSWORD_VARIABLE}"))
     }
 
+    /// Gives the shared secret, by reference to a variable of the environment.
+    pub(crate) fn shared_secret(mut self, secret: &str) -> Self {
+        self.password = Some(secret.to_owned());
+        self.option("shared_secret", &format!("env:{PASSWORD_VARIABLE}"))
+    }
+
     /// Runs it inside of `wrapper`: the words that enter a namespace.
     pub(crate) fn inside(mut self, wrapper: &[String]) -> Self {
         self.wrapper = wrapper.to_vec();

@@ -19,6 +19,7 @@ mod stun;
 mod stun_binding;
 mod stund;
 mod third_parties;
+mod turn;
 mod wire;
 
 #[path = "../daemon/wait.rs"]
