@@ -80,6 +80,7 @@ const AGENT: Floors = &[
 const QUIET: Floors = &[
     ("lib", &[]),
     ("stun_binding", TOOLS),
+    ("nat_behavior", TOOLS),
     ("turn_allocation", TOOLS),
     ("dns_query", TOOLS),
     ("sip_register", TOOLS),

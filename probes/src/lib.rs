@@ -43,6 +43,7 @@ pub mod wire;
 
 pub mod dns_query;
 pub mod media;
+pub mod nat_behavior;
 pub mod sip_register;
 pub mod stun_binding;
 pub mod turn_allocation;
@@ -66,6 +67,7 @@ pub use transaction::{Due, Retransmission};
 /// Every probe, in the order of the documentation.
 pub static PROBES: &[&dyn Probe] = &[
     &stun_binding::StunBinding,
+    &nat_behavior::NatBehavior,
     &turn_allocation::TurnAllocation,
     &dns_query::DnsQuery,
     &sip_register::SipRegister,

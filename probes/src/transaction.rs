@@ -51,6 +51,17 @@ impl Retransmission {
         Self::new(start, rto, Growth::Doubling, RC, end)
     }
 
+    /// STUN over UDP with less patience, for one request of many: Rc = 4 and Rm = 4 in place of
+    /// the defaults ([RFC 8489 §6.2.1] leaves both to configuration). The requests leave after 0,
+    /// 1, 3 and 7 times `rto`, and the transaction is over after 11 times; with an `rto` of
+    /// 500 ms that is at 5.5 s.
+    ///
+    /// [RFC 8489 §6.2.1]: https://www.rfc-editor.org/rfc/rfc8489#section-6.2.1
+    #[must_use]
+    pub fn stun_brief(start: Moment, rto: Duration) -> Self {
+        Self::new(start, rto, Growth::Doubling, 4, rto.saturating_mul(11))
+    }
+
     /// A SIP request other than INVITE over UDP: Timer E starts at T1 and doubles up to T2, Timer
     /// F ends the transaction after 64 × T1 ([RFC 3261 §17.1.2.2]). With T1 = 500 ms and T2 = 4 s
     /// there are at most eleven transmissions, and the end is at 32 s.
@@ -177,6 +188,13 @@ mod tests {
         assert_eq!(sent, [0, 500, 1_500, 3_500, 7_500, 15_500, 31_500]);
         assert_eq!(end, 39_500);
         assert_eq!(timer.transmissions(), 7);
+    }
+
+    #[test]
+    fn given_silence_brief_stun_sends_four_requests_and_gives_up_at_5_5_s() {
+        let mut timer = Retransmission::stun_brief(Moment::START, Duration::from_millis(500));
+
+        assert_eq!(run(&mut timer), (vec![0, 500, 1_500, 3_500], 5_500));
     }
 
     #[test]
