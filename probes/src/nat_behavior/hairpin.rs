@@ -70,19 +70,22 @@ impl Hairpin {
     ) {
         let asked = || tracks.iter().flat_map(|track| &track.asked);
         self.is_clean &= asked().all(|asked| !asked.shows_loss());
-        if self.step == Step::Meeting {
+        if let Step::Crossing(places) = self.step {
+            let mut crossings = asked().filter(|asked| asked.purpose == Purpose::Crossing);
+            // Whoever is seen elsewhere afterwards was perhaps no longer there to be met (F44).
+            let last = |track: &Track| Some(track.asked.last()?.answer()?.mapped);
+            let has_stayed = tracks.iter().map(last).eq(places.map(Some));
+            if crossings.any(|asked| asked.answer().is_some()) {
+                self.word = "yes";
+            } else if self.is_clean && has_stayed {
+                self.word = "no";
+            }
+        } else {
             let mapped: Vec<_> =
                 tracks.iter().filter_map(agreed).filter(|it| is_safe(*it)).collect();
             if let &[first, second] = &mapped[..] {
                 self.step = Step::Crossing([first, second]);
                 return;
-            }
-        } else {
-            let mut crossings = asked().filter(|asked| asked.purpose == Purpose::Crossing);
-            if crossings.any(|asked| asked.answer().is_some()) {
-                self.word = "yes";
-            } else if self.is_clean {
-                self.word = "no";
             }
         }
         self.step = Step::Over;

@@ -156,7 +156,11 @@ impl Lifetime {
                 }
                 let of_sentinel = tracks.last().map(|track| &track.asked[..]).unwrap_or_default();
                 self.is_steady = of_sentinel.iter().all(|asked| {
-                    let is_same = |answer: &Answer| Some(answer.mapped) == self.sentinel.mapped;
+                    // What wakes it says from where the asker was seen.
+                    let is_same = |answer: &Answer| {
+                        asked.purpose == Purpose::Wake
+                            || Some(answer.mapped) == self.sentinel.mapped
+                    };
                     asked.answer().is_some_and(is_same)
                 });
                 self.step = Step::Over;

@@ -177,6 +177,8 @@ impl Asked {
     /// after a repetition, or nothing did and something had to.
     pub(super) fn shows_loss(&self) -> bool {
         match self.reply {
+            // The first of two that call each other finds the other's door closed.
+            _ if self.purpose == Purpose::Crossing => false,
             Reply::Silent | Reply::Refused => self.purpose.is_due(),
             Reply::Answered(_) | Reply::Unheeded | Reply::Rejected(..) | Reply::Broken(..) => {
                 self.transmissions > 1
