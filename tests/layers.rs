@@ -88,13 +88,16 @@ const QUIET: Floors = &[
     (
         "relay",
         &[
+            "way",
             "conversation",
             "probe",
             "observation",
             "options",
             "transaction",
             "failure",
+            "fact",
             "leg",
+            "target",
             "moment",
             "foreign",
             "secret",

@@ -7,13 +7,16 @@ mod allocation;
 mod authentication;
 mod credentials;
 mod request;
+mod undo;
 
 pub(crate) use allocation::{Allocation, Event, Notes, Origin};
 pub(crate) use credentials::{Credentials, Login};
 pub(crate) use request::{Answer, Ask, Denial, Family};
+pub(crate) use undo::Undo;
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::fact::FactKey;
 use crate::options::{Kind, OptionKey, OptionSpec};
 use crate::secret::Secret;
 
@@ -56,6 +59,11 @@ pub(crate) const ALTERNATE_SERVERS: OptionKey<Vec<IpAddr>> = OptionKey::new(
     Kind::Addresses,
     "the servers to which this one may send us on; else none is followed",
 );
+
+/// Whether the allocation is gone again.
+pub const FREED: FactKey<bool> =
+    FactKey::new("freed", "whether the allocation is gone from the server again")
+        .metric("probe_turn_freed");
 
 /// Every option of this file.
 pub(crate) const OPTIONS: [OptionSpec; 7] = [

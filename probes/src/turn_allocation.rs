@@ -2,7 +2,6 @@
 
 mod echo;
 mod exchange;
-mod undo;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,12 +12,13 @@ use crate::fact::{FactKey, FactSpec};
 use crate::foreign::Foreign;
 use crate::options::{BadOption, OptionSpec, Options};
 use crate::probe::{Exchange, Intent, Module, Probe, TIMEOUT};
-use crate::relay::{self, Credentials, Family};
+use crate::relay::{self, Credentials, Family, Undo};
 use crate::target::{Target, Transport};
 use crate::way::{self, Way};
 
 use exchange::TurnExchange;
-use undo::Undo;
+
+pub use crate::relay::FREED;
 
 /// How the server let us in.
 pub const MODE: FactKey<&'static str> = FactKey::new(
@@ -94,10 +94,6 @@ pub const RTT: FactKey<Duration> =
 /// Whose clock measured [`RTT`].
 pub const CLOCK: FactKey<&'static str> =
     FactKey::new("clock", "whose clock measured the round trip: kernel or program");
-/// Whether the allocation is gone again.
-pub const FREED: FactKey<bool> =
-    FactKey::new("freed", "whether the allocation is gone from the server again")
-        .metric("probe_turn_freed");
 
 /// One request's whole schedule over UDP, and 8 s to free what it may have left.
 const WHOLE_SCHEDULE: Duration = Duration::from_millis(47_500);
@@ -239,6 +235,9 @@ impl Module for SharedModule {
         let is_known =
             intent.peer == target.address || self.0.alternate_servers.contains(&intent.peer.ip());
         let is_left = !self.transport().is_stream() && is_known;
-        is_left.then(|| Box::new(Undo::new(&self.0, target, intent, chance)) as Box<dyn Exchange>)
+        is_left.then(|| {
+            Box::new(Undo::new(self.0.credentials.as_ref(), self.0.timeout, target, intent, chance))
+                as Box<dyn Exchange>
+        })
     }
 }

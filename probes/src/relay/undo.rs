@@ -1,6 +1,12 @@
-//! Taking back what an exchange of an earlier process may have left: from its port, with its user.
+//! `Undo`: taking back what an exchange of an earlier process may have left, from its port and with
+//! its user.
 
-use super::{FREED, TurnModule};
+use std::time::Duration;
+
+use super::{
+    ALLOCATION_MISMATCH, Allocation, Ask, Credentials, Denial, Event, FREED, Login,
+    WRONG_CREDENTIALS,
+};
 use crate::chance::Chance;
 use crate::conversation::{Conversation, Step};
 use crate::failure::Failure;
@@ -8,13 +14,13 @@ use crate::leg::{Leg, LegId};
 use crate::moment::Moment;
 use crate::observation::Phase;
 use crate::probe::{Exchange, Input, Intent, Output};
-use crate::relay::{self, Allocation, Ask, Denial, Event, Login};
 use crate::target::{Target, Transport};
 use crate::way::Opening;
 
 const LEG: LegId = LegId(0);
 
-pub(super) struct Undo {
+/// An exchange that releases whatever is held for the address of an intent.
+pub(crate) struct Undo {
     conversation: Conversation,
     chance: Chance,
     /// Under which name it may have been made, if not under the present one.
@@ -30,17 +36,18 @@ enum State {
 }
 
 impl Undo {
-    pub(super) fn new(
-        module: &TurnModule,
+    /// `credentials` and `timeout` are those of the module that intended it.
+    pub(crate) fn new(
+        credentials: Option<&Credentials>,
+        timeout: Duration,
         target: &Target,
         intent: &Intent,
         mut chance: Chance,
     ) -> Self {
         let leg = Leg::new(LEG, Transport::Udp, intent.peer).from_port(intent.local.port());
-        let credentials = module.credentials.as_ref();
         let login = credentials.map(|it| it.login(target.started));
         let earlier = credentials.filter(|it| it.is_time_limited());
-        let mut conversation = Conversation::new(intent.peer, module.timeout);
+        let mut conversation = Conversation::new(intent.peer, timeout);
         conversation.outcome.left_behind = true;
         Self {
             conversation,
@@ -64,8 +71,8 @@ impl Undo {
 
     fn hear_denial(&mut self, denial: Denial) {
         match denial.code {
-            Some(relay::ALLOCATION_MISMATCH) => self.finish(None),
-            Some(relay::WRONG_CREDENTIALS) if self.earlier.is_some() => {
+            Some(ALLOCATION_MISMATCH) => self.finish(None),
+            Some(WRONG_CREDENTIALS) if self.earlier.is_some() => {
                 let (peer, login) = (self.conversation.peer, self.earlier.take());
                 let chance = Chance::from_seed(self.chance.bytes());
                 self.allocation = Allocation::new(LEG, peer, false, login, chance);
