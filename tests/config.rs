@@ -138,7 +138,13 @@ fn the_shipped_file_states_every_option_and_its_true_default() {
 #[test]
 fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncommented() {
     let uncomment = |wanted: &dyn Fn(&str) -> bool| {
+        // A module that is commented out stays so; the next test is about it.
+        let mut is_out = false;
         let lines = EXAMPLE.lines().map(|line| {
+            is_out = line == OUT || (is_out && !line.is_empty());
+            if is_out {
+                return line;
+            }
             let bare = line.strip_prefix("# ").unwrap_or(line);
             let key = bare.split(" = ").next().unwrap_or_default();
             let is_key = key.len() < bare.len() && key.bytes().all(is_key_byte);
@@ -183,6 +189,31 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
 
     assert_eq!(config::show(&bare), config::show(&defaults));
     assert!(all.is_credentials(), "{all}");
+}
+
+/// The module of the example that is commented out, as it needs credentials.
+const OUT: &str = "# [modules.voice]";
+
+#[test]
+fn the_module_that_is_commented_out_is_valid_once_it_has_credentials() {
+    let start = EXAMPLE.find(OUT).expect("the example has it");
+    let lines = EXAMPLE[start..].lines().take_while(|line| !line.is_empty());
+    let bare = lines.filter_map(|line| line.strip_prefix("# "));
+    let of_another = ["port", "server_name", "ca_file", "shared_secret"];
+    let keys = bare.filter(|line| {
+        let key = line.split(" = ").next().unwrap_or_default();
+        line.starts_with('[') || (key.bytes().all(is_key_byte) && !of_another.contains(&key))
+    });
+    let stanza = keys.collect::<Vec<_>>().join("\n");
+    let stanza = stanza.replace("{ credential = \"turn-password\" }", "{ env = \"MARKED\" }");
+    let module = "modules = [\"voice\"]\ninterval = \"15m\"";
+    let target = format!("[[targets]]\nname = \"media\"\naddress = \"turn.example.net\"\n{module}");
+
+    let plan = parse(&format!("{MINIMAL}\n{stanza}\n\n{target}\n")).expect("it is valid");
+
+    let check = plan.checks.iter().find(|check| &*check.target == "media").expect("it is there");
+    assert_eq!((check.probe.name(), check.port), ("turn-media", 3478));
+    assert_eq!(check.module.timeout(), Duration::from_secs(65));
 }
 
 /// Every text that a file can hold, each of them valid.

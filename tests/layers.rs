@@ -82,6 +82,7 @@ const QUIET: Floors = &[
     ("stun_binding", TOOLS),
     ("nat_behavior", TOOLS),
     ("turn_allocation", TOOLS),
+    ("turn_media", TOOLS),
     ("dns_query", TOOLS),
     ("sip_register", TOOLS),
     ("media", &["moment", "chance"]),
@@ -156,6 +157,7 @@ const QUIET: Floors = &[
 /// What a probe may use: everything but another probe.
 const TOOLS: &[&str] = &[
     "relay",
+    "media",
     "digest",
     "way",
     "media",

@@ -47,6 +47,7 @@ pub mod nat_behavior;
 pub mod sip_register;
 pub mod stun_binding;
 pub mod turn_allocation;
+pub mod turn_media;
 
 pub use chance::Chance;
 pub use fact::{Fact, FactKey, FactSpec, FactValue, Facts, Metric};
@@ -69,6 +70,7 @@ pub static PROBES: &[&dyn Probe] = &[
     &stun_binding::StunBinding,
     &nat_behavior::NatBehavior,
     &turn_allocation::TurnAllocation,
+    &turn_media::TurnMedia,
     &dns_query::DnsQuery,
     &sip_register::SipRegister,
 ];
