@@ -12,6 +12,7 @@ mod certificates;
 mod coturn;
 mod echo;
 mod kamailio;
+mod media;
 mod netns;
 mod process;
 mod router;

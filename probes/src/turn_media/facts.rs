@@ -22,27 +22,27 @@ pub const RELAY_LOOP_REFUSED: FactKey<bool> =
     FactKey::new("relay_loop_refused", "whether the relay refuses to send to its own addresses")
         .metric("probe_media_relay_loop_refused");
 /// Packets that left this host.
-pub const SENT: FactKey<u64> = FactKey::new("packets_sent", "packets that left this host")
-    .labelled("probe_media_packets_sent", LOOP);
+pub const SENT: FactKey<u64> =
+    FactKey::new("sent", "packets that left this host").labelled("probe_media_packets_sent", LOOP);
 /// Packets that came back, each counted once.
 pub const RECEIVED: FactKey<u64> =
-    FactKey::new("packets_received", "packets that came back, each counted once")
+    FactKey::new("received", "packets that came back, each counted once")
         .labelled("probe_media_packets_received", LOOP);
 /// Packets that never came back.
 pub const LOST: FactKey<u64> =
-    FactKey::new("packets_lost", "packets that did not come back, lost on either way")
+    FactKey::new("lost", "packets that did not come back, lost on either way")
         .labelled("probe_media_packets_lost", LOOP);
 /// Packets that came too late to be played.
 pub const LATE: FactKey<u64> =
-    FactKey::new("packets_late", "packets that came back too late for the jitter buffer")
+    FactKey::new("late", "packets that came back too late for the jitter buffer")
         .labelled("probe_media_packets_late", LOOP);
 /// Copies beyond the first.
 pub const DUPLICATES: FactKey<u64> =
-    FactKey::new("packets_duplicate", "copies of packets beyond the first")
+    FactKey::new("duplicates", "copies of packets beyond the first")
         .labelled("probe_media_packets_duplicate", LOOP);
 /// Packets that came after a later one.
 pub const REORDERED: FactKey<u64> =
-    FactKey::new("packets_reordered", "packets that came back after one that left later")
+    FactKey::new("reordered", "packets that came back after one that left later")
         .labelled("probe_media_packets_reordered", LOOP);
 /// Lost of sent.
 pub const LOSS_RATIO: FactKey<f64> =

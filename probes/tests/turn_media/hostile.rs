@@ -85,9 +85,9 @@ fn a_flood_of_copies_is_a_number_and_nothing_else() {
 
     let it = with(Box::new(flood));
 
-    assert_eq!((it.count("packets_sent"), it.count("packets_received")), (Some(50), Some(50)));
+    assert_eq!((it.count("sent"), it.count("received")), (Some(50), Some(50)));
     // 500 copies and the packet itself, of which one counts.
-    assert_eq!(it.count("packets_duplicate"), Some(50 * 500));
+    assert_eq!(it.count("duplicates"), Some(50 * 500));
     assert_eq!((it.ended, it.held.len()), (calm().ended, 0));
 }
 
@@ -103,5 +103,5 @@ fn noise_alone_is_no_media_and_no_silence() {
     let it = run(begin(&*module, 7).as_mut(), world);
 
     assert_eq!((it.label(), it.stage()), ("unusable", "media"));
-    assert_eq!((it.count("packets_received"), it.held.len()), (Some(0), 0));
+    assert_eq!((it.count("received"), it.held.len()), (Some(0), 0));
 }

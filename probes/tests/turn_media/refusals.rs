@@ -33,7 +33,7 @@ fn a_relay_that_refuses_its_own_address_gets_paced_binding_requests_instead() {
         assert_eq!(it.seconds("binding_jitter_seconds"), Some(Duration::ZERO));
         assert_eq!(it.seconds("binding_rtt_p50_seconds"), Some(ONE_WAY * 2));
         // What was not measured is not said.
-        for name in ["packets_sent", "packets_lost"] {
+        for name in ["sent", "lost"] {
             assert_eq!(it.count(name), None, "{name}");
         }
         for name in ["loss_ratio", "mos_estimate_g711_plc", "r_factor_g711"] {
@@ -117,7 +117,7 @@ fn media_that_nobody_lets_through_is_a_failure_of_the_media() {
 
     assert_eq!((it.label(), it.stage()), ("no_response", "media"));
     assert_eq!(it.flag("relay_loop_refused"), Some(false));
-    assert_eq!((it.count("packets_sent"), it.count("packets_lost")), (Some(750), Some(750)));
+    assert_eq!((it.count("sent"), it.count("lost")), (Some(750), Some(750)));
     assert_eq!(it.number("loss_ratio"), Some(1.0));
     assert_eq!((it.number("mos_estimate_g711"), it.seconds("jitter_seconds")), (None, None));
     assert_eq!(it.held.len(), 0);
@@ -153,9 +153,9 @@ fn a_timeout_that_is_nearly_over_shortens_the_stream() {
 
     // The fourth request leaves after 3.5 s; of 6.4 s for all but the release, one is for the
     // last packet.
-    let sent = it.count("packets_sent").expect("there was voice");
+    let sent = it.count("sent").expect("there was voice");
     assert!((80..=95).contains(&sent), "{sent}");
-    assert_eq!((it.count("packets_lost"), it.outcome.failure.as_ref()), (Some(0), None));
+    assert_eq!((it.count("lost"), it.outcome.failure.as_ref()), (Some(0), None));
     assert!(it.ended <= Moment::after(millis(8_000)));
 }
 
@@ -172,4 +172,26 @@ fn without_the_time_for_a_second_of_voice_none_is_sent() {
     let it = run(begin(&*module, 7).as_mut(), World { loses: Box::new(loses), ..World::default() });
 
     assert_eq!((it.label(), it.voice.len(), it.held.len()), ("deadline", 0, 0));
+}
+
+#[test]
+fn a_connection_that_closes_at_any_moment_ends_it_and_the_other_side_is_freed() {
+    let tcp = module(&[duration(millis(2_000)), ("transport", OptionValue::Word("tcp"))]);
+    for at in [15, 25, 45, 1_000, 2_500] {
+        for leg in [SENDER, RECEIVER] {
+            let closed_at = Some((leg, Moment::after(millis(at))));
+
+            let it = run(begin(&*tcp, 7).as_mut(), World { closed_at, ..World::default() });
+
+            // Before the second leg is there, nobody can close it.
+            if it.legs.len() > usize::from(leg.0) && it.stage() != "" {
+                assert_eq!(it.label(), "closed", "leg {} at {at} ms", leg.0);
+            }
+            assert_eq!((it.held.len(), it.outcome.left_behind), (0, false), "{at} ms");
+            if at == 1_000 {
+                assert_eq!((it.stage(), it.count("lost")), ("media", None));
+                assert!(it.ended < Moment::after(millis(at + 100)));
+            }
+        }
+    }
 }

@@ -98,6 +98,8 @@ pub(crate) struct World<'a> {
     pub(crate) cancelled_at: Option<Moment>,
     /// When a router begins to refuse what the leg sends.
     pub(crate) refused_from: Option<(LegId, Moment)>,
+    /// When the server closes a stream.
+    pub(crate) closed_at: Option<(LegId, Moment)>,
     pub(crate) stamp: Stamp,
 }
 
@@ -115,6 +117,7 @@ impl Default for World<'_> {
             answers_binding: Box::new(|_| true),
             cancelled_at: None,
             refused_from: None,
+            closed_at: None,
             stamp: Stamp::Kernel,
         }
     }
@@ -127,6 +130,7 @@ enum Happening {
     AtServer(LegId, Vec<u8>),
     Heard(LegId, SocketAddr, Vec<u8>),
     Refused(LegId),
+    Closed(LegId),
     Cancelled,
 }
 
@@ -209,6 +213,8 @@ struct Server {
     held: BTreeMap<LegId, Held>,
     granted: usize,
     asked: BTreeMap<u16, usize>,
+    /// Connections that are no more.
+    closed: BTreeSet<LegId>,
 }
 
 pub(crate) fn relayed(leg: LegId) -> SocketAddr {
@@ -222,6 +228,9 @@ fn key() -> Key {
 impl Server {
     /// The answer to a request, and the peer to which ChannelData goes.
     fn answer(&mut self, leg: LegId, bytes: &[u8], world: &mut World<'_>) -> Option<Vec<u8>> {
+        if self.closed.contains(&leg) {
+            return None;
+        }
         let message = stun::read(bytes).expect("the client speaks STUN");
         let Message { method, transaction, .. } = message;
         let success = || Writer::new(Class::Success, method, &transaction);
@@ -343,6 +352,9 @@ pub(crate) fn run(exchange: &mut dyn Exchange, mut world: World<'_>) -> Run {
     if let Some(at) = world.cancelled_at {
         put(&mut queue, at, Happening::Cancelled);
     }
+    if let Some((leg, at)) = world.closed_at {
+        put(&mut queue, at, Happening::Closed(leg));
+    }
     let mut idle = 0;
     loop {
         match exchange.poll_output() {
@@ -437,6 +449,12 @@ pub(crate) fn run(exchange: &mut dyn Exchange, mut world: World<'_>) -> Run {
                         let refusal = Refusal::Prohibited { icmp_type: 3, code: 13 };
                         let to = server();
                         exchange.handle_input(Input::Refused { leg, to, by, refusal }, now);
+                    }
+                    Happening::Closed(leg) => {
+                        // With the connection the server forgets (RFC 8656 §3.1).
+                        relay.held.remove(&leg);
+                        relay.closed.insert(leg);
+                        exchange.handle_input(Input::Closed { leg }, now);
                     }
                     Happening::Cancelled => exchange.handle_input(Input::Cancelled, now),
                 }

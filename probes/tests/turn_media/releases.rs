@@ -31,9 +31,9 @@ fn called_off_at_any_moment_it_frees_both_allocations_within_five_seconds() {
         stages.insert(it.stage());
         if it.label() == "cancelled" && it.stage() == "media" {
             // Of the last packets nobody knows whether they were lost.
-            assert_eq!((it.count("packets_lost"), it.number("loss_ratio")), (None, None));
+            assert_eq!((it.count("lost"), it.number("loss_ratio")), (None, None));
             assert_eq!(it.number("mos_estimate_g711_plc"), None);
-            assert_eq!(it.count("packets_sent"), Some(it.voice.len() as u64));
+            assert_eq!(it.count("sent"), Some(it.voice.len() as u64));
         }
     }
     let all = ["", "allocate", "connect", "media", "permission"];

@@ -33,12 +33,12 @@ fn voice_that_arrives_whole_has_nothing_to_complain_of() {
     assert_eq!((it.word("direction"), it.word("carrier")), (Some("loop"), Some("udp")));
     assert_eq!(it.flag("relay_loop_refused"), Some(false));
     for (name, count) in [
-        ("packets_sent", 100),
-        ("packets_received", 100),
-        ("packets_lost", 0),
-        ("packets_late", 0),
-        ("packets_duplicate", 0),
-        ("packets_reordered", 0),
+        ("sent", 100),
+        ("received", 100),
+        ("lost", 0),
+        ("late", 0),
+        ("duplicates", 0),
+        ("reordered", 0),
         ("dscp_sent", 46),
         ("dscp_received", 46),
     ] {
@@ -69,7 +69,7 @@ fn five_percent_lost_sounds_as_the_table_of_the_e_model_says() {
 
     let it = two_seconds(World { fate: Box::new(fate), ..World::default() });
 
-    assert_eq!((it.count("packets_lost"), it.number("loss_ratio")), (Some(5), Some(0.05)));
+    assert_eq!((it.count("lost"), it.number("loss_ratio")), (Some(5), Some(0.05)));
     assert_near(it.number("mos_estimate_g711_plc"), 3.771, 0.0005);
     // Of ten packets, 200 ms, one was lost at most.
     assert_eq!(it.number("worst_window_loss_ratio"), Some(0.1));
@@ -127,12 +127,12 @@ fn whatever_the_way_does_the_counts_are_what_it_did() {
         let reordered = (0..arrivals.len()).filter(|place| is_behind(*place)).count();
         let duplicates: usize = fates.iter().map(|copies| copies.len().saturating_sub(1)).sum();
         for (name, count) in [
-            ("packets_sent", 100),
-            ("packets_received", transits.len()),
-            ("packets_lost", 100 - transits.len()),
-            ("packets_late", late),
-            ("packets_duplicate", duplicates),
-            ("packets_reordered", reordered),
+            ("sent", 100),
+            ("received", transits.len()),
+            ("lost", 100 - transits.len()),
+            ("late", late),
+            ("duplicates", duplicates),
+            ("reordered", reordered),
         ] {
             assert_eq!(it.count(name), Some(count as u64), "{name}, seed {seed}");
         }
@@ -156,7 +156,7 @@ fn a_host_that_wakes_up_late_keeps_the_pace_and_makes_no_jitter() {
 
     let it = two_seconds(world);
 
-    assert_eq!(it.count("packets_sent"), Some(100));
+    assert_eq!(it.count("sent"), Some(100));
     assert_eq!(it.seconds("jitter_seconds"), Some(Duration::ZERO));
     assert_eq!((it.seconds("rtt_min_seconds"), it.seconds("rtt_max_seconds")), {
         let constant = Some(millis(40));
@@ -184,7 +184,7 @@ fn a_host_that_slept_sends_no_burst_and_counts_nothing_as_lost_that_never_left()
 
     let it = two_seconds(world);
 
-    let (sent, lost) = (it.count("packets_sent").expect("stated"), it.count("packets_lost"));
+    let (sent, lost) = (it.count("sent").expect("stated"), it.count("lost"));
     assert_eq!((lost, it.number("loss_ratio")), (Some(0), Some(0.0)));
     assert!((70..80).contains(&sent), "{sent}");
     for pair in it.voice.windows(12) {
@@ -240,7 +240,7 @@ fn both_allocations_are_announced_with_the_port_from_which_they_can_be_taken_bac
 fn a_server_that_sends_data_indications_all_the_same_is_heard() {
     let it = two_seconds(World { indicates: true, ..World::default() });
 
-    assert_eq!((it.count("packets_received"), it.count("packets_lost")), (Some(100), Some(0)));
+    assert_eq!((it.count("received"), it.count("lost")), (Some(100), Some(0)));
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn voice_over_tcp_is_measured_and_says_so() {
 
     assert_eq!(it.outcome.failure, None);
     assert_eq!((it.word("direction"), it.word("carrier")), (Some("loop"), Some("tcp")));
-    assert_eq!((it.count("packets_received"), it.intents.len()), (Some(100), 0));
+    assert_eq!((it.count("received"), it.intents.len()), (Some(100), 0));
     assert_eq!(it.word("clock"), Some("program"));
     assert_eq!(it.held.len(), 0);
 }
@@ -291,7 +291,7 @@ fn the_last_packet_has_its_time_and_no_more() {
 
         let it = two_seconds(World { fate: Box::new(fate), ..World::default() });
 
-        assert_eq!(it.count("packets_lost"), Some(lost), "{slow} ms");
+        assert_eq!(it.count("lost"), Some(lost), "{slow} ms");
         assert!(it.ended <= Moment::after(millis(1_980 + 1_000 + 200) + ONE_WAY * 20));
     }
 }
