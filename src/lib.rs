@@ -24,4 +24,6 @@ pub mod schedule;
 pub mod journal;
 
 pub mod check;
+pub mod ladder;
+pub mod profile;
 pub mod telephony;
