@@ -7,6 +7,7 @@ mod error;
 mod fingerprint;
 mod known;
 mod modules;
+mod profiles;
 mod reader;
 mod secret_source;
 mod show;
@@ -28,10 +29,12 @@ use toml::de::DeTable;
 
 use self::address::Address;
 use self::known::Known;
+use self::profiles::Profiles;
 use self::reader::Reader;
 use self::table::Table;
 use crate::check::Check;
 use crate::poller;
+use crate::profile::Profile;
 
 pub use self::error::ConfigError;
 pub use self::show::show;
@@ -41,8 +44,8 @@ pub use self::surroundings::Surroundings;
 pub struct Plan {
     /// The name of the site from which is probed.
     pub site: String,
-    /// Whose thresholds hold: `webrtc-agent`, `sip-phone` or `byoc-trunk`.
-    pub profile: &'static str,
+    /// Whose limits hold.
+    pub profile: Arc<Profile>,
     /// Every module meeting every target, in the order of the file.
     pub checks: Vec<Check>,
     /// How the vendor's API is read; `None` where the file has no `[telephony]`.
@@ -146,7 +149,8 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
     let root = Table::root(document.get_ref(), TABLES);
     root.refuse_unknown(reader);
 
-    let site = read_site(&root, reader);
+    let profiles = profiles::read(&root, reader);
+    let site = read_site(&root, &profiles, reader);
     let modules = modules::read(&root, reader);
     let name = site.as_ref().map_or_else(|| Arc::from(""), |(name, _)| Arc::from(name.as_str()));
     let checks = targets::read(&root, &name, &modules, reader);
@@ -160,10 +164,14 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
         );
     }
     let (site, profile) = site?;
-    Some(Plan { site, profile, checks, telephony, web: web? })
+    Some(Plan { site, profile: profile?, checks, telephony, web: web? })
 }
 
-fn read_site(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<(String, &'static str)> {
+fn read_site(
+    root: &Table<'_>,
+    profiles: &Profiles,
+    reader: &mut Reader<'_>,
+) -> Option<(String, Option<Arc<Profile>>)> {
     let Some(site) = root.subtable("site", SITE_KEYS, reader)? else {
         reader.report(
             None,
@@ -174,8 +182,8 @@ fn read_site(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<(String, &'sta
     };
     site.refuse_unknown(reader);
     let name = site.read(&SITE_NAME, reader);
-    let profile = site.read(&PROFILE, reader);
-    Some((name?, profile?))
+    let profile = profiles::choose(&site, profiles, reader);
+    Some((name?, profile))
 }
 
 fn read(path: &Path) -> Result<String, (String, Option<String>)> {
@@ -232,6 +240,7 @@ const LARGEST: u64 = 1 << 20;
 
 const TABLES: &[Known] = &[
     Known::new("site", "[site]"),
+    Known::new("profiles", "[profiles.office]"),
     Known::new("modules", "[modules.stun-udp]"),
     Known::new("targets", "[[targets]]"),
     Known::new("telephony", "[telephony]"),
@@ -243,10 +252,3 @@ const SITE_KEYS: &[Known] =
 
 const SITE_NAME: OptionKey<String> =
     OptionKey::new("name", Kind::Text, "the site from which is probed").required();
-
-const PROFILE: OptionKey<&'static str> = OptionKey::new(
-    "profile",
-    Kind::Word(&["webrtc-agent", "sip-phone", "byoc-trunk"]),
-    "whose thresholds hold",
-)
-.default("sip-phone");

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use branchline_probes::{Failure, Observation, Verdict};
 
 use crate::check::{Check, CheckId};
+use crate::profile::Profile;
 use crate::telephony::{ApiProblem, Edge, Part, Reference, Snapshot, Trunk};
 
 /// All that is known at one moment, as rules see it.
@@ -21,6 +22,8 @@ pub struct Evidence {
     pub missing: Vec<CheckId>,
     /// What of the vendor's the checks belong to.
     pub links: Links,
+    /// The limits that measured media is held to.
+    pub profile: Arc<Profile>,
     /// What the vendor says, without what is too old; `None` where nobody is asked.
     pub state: Option<Arc<Snapshot>>,
 }
@@ -51,6 +54,8 @@ pub struct Case {
     pub observation: Arc<Observation>,
     /// Whether a failure is more than one lost packet.
     pub confirmed: bool,
+    /// The last earlier exchange after which the peer may still hold something of ours.
+    pub left_behind: Option<Arc<Observation>>,
 }
 
 impl Case {
@@ -70,6 +75,24 @@ impl Case {
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.confirmed && self.failure().is_some_and(Failure::is_silence)
+    }
+
+    /// Whether the peer itself said something that ended the exchange, be it no.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(
+            self.failure(),
+            Some(
+                Failure::Rejected { .. }
+                    | Failure::TlsFailed { .. }
+                    | Failure::Closed { .. }
+                    | Failure::Unusable { .. }
+                    | Failure::Misbehaved { .. }
+                    | Failure::UnexpectedAnswer { .. }
+                    | Failure::AuthRealm { .. }
+                    | Failure::AuthWeak { .. }
+            )
+        )
     }
 
     /// What went wrong, if anything did.
@@ -126,7 +149,7 @@ impl Evidence {
     /// Whether anything at all answered, on site or at the vendor.
     #[must_use]
     pub fn has_life(&self) -> bool {
-        self.cases.iter().any(|case| case.is_up() || is_answer(case)) || self.api_answers()
+        self.cases.iter().any(|case| case.is_up() || case.is_answer()) || self.api_answers()
     }
 
     /// Whether the vendor's API answered at its last reading, be it with a refusal.
@@ -147,27 +170,12 @@ impl Evidence {
     }
 }
 
-/// Whether the peer itself said something, be it no.
-fn is_answer(case: &Case) -> bool {
-    matches!(
-        case.failure(),
-        Some(
-            Failure::Rejected { .. }
-                | Failure::TlsFailed { .. }
-                | Failure::Closed { .. }
-                | Failure::Unusable { .. }
-                | Failure::Misbehaved { .. }
-                | Failure::UnexpectedAnswer { .. }
-                | Failure::AuthRealm { .. }
-                | Failure::AuthWeak { .. }
-        )
-    )
-}
-
 /// What is kept of one check at one address.
 #[derive(Debug)]
 struct Seen {
     latest: Arc<Observation>,
+    /// The last earlier one after which the peer may still hold something of ours.
+    left_behind: Option<Arc<Observation>>,
     /// Whether each of the last cycles met silence, the latest one last.
     silences: VecDeque<bool>,
     /// For how many cycles the target has not had this address.
@@ -194,6 +202,7 @@ impl Memory {
             let latest = Arc::new(observation);
             let seen = addresses.entry(latest.address).or_insert_with(|| Seen {
                 latest: Arc::clone(&latest),
+                left_behind: None,
                 silences: VecDeque::with_capacity(CYCLES),
                 absent: 0,
                 held_until: None,
@@ -202,7 +211,10 @@ impl Memory {
                 seen.silences.pop_front();
             }
             seen.silences.push_back(is_silence);
-            seen.latest = latest;
+            let earlier = std::mem::replace(&mut seen.latest, latest);
+            if earlier.outcome.left_behind && !Arc::ptr_eq(&earlier, &seen.latest) {
+                seen.left_behind = Some(earlier);
+            }
             seen.absent = 0;
             seen.held_until = None;
         }
@@ -229,14 +241,16 @@ impl Memory {
         check: &Check,
         now: SystemTime,
     ) -> impl Iterator<Item = (&Arc<Observation>, bool)> {
+        self.present(check, now).map(|seen| (&seen.latest, is_confirmed(seen)))
+    }
+
+    fn present(&self, check: &Check, now: SystemTime) -> impl Iterator<Item = &Seen> {
         let keeps = check.interval * KEEPS_INTERVALS + check.module.timeout();
         let addresses = self.seen.get(&check.id()).into_iter().flat_map(BTreeMap::values);
-        addresses
-            .filter(move |seen| {
-                let is_held = seen.held_until.is_some_and(|until| now <= until);
-                seen.absent == 0 && (is_held || age(&seen.latest, now) <= keeps)
-            })
-            .map(|seen| (&seen.latest, is_confirmed(seen)))
+        addresses.filter(move |seen| {
+            let is_held = seen.held_until.is_some_and(|until| now <= until);
+            seen.absent == 0 && (is_held || age(&seen.latest, now) <= keeps)
+        })
     }
 
     /// Everything that is known of these checks at `now`.
@@ -244,6 +258,7 @@ impl Memory {
     pub fn evidence(
         &self,
         checks: &[Check],
+        profile: &Arc<Profile>,
         state: Option<&Arc<Snapshot>>,
         now: SystemTime,
     ) -> Evidence {
@@ -251,14 +266,15 @@ impl Memory {
         let mut missing = Vec::new();
         for check in checks {
             let before = cases.len();
-            cases.extend(self.latest(check, now).map(|(observation, confirmed)| Case {
+            cases.extend(self.present(check, now).map(|seen| Case {
                 id: check.id(),
                 host: check.host.to_string(),
                 required: check.required,
                 trunk: check.trunk.as_deref().map(str::to_owned),
                 edge_group: check.edge_group.as_deref().map(str::to_owned),
-                observation: Arc::clone(observation),
-                confirmed,
+                observation: Arc::clone(&seen.latest),
+                confirmed: is_confirmed(seen),
+                left_behind: seen.left_behind.clone(),
             }));
             if check.required && cases.len() == before {
                 missing.push(check.id());
@@ -269,7 +285,8 @@ impl Memory {
             trunks: checks.iter().filter_map(|check| check.trunk.clone()).collect(),
             edge_groups: checks.iter().filter_map(|check| check.edge_group.clone()).collect(),
         };
-        Evidence { now, cases, missing, links, state }
+        let profile = Arc::clone(profile);
+        Evidence { now, cases, missing, links, profile, state }
     }
 }
 
@@ -347,7 +364,7 @@ mod tests {
         memory.record(&check.id(), [observation(1, now), observation(2, now)]);
         memory.record(&check.id(), [observation(2, now)]);
 
-        let cases = memory.evidence(&[check], None, now).cases;
+        let cases = memory.evidence(&[check], &Arc::default(), None, now).cases;
         assert_eq!(cases.len(), 1);
         assert_eq!(cases[0].observation.address, observation(2, now).address);
     }

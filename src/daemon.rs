@@ -30,6 +30,7 @@ use crate::driver::{self, KeepsStamping};
 use crate::journal::{Journal, Leftovers};
 use crate::outputs::metrics;
 use crate::poller::{self, Poller};
+use crate::profile::Profile;
 use crate::rules::RULES;
 use crate::schedule::Schedule;
 use crate::telephony::Snapshot;
@@ -91,6 +92,7 @@ struct Daemon {
     web: web::Settings,
     telephony: Option<poller::Settings>,
     checks: Vec<Check>,
+    profile: Arc<Profile>,
     index: BTreeMap<CheckId, usize>,
     running: BTreeMap<CheckId, CancellationToken>,
     /// Checks that are due as soon as their predecessor has cleaned up.
@@ -161,6 +163,7 @@ impl Daemon {
             web: plan.web.clone(),
             telephony: None,
             checks: Vec::new(),
+            profile: Arc::default(),
             index: BTreeMap::new(),
             running: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -224,6 +227,7 @@ impl Daemon {
         }
         self.site = plan.site;
         self.checks = plan.checks;
+        self.profile = plan.profile;
         self.index = self.checks.iter().map(Check::id).zip(0..).collect();
         if !keeps_polling {
             self.poll_anew(telephony, poller);
@@ -403,7 +407,8 @@ impl Daemon {
     fn render(&mut self) {
         self.is_dirty = false;
         let now = SystemTime::now();
-        let evidence = self.memory.evidence(&self.checks, self.snapshot.as_ref(), now);
+        let evidence =
+            self.memory.evidence(&self.checks, &self.profile, self.snapshot.as_ref(), now);
         let diagnosis = diagnose(&evidence, RULES);
         let is_ready = *self.ready.borrow() || (self.awaited.is_empty() && !self.awaits_vendor);
         if is_ready && self.notices.tell(&diagnosis) {

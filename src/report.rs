@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use branchline_probes::Observation;
 
 use crate::diagnosis::Diagnosis;
+use crate::profile::Profile;
 use crate::telephony::Snapshot;
 
 /// One pass over everything.
@@ -13,8 +14,8 @@ use crate::telephony::Snapshot;
 pub struct Report {
     /// The site that was looked at.
     pub site: String,
-    /// The profile whose thresholds hold.
-    pub profile: &'static str,
+    /// Whose limits hold.
+    pub profile: Arc<Profile>,
     /// When the pass began.
     pub started: SystemTime,
     /// How long it took.

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use branchline::config::{self, ConfigError, EXAMPLE, Plan, Surroundings};
+use branchline::profile::{Limit, Measure};
 use branchline_probes::{Kind, PROBES, read_duration, show_duration};
 
 const MARKER: &str = "hunter2-marker";
@@ -72,7 +73,7 @@ fn both_files_that_are_shipped_are_valid() {
 
     assert_eq!(example.site, "my-branch");
     assert_eq!(minimal.checks.len(), 1);
-    assert_eq!(minimal.profile, "sip-phone");
+    assert_eq!(minimal.profile.name(), "sip-phone");
     assert_eq!(minimal.web.listen, ["127.0.0.1:9377".parse().expect("an address")]);
     assert!(minimal.telephony.is_none());
     let check = &minimal.checks[0];
@@ -137,6 +138,7 @@ fn the_shipped_file_states_every_option_and_its_true_default() {
 
 #[test]
 fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncommented() {
+    const HEADERS: &[&str] = &["[profiles.my-branch]", "[telephony]"];
     let uncomment = |wanted: &dyn Fn(&str) -> bool| {
         // A module that is commented out stays so; the next test is about it.
         let mut is_out = false;
@@ -148,7 +150,7 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
             let bare = line.strip_prefix("# ").unwrap_or(line);
             let key = bare.split(" = ").next().unwrap_or_default();
             let is_key = key.len() < bare.len() && key.bytes().all(is_key_byte);
-            if (is_key && wanted(key)) || bare == "[telephony]" { bare } else { line }
+            if (is_key && wanted(key)) || HEADERS.contains(&bare) { bare } else { line }
         });
         lines.collect::<Vec<_>>().join("\n")
     };
@@ -220,7 +222,10 @@ fn the_module_that_is_commented_out_is_valid_once_it_has_credentials() {
 const EVERY_TEXT: &str = r#"
 [site]
 name = "lyon"
-profile = "sip-phone"
+profile = "office"
+[profiles.office]
+base = "byoc-trunk"
+rtt_warn = "150ms"
 [modules."edge-name"]
 probe = "dns-query"
 name = "edge.example.net"
@@ -258,7 +263,7 @@ fn control_characters_are_refused_in_every_text() {
     assert!(parse(EVERY_TEXT).is_ok());
     let quotes: Vec<_> = EVERY_TEXT.match_indices('"').map(|(at, _)| at).collect();
     let ends: Vec<_> = quotes.iter().skip(1).step_by(2).collect();
-    assert_eq!(ends.len(), 26);
+    assert_eq!(ends.len(), 28);
     for end in ends {
         let (before, after) = EVERY_TEXT.split_at(*end);
         let line = before.lines().count();
@@ -432,6 +437,24 @@ fn the_plan_is_shown_with_every_default_filled_in() {
     let expected = r#"[site]
 name = "lyon"
 profile = "sip-phone"
+# one_way_delay_warn = "250ms"
+# one_way_delay_fail = "400ms"
+# rtt_warn = "300ms"
+# rtt_fail = "500ms"
+# jitter_warn = "30ms"
+# jitter_fail = "40ms"
+# loss_warn = 0.01
+# loss_fail = 0.02
+# late_warn = 0.01
+# late_fail = 0.02
+# burst_loss_warn = 0.1
+# burst_loss_fail = 0.3
+# reorder_warn = 0.0005
+# reorder_fail = 0.005
+# mos_warn = 3.6
+# mos_fail = 3.1
+# nat_lifetime_warn = "1m 30s"
+# nat_lifetime_fail = "30s"
 
 [modules.register]
 probe = "sip-register"
@@ -478,9 +501,41 @@ fn a_location_narrows_the_reading_but_not_what_the_targets_link_to() {
     assert_eq!(narrowing.edge_groups, ["Lyon edges"]);
 }
 
+/// The example, held to limits of its own.
+fn with_a_profile() -> String {
+    let site = "name = \"my-branch\"\nprofile = \"office\"\n\n[profiles.office]\n\
+                base = \"byoc-trunk\"\nrtt_warn = \"150ms\"\nloss_fail = 0.03\nmos_warn = 4\n";
+    EXAMPLE.replacen("name = \"my-branch\"\n", site, 1)
+}
+
+#[test]
+fn a_profile_of_one_s_own_is_its_base_but_for_what_it_sets() {
+    let profile = parse(&with_a_profile()).expect("it is valid").profile;
+
+    let limit = |measure| {
+        let Limit { warn, fail } = profile.limit(measure);
+        (warn, fail)
+    };
+    assert_eq!((profile.name(), profile.base()), ("office", Some("byoc-trunk")));
+    assert_eq!(limit(Measure::RoundTrip), (0.15, 0.3));
+    assert_eq!(limit(Measure::Loss), (0.005, 0.03));
+    assert_eq!(limit(Measure::Mos), (4.0, 3.6));
+    assert_eq!(limit(Measure::Jitter), (0.02, 0.03));
+    assert_eq!(limit(Measure::NatLifetime), (300.0, 90.0));
+}
+
+#[test]
+fn a_profile_that_nobody_uses_is_validated_all_the_same() {
+    let unused = format!("{MINIMAL}\n[profiles.office]\n");
+
+    assert_eq!(parse(&unused).expect("it is valid").profile.name(), "sip-phone");
+    assert!(parse(&format!("{unused}loss_warn = 1.5\n")).is_err());
+    assert!(parse(&format!("{unused}mos_fail = nan\n")).is_err());
+}
+
 #[test]
 fn what_is_shown_means_the_same_when_it_is_read_again() {
-    for text in [EXAMPLE, MINIMAL] {
+    for text in [EXAMPLE, MINIMAL, &with_a_profile()] {
         let shown = config::show(&parse(text).expect("it is valid"));
 
         assert_eq!(config::show(&parse(&shown).expect("it is valid")), shown);

@@ -110,10 +110,10 @@ async fn pass(plan: &Plan, poller: Option<&Poller>, cancel: &CancellationToken) 
     };
     let (memory, state) = tokio::join!(observe(plan, cancel, &progress), vendor);
     progress.finish_and_clear();
-    let evidence = memory.evidence(&plan.checks, state.as_ref(), SystemTime::now());
+    let evidence = memory.evidence(&plan.checks, &plan.profile, state.as_ref(), SystemTime::now());
     Report {
         site: plan.site.clone(),
-        profile: plan.profile,
+        profile: Arc::clone(&plan.profile),
         started,
         elapsed: begun.elapsed(),
         diagnosis: diagnose(&evidence, RULES),

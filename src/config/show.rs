@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use branchline_probes::show_duration;
 
-use super::{Plan, fingerprint};
+use super::{Plan, fingerprint, profiles};
 use crate::check::Check;
 
 /// The effective plan in the words of a configuration file, secrets as `"<secret>"`.
@@ -18,7 +18,15 @@ pub fn show(plan: &Plan) -> String {
     };
     line(&"[site]");
     line(&format_args!("name = {:?}", plan.site));
-    line(&format_args!("profile = \"{}\"", plan.profile));
+    line(&format_args!("profile = {:?}", plan.profile.name()));
+    match plan.profile.base() {
+        Some(base) => {
+            line(&format_args!("\n[profiles.{}]\nbase = {base:?}", key(plan.profile.name())));
+            profiles::lines(&plan.profile).iter().for_each(|limit| line(limit));
+        }
+        // What is built in cannot be set: it is shown all the same.
+        None => profiles::lines(&plan.profile).iter().for_each(|it| line(&format_args!("# {it}"))),
+    }
     let mut modules: Vec<&Check> = plan.checks.iter().collect();
     modules.sort_by(|one, other| one.module_name.cmp(&other.module_name));
     modules.dedup_by(|one, other| one.module_name == other.module_name);

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use branchline_probes::{Foreign, FromOption, Kind, OptionKey, OptionValue};
 use toml::Spanned;
@@ -292,6 +293,33 @@ impl Field<'_> {
             reader.report(Some(self.at), message, hint);
         }
         value
+    }
+
+    /// Reads a number of a range.
+    pub(super) fn read_number(
+        &self,
+        range: RangeInclusive<f64>,
+        hint: Option<String>,
+        reader: &mut Reader<'_>,
+    ) -> Option<f64> {
+        let number = match self.value {
+            DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
+            DeValue::Integer(number) => number.as_str().parse::<f64>().ok(),
+            DeValue::String(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => None,
+        };
+        let found = number.map_or_else(|| self.found(), |number| number.to_string());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            let message =
+                format!("{} takes a number from {least} to {most}, not {found}", self.owner);
+            reader.report(Some(self.at), message, hint);
+        }
+        number
     }
 
     /// What stands there instead, without saying what could be a secret.

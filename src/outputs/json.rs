@@ -1,14 +1,16 @@
 //! JSON: one observation as one object, and one report as one document.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use branchline_probes::{FactValue, Foreign, Observation};
+use branchline_probes::{FactValue, Foreign, Observation, Verdict as Standing};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::diagnosis::Finding;
+use crate::ladder::{self, Ladder, Rung};
+use crate::profile::{Limit, Measure, Profile};
 use crate::report::Report;
 use crate::telephony::{ApiProblem, Part, Reference, Snapshot};
 
@@ -60,7 +62,7 @@ pub fn report(report: &Report) -> String {
     let document = ordered([
         ("schema", json!(SCHEMA)),
         ("site", json!(report.site)),
-        ("profile", json!(report.profile)),
+        ("profile", profile(&report.profile)),
         ("started", json!(time(report.started))),
         ("elapsed_seconds", json!(report.elapsed.as_secs_f64())),
         ("verdict", json!(diagnosis.verdict.label())),
@@ -74,6 +76,7 @@ pub fn report(report: &Report) -> String {
                 .collect(),
         ),
         ("open", json!(diagnosis.open)),
+        ("ladders", ladder::of(&report.observations).iter().map(ladder).collect()),
         ("observations", report.observations.iter().map(|it| observation(it)).collect()),
         ("state", report.state.as_deref().map_or(Value::Null, state)),
     ]);
@@ -151,6 +154,49 @@ fn state(state: &Snapshot) -> Value {
         ("edge_groups", edge_groups),
         ("trunks", trunks),
         ("phones", phones),
+    ])
+}
+
+fn ladder(ladder: &Ladder) -> Value {
+    ordered([
+        ("target", json!(ladder.target)),
+        ("probe", json!(ladder.probe)),
+        ("address", json!(ladder.address)),
+        ("rungs", ladder.rungs.iter().map(rung).collect()),
+        ("cheapest", json!(ladder.cheapest().map(Rung::name))),
+        ("cost", json!(ladder.cost())),
+    ])
+}
+
+fn rung(rung: &Rung) -> Value {
+    let seconds = |took: Option<Duration>| json!(took.map(|took| took.as_secs_f64()));
+    let works = match rung.verdict {
+        Standing::Up => Some(true),
+        Standing::Down => Some(false),
+        Standing::Unknown => None,
+    };
+    ordered([
+        ("transport", json!(rung.transport.label())),
+        ("port", json!(rung.port)),
+        ("works", json!(works)),
+        ("reason", json!(rung.reason)),
+        ("connect_seconds", seconds(rung.connect)),
+        ("tls_seconds", seconds(rung.tls)),
+        ("first_answer_seconds", seconds(rung.first_answer)),
+        ("total_seconds", seconds(rung.total())),
+    ])
+}
+
+/// The limits by their names, which end in their unit.
+fn profile(profile: &Profile) -> Value {
+    let limit = |(measure, Limit { warn, fail }): (Measure, Limit)| {
+        let limit = ordered([("warn", json!(warn)), ("fail", json!(fail))]);
+        (measure.field().to_owned(), limit)
+    };
+    ordered([
+        ("name", json!(profile.name())),
+        ("base", json!(profile.base())),
+        ("limits", profile.limits().map(limit).collect()),
     ])
 }
 

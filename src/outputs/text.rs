@@ -1,5 +1,7 @@
 //! Text for people: a report and a single observation, readable without colour.
 
+mod media;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -8,6 +10,7 @@ use branchline_probes::{FactValue, Foreign, Observation, Verdict as Standing};
 use jiff::Timestamp;
 
 use crate::diagnosis::{Exhibit, Finding, Severity, Verdict};
+use crate::ladder;
 use crate::report::Report;
 use crate::telephony::{Part, PhoneState, Snapshot, State};
 
@@ -21,7 +24,7 @@ pub fn report(report: &Report, width: usize) -> String {
         report.site,
         time(report.started),
         report.elapsed.as_secs_f64(),
-        report.profile
+        report.profile.name()
     ));
     page.blank();
     let (word, style, meaning) = match diagnosis.verdict {
@@ -58,6 +61,8 @@ pub fn report(report: &Report, width: usize) -> String {
     page.line(&format!("{BOLD}Seen on site{RESET}"));
     let rows: Vec<_> = report.observations.iter().map(|it| row(it)).collect();
     page.table(&rows);
+    page.ladders(&ladder::of(&report.observations));
+    page.limits(report);
     if let Some(state) = report.state.as_deref() {
         page.blank();
         page.line(&format!("{BOLD}Said by the vendor{RESET}"));

@@ -136,12 +136,14 @@ fn evidence() -> Evidence {
         edge_group: None,
         observation: Arc::new(observation()),
         confirmed: true,
+        left_behind: None,
     };
     Evidence {
         now: SystemTime::UNIX_EPOCH,
         cases: vec![case],
         missing: Vec::new(),
         links: Links::default(),
+        profile: Arc::default(),
         state: None,
     }
 }
@@ -150,7 +152,7 @@ fn report() -> Report {
     let evidence = evidence();
     Report {
         site: "lyon".to_owned(),
-        profile: "sip-phone",
+        profile: Arc::default(),
         started: SystemTime::UNIX_EPOCH,
         elapsed: Duration::from_millis(300),
         diagnosis: diagnose(&evidence, RULES),

@@ -1,5 +1,6 @@
 //! The memory: what is kept, for how long, and when a failure may be believed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use branchline::check::Check;
@@ -125,7 +126,7 @@ fn what_is_removed_from_the_plan_is_forgotten() {
 fn a_check_that_is_not_asked_for_gives_no_case() {
     let (memory, _) = memory(&stun(RELAY), &[Said::Silence(7)]);
 
-    let evidence = memory.evidence(&[register().check()], None, BEGIN);
+    let evidence = memory.evidence(&[register().check()], &Arc::default(), None, BEGIN);
 
     assert_eq!(evidence.cases.len(), 0);
     assert_eq!(evidence.missing, [register().check().id()]);

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use branchline::check::{Check, CheckId};
 use branchline::correlation::{Evidence, Memory};
 use branchline::diagnosis::{Diagnosis, Finding, Rule, diagnose};
+use branchline::profile::Profile;
 use branchline::rules::RULES;
 use branchline::telephony::{
     ApiProblem, Edge, EdgeGroup, Part, Phone, PhoneState, Reference, Registration, Snapshot, State,
@@ -277,6 +278,7 @@ pub(crate) struct Site {
     checks: Vec<Check>,
     memory: Memory,
     cycles: BTreeMap<CheckId, u32>,
+    profile: Arc<Profile>,
     state: Option<Snapshot>,
 }
 
@@ -354,7 +356,8 @@ impl Site {
     }
 
     pub(crate) fn evidence_at(&self, now: SystemTime) -> Evidence {
-        self.memory.evidence(&self.checks, self.state.clone().map(Arc::new).as_ref(), now)
+        let state = self.state.clone().map(Arc::new);
+        self.memory.evidence(&self.checks, &self.profile, state.as_ref(), now)
     }
 
     pub(crate) fn diagnosis(&self) -> Diagnosis {
