@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use branchline_probes::{Failure, Observation, Verdict};
+use branchline_probes::{Failure, Observation, Phase, Verdict};
 
 use crate::check::{Check, CheckId};
 use crate::profile::Profile;
@@ -77,9 +77,30 @@ impl Case {
         self.confirmed && self.failure().is_some_and(Failure::is_silence)
     }
 
-    /// Whether the peer itself said something that ended the exchange, be it no.
+    /// Whether nothing at all came back in the whole exchange, and that is more than bad luck.
     #[must_use]
-    pub fn is_answer(&self) -> bool {
+    pub fn is_unheard(&self) -> bool {
+        self.is_silent() && !self.is_heard()
+    }
+
+    /// Whether the peer said something, be it no, or be it long before the exchange failed.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.is_up() || self.is_answer() || self.has_answered()
+    }
+
+    /// Whether a request was answered before the exchange failed in a later phase.
+    fn has_answered(&self) -> bool {
+        let outcome = &self.observation.outcome;
+        let failed = outcome.failure.as_ref().map(|(stage, _)| *stage);
+        outcome.phases.iter().map(|(phase, _)| *phase).any(|phase| {
+            let is_handshake = matches!(phase, Phase::Resolve | Phase::Connect | Phase::Tls);
+            !is_handshake && Some(phase) != failed
+        })
+    }
+
+    /// Whether the peer itself said something that ended the exchange, be it no.
+    fn is_answer(&self) -> bool {
         matches!(
             self.failure(),
             Some(
@@ -149,7 +170,7 @@ impl Evidence {
     /// Whether anything at all answered, on site or at the vendor.
     #[must_use]
     pub fn has_life(&self) -> bool {
-        self.cases.iter().any(|case| case.is_up() || case.is_answer()) || self.api_answers()
+        self.cases.iter().any(Case::is_heard) || self.api_answers()
     }
 
     /// Whether the vendor's API answered at its last reading, be it with a refusal.

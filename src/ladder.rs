@@ -177,7 +177,8 @@ impl Rung {
     }
 
     /// Rungs by what they cost: fewer handshakes first, then what is faster here.
-    fn price(&self) -> (Transport, Option<Duration>, u16) {
+    #[must_use]
+    pub fn price(&self) -> (Transport, Option<Duration>, u16) {
         (self.transport, self.total(), self.port)
     }
 }

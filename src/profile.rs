@@ -157,7 +157,7 @@ impl Measure {
             Self::Reorder => "Teams: 0.05 % at the client; 0.5 % is ours",
             Self::Mos => "ITU-T G.109: 4.02 high, 3.60 medium, 3.10 low",
             Self::NatLifetime => {
-                "GoTo: 90 s at least, 300 s recommended; keep-alives of phones: 30 s (RFC 5626)"
+                "GoTo: 90 s at least, 300 s recommended; keep-alives of phones: 30 s (RFC 5626 §4.4)"
             }
         }
     }

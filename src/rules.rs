@@ -2,6 +2,7 @@
 
 mod api;
 mod dns;
+mod relay;
 mod server;
 
 mod api_credentials;
@@ -20,6 +21,7 @@ mod location_invalid;
 mod phones_offline;
 mod port_prohibited;
 mod relay_address_blocked;
+mod relay_media_blocked;
 mod sip_credentials;
 mod sip_port_blocked;
 mod sip_server_down;
@@ -28,12 +30,14 @@ mod stun_turn_udp_blocked;
 mod trunk_configuration;
 mod trunk_down;
 mod trunk_unregistered;
+mod turn_credentials;
 mod turn_down;
+mod turn_quota;
 mod udp_blocked;
 
 use crate::diagnosis::Rule;
 
-/// Every rule, in the order of the documentation: path, names, signalling, vendor.
+/// Every rule, in the order of the documentation: path, media, names, signalling, vendor.
 pub static RULES: &[&Rule] = &[
     &host_offline::RULE,
     &internet_down::RULE,
@@ -41,7 +45,10 @@ pub static RULES: &[&Rule] = &[
     &stun_turn_udp_blocked::RULE,
     &relay_address_blocked::RULE,
     &port_prohibited::RULE,
+    &turn_credentials::RULE,
+    &turn_quota::RULE,
     &turn_down::RULE,
+    &relay_media_blocked::RULE,
     &dns_resolver_down::RULE,
     &dns_not_created::RULE,
     &dns_not_propagated::RULE,

@@ -18,8 +18,9 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    let is_lost =
-        |case: &Case| case.is_silent() || case.failure().map(Failure::label) == Some("unreachable");
+    let is_lost = |case: &Case| {
+        case.is_unheard() || case.failure().map(Failure::label) == Some("unreachable")
+    };
     // Names that this host could not resolve fit in, and prove nothing by themselves.
     let fits =
         |case: &Case| is_lost(case) || case.failure().map(Failure::label) == Some("unresolved");

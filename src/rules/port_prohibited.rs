@@ -1,8 +1,10 @@
 //! Rule `port-prohibited`: a router said that it may not.
 
+use std::collections::BTreeMap;
+
 use branchline_probes::{Failure, Refusal};
 
-use crate::correlation::Evidence;
+use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
@@ -16,30 +18,42 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    evidence
-        .cases
-        .iter()
-        .filter(|case| case.failure().is_some_and(is_prohibition))
-        .map(|case| {
-            let transport = case.observation.transport.label();
-            let address = case.observation.address.map(|it| it.to_string()).unwrap_or_default();
-            let subject = format!("{transport} {address}");
-            let router = case.failure().and_then(Failure::by).map(|by| by.to_string());
-            let router =
-                router.unwrap_or_else(|| "a router that does not give its name".to_owned());
-            let severity = Severity::where_required(case.required);
-            let summary = format!("{router} forbids {subject}");
-            let step = format!("Ask whoever runs {router} to permit {subject}.");
-            Finding::new(&RULE, severity, Owner::SiteNetwork, subject, summary)
-                .because([Exhibit::of_case(case)])
-                .next(step)
-        })
-        .collect()
+    let mut order: Vec<(String, String)> = Vec::new();
+    let mut refused: BTreeMap<(String, String), Vec<&Case>> = BTreeMap::new();
+    for case in &evidence.cases {
+        let Some((subject, router)) = case.failure().and_then(|it| prohibition(case, it)) else {
+            continue;
+        };
+        let cases = refused.entry((subject.clone(), router.clone())).or_default();
+        if cases.is_empty() {
+            order.push((subject, router));
+        }
+        cases.push(case);
+    }
+    let finding = |key: (String, String)| {
+        let cases = refused.get(&key)?;
+        let (subject, router) = key;
+        let severity = Severity::where_required(cases.iter().any(|case| case.required));
+        let summary = format!("{router} forbids {subject}");
+        let step = format!("Ask whoever runs {router} to permit {subject}.");
+        let finding = Finding::new(&RULE, severity, Owner::SiteNetwork, subject, summary)
+            .because(cases.iter().copied().map(Exhibit::of_case))
+            .next(step);
+        Some(finding)
+    };
+    order.into_iter().filter_map(finding).collect()
 }
 
-/// A router that forbids says so, or pretends to be the target's closed port.
-fn is_prohibition(failure: &Failure) -> bool {
-    let Failure::Refused { peer, by, refusal } = failure else { return false };
+/// What a router forbids, and who it is: it says so, or pretends to be the target's closed port.
+///
+/// An exchange may speak to more than one address: what is forbidden is the one that was refused.
+fn prohibition(case: &Case, failure: &Failure) -> Option<(String, String)> {
+    let Failure::Refused { peer, by, refusal } = failure else { return None };
     let by_another = by.is_some_and(|by| by != peer.ip());
-    matches!(refusal, Refusal::Prohibited { .. }) || (*refusal == Refusal::Port && by_another)
+    let is_one =
+        matches!(refusal, Refusal::Prohibited { .. }) || (*refusal == Refusal::Port && by_another);
+    let router = by.map(|by| by.to_string());
+    let router = router.unwrap_or_else(|| "a router that does not give its name".to_owned());
+    let subject = format!("{} {peer}", case.observation.transport.label());
+    is_one.then_some((subject, router))
 }

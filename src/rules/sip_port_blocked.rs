@@ -20,7 +20,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     let alive: Option<&Case> = evidence.cases.iter().find(|case| case.is_up());
     evidence
         .of("sip-register")
-        .filter(|case| case.is_silent())
+        .filter(|case| case.is_unheard())
         .map(|case| {
             let address = case.observation.address.map(|it| it.to_string()).unwrap_or_default();
             let transport = case.observation.transport.label();

@@ -24,7 +24,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     let cases: Vec<&Case> = evidence.cases.iter().filter(is_media_like).collect();
     let places: BTreeSet<_> = cases.iter().filter_map(|case| case.observation.address).collect();
     let hosts: BTreeSet<&str> = cases.iter().map(|case| case.host.as_str()).collect();
-    if hosts.len() < 2 || !cases.iter().all(|case| case.is_silent()) || !evidence.has_life() {
+    if hosts.len() < 2 || !cases.iter().all(|case| case.is_unheard()) || !evidence.has_life() {
         return Vec::new();
     }
     let is_required = cases.iter().any(|case| case.required);

@@ -3,6 +3,7 @@
 
 mod invented;
 mod links;
+mod media;
 mod memory;
 mod names;
 mod path;
@@ -32,7 +33,7 @@ struct Row {
 }
 
 fn row(id: &str) -> &'static Row {
-    let groups = [path::ROWS, names::ROWS, signalling::ROWS, vendor::ROWS];
+    let groups = [path::ROWS, media::ROWS, names::ROWS, signalling::ROWS, vendor::ROWS];
     let found: Vec<&Row> = groups.into_iter().flatten().filter(|row| row.rule == id).collect();
     assert_eq!(found.len(), 1, "each rule has one row, {id} has not");
     found[0]
@@ -86,7 +87,10 @@ rules! {
     stun_turn_udp_blocked => "stun-turn-udp-blocked",
     relay_address_blocked => "relay-address-blocked",
     port_prohibited => "port-prohibited",
+    turn_credentials => "turn-credentials",
+    turn_quota => "turn-quota",
     turn_down => "turn-down",
+    relay_media_blocked => "relay-media-blocked",
     dns_resolver_down => "dns-resolver-down",
     dns_not_created => "dns-not-created",
     dns_not_propagated => "dns-not-propagated",

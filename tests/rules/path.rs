@@ -1,11 +1,11 @@
 //! The rules about the path: this host, the uplink, the firewall.
 
 use branchline::diagnosis::{Owner, Severity, Verdict};
-use branchline_probes::Unresolved;
+use branchline_probes::{Transport, Unresolved};
 
 use super::Row;
 use super::site::{
-    NS, NS_2, RELAY, RELAY_2, Said, Site, dns, refused_client, register, stun, unreachable,
+    NS, NS_2, RELAY, RELAY_2, Said, Site, dns, refused_client, register, stun, turn, unreachable,
 };
 
 pub(super) static ROWS: &[Row] = &[
@@ -81,15 +81,6 @@ pub(super) static ROWS: &[Row] = &[
         evidence: &["stun@relay (192.0.2.10:3478)"],
         silent: || Site::new().saw(&stun(RELAY), Said::NoWay),
     },
-    Row {
-        rule: "turn-down",
-        fires: || Site::new().saw(&stun(RELAY), Said::Closed(Some("192.0.2.10"))),
-        owner: Owner::Vendor,
-        severity: Severity::Blocking,
-        subject: "relay",
-        evidence: &["stun@relay (192.0.2.10:3478)"],
-        silent: || Site::new().saw(&stun(RELAY), Said::Closed(Some("198.51.100.1"))),
-    },
 ];
 
 /// Two different servers are silent; whether anything answers is left open.
@@ -113,6 +104,100 @@ fn udp_blocked_hides_what_follows_from_it() {
         "Ask the site network to let UDP out, and its answers back in, for: \
          udp 192.0.2.10:3478, udp 192.0.2.20:5060."
     );
+}
+
+#[test]
+fn a_relay_that_only_tls_reaches_is_told_with_what_that_costs() {
+    let tls = turn(RELAY).over(Transport::Tls, 5349);
+    let tcp = turn(RELAY).over(Transport::Tcp, 3478);
+    let blocked =
+        || Site::new().saw(&stun(RELAY), Said::Silence(7)).saw(&turn(RELAY), Said::Silence(7));
+
+    let finding = |site: &Site| {
+        let mut findings = site.diagnosis().findings;
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        findings.remove(0)
+    };
+    let over_tls = finding(&blocked().saw(&tls, Said::Works));
+    assert_eq!(over_tls.rule, "stun-turn-udp-blocked");
+    assert_eq!(over_tls.summary, "no relay answers over UDP, tls 5349 to 192.0.2.10 works");
+    assert_eq!(
+        over_tls.next_step,
+        "Ask the site network to let UDP out, and its answers back in, for: udp 192.0.2.10:3478. \
+         Until then calls depend on tls 5349 to 192.0.2.10, which costs 2 round trips (TCP and \
+         TLS), here 20.0 ms, before the first packet that UDP does not need; after a lost packet \
+         all voice waits behind its repetition."
+    );
+    let references: Vec<_> = over_tls.evidence.iter().map(|it| it.reference.as_str()).collect();
+    assert_eq!(
+        references,
+        [
+            "stun@relay (192.0.2.10:3478)",
+            "turn@relay (192.0.2.10:3478)",
+            "turn-tls@relay (192.0.2.10:5349)",
+        ]
+    );
+    // TCP needs one handshake less.
+    let both = finding(&blocked().saw(&tls, Said::Works).saw(&tcp, Said::Works));
+    assert!(both.summary.ends_with("tcp 3478 to 192.0.2.10 works"), "{}", both.summary);
+    let neither = blocked().saw(&tls, Said::Silence(3)).saw(&dns(NS), Said::Works);
+    let summary = "no relay answers over UDP, nor over TCP or TLS; other traffic works";
+    assert_eq!(finding(&neither).summary, summary);
+    assert_eq!(neither.diagnosis().unexplained, []);
+}
+
+#[test]
+fn who_drops_udp_may_be_who_resets_tcp() {
+    let tcp = turn(RELAY).over(Transport::Tcp, 3478);
+    let site = Site::new()
+        .saw(&turn(RELAY), Said::Silence(7))
+        .saw(&tcp, Said::Resets)
+        .saw(&dns(NS), Said::Works);
+
+    let findings = site.diagnosis().findings;
+
+    let [finding] = &findings[..] else { panic!("{findings:#?}") };
+    assert_eq!(finding.rule, "stun-turn-udp-blocked");
+    assert_eq!(finding.explains, ["turn-down: relay"]);
+}
+
+#[test]
+fn silence_over_tcp_alone_blocks_no_udp() {
+    let tcp = stun(RELAY).over(Transport::Tcp, 3478);
+    let site = Site::new().saw(&tcp, Said::Silence(3)).saw(&dns(NS), Said::Works);
+
+    assert_eq!(site.found(), [""; 0]);
+}
+
+#[test]
+fn a_silent_relay_address_is_one_finding_and_names_the_way_that_works() {
+    let tcp = stun(RELAY_2).over(Transport::Tcp, 3478);
+    let site = Site::new()
+        .saw(&turn(RELAY), Said::Rejects(500))
+        .saw(&stun(RELAY_2), Said::Silence(7))
+        .saw(&turn(RELAY_2), Said::Silence(7))
+        .saw(&tcp, Said::Works);
+
+    let findings = site.judged_by("relay-address-blocked");
+
+    let [finding] = &findings[..] else { panic!("{findings:#?}") };
+    assert_eq!(
+        finding.summary,
+        "relay address 192.0.2.11:3478 does not answer over UDP, others do; tcp 3478 there works"
+    );
+    assert_eq!(finding.evidence.len(), 3);
+    assert!(finding.next_step.contains("1 round trip (TCP), here 10.0 ms,"), "{finding:#?}");
+}
+
+#[test]
+fn a_router_that_forbids_is_one_finding_however_many_asked() {
+    let forbidden = Said::Forbidden(Some("10.0.0.1"));
+    let site = Site::new().saw(&stun(RELAY), forbidden).saw(&turn(RELAY).optional(), forbidden);
+
+    let findings = site.diagnosis().findings;
+
+    let [finding] = &findings[..] else { panic!("{findings:#?}") };
+    assert_eq!((finding.severity, finding.evidence.len()), (Severity::Blocking, 2));
 }
 
 #[test]

@@ -50,6 +50,11 @@ pub(crate) struct Asked {
     trunk: Option<&'static str>,
     edge_group: Option<&'static str>,
     facts: Facts,
+    transport: Transport,
+    /// The phases that were answered, and the one in which a failure comes.
+    answered: Vec<Phase>,
+    stage: Phase,
+    left_behind: bool,
 }
 
 fn asked(probe: &'static str, module: &'static str, target: &'static str, at: &str) -> Asked {
@@ -64,12 +69,22 @@ fn asked(probe: &'static str, module: &'static str, target: &'static str, at: &s
         trunk: None,
         edge_group: None,
         facts: Facts::default(),
+        transport: Transport::Udp,
+        answered: Vec::new(),
+        stage: Phase::Request,
+        left_behind: false,
     }
 }
 
 /// The relay that listens at this address.
 pub(crate) fn stun(at: &'static str) -> Asked {
     asked("stun-binding", "stun", if at == RELAY { "relay" } else { "relay-2" }, at)
+}
+
+/// TURN at the relay that listens at this address: the account is asked for first.
+pub(crate) fn turn(at: &'static str) -> Asked {
+    let target = if at == RELAY { "relay" } else { "relay-2" };
+    Asked { stage: Phase::Challenge, ..asked("turn-allocation", "turn", target, at) }
 }
 
 /// The registrar.
@@ -96,6 +111,29 @@ impl Asked {
 
     pub(crate) fn of_edge_group(self, edge_group: &'static str) -> Self {
         Self { edge_group: Some(edge_group), ..self }
+    }
+
+    /// Over TCP or TLS, by a module of that name.
+    pub(crate) fn over(mut self, transport: Transport, port: u16) -> Self {
+        self.module = match (self.probe, transport) {
+            ("turn-allocation", Transport::Tcp) => "turn-tcp",
+            ("turn-allocation", Transport::Tls) => "turn-tls",
+            (_, Transport::Tcp) => "stun-tcp",
+            (_, Transport::Tls) => "stun-tls",
+            (_, Transport::Udp) => self.module,
+        };
+        self.address.set_port(port);
+        Self { transport, ..self }
+    }
+
+    /// These phases are answered, and a failure comes in `stage`.
+    pub(crate) fn until(self, answered: &[Phase], stage: Phase) -> Self {
+        Self { answered: answered.to_vec(), stage, ..self }
+    }
+
+    /// The peer may hold something of ours when the exchange is over.
+    pub(crate) fn leaving_something(self) -> Self {
+        Self { left_behind: true, ..self }
     }
 
     /// The target's name has this other address, too.
@@ -125,14 +163,14 @@ impl Asked {
     }
 
     pub(crate) fn check(&self) -> Check {
-        let probe = PROBES.iter().find(|probe| probe.name() == self.probe).expect("it is listed");
         Check {
             site: "lyon".into(),
             target: self.target.into(),
             host: self.host.as_str().into(),
             port: self.address.port(),
             module_name: self.module.into(),
-            probe: *probe,
+            // No check is run here, so no probe is asked.
+            probe: PROBES[0],
             module: Arc::new(NeverRun),
             fingerprint: "".into(),
             interval: INTERVAL,
@@ -155,15 +193,31 @@ impl Asked {
             target: self.target.to_owned(),
             site: "lyon".to_owned(),
             address,
-            transport: Transport::Udp,
+            transport: self.transport,
             started,
             elapsed: Duration::from_millis(12),
             outcome: Outcome {
                 facts: self.facts.clone(),
-                failure: failure.map(|failure| (Phase::Request, failure)),
+                phases: self.phases(failure.is_some()),
+                failure: failure.map(|failure| (self.stage, failure)),
+                left_behind: self.left_behind,
                 ..Outcome::default()
             },
         }
+    }
+}
+
+impl Asked {
+    /// 10 ms for each phase; the one that failed took its time, too.
+    fn phases(&self, has_failed: bool) -> Vec<(Phase, Duration)> {
+        let handshakes: &[Phase] = match self.transport {
+            Transport::Udp => &[],
+            Transport::Tcp => &[Phase::Connect],
+            Transport::Tls => &[Phase::Connect, Phase::Tls],
+        };
+        let last = (has_failed || self.answered.is_empty()).then_some(&self.stage);
+        let all = handshakes.iter().chain(&self.answered).chain(last);
+        all.map(|phase| (*phase, Duration::from_millis(10))).collect()
     }
 }
 

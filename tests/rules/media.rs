@@ -1,0 +1,253 @@
+//! The rules about media: the relay, its accounts, and what comes through it.
+
+use branchline::diagnosis::{Finding, Owner, Severity, Verdict};
+use branchline_probes::{Phase, Transport};
+
+use super::Row;
+use super::site::{Asked, NS, RELAY, RELAY_2, Said, Site, dns, stun, turn};
+
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        rule: "turn-credentials",
+        fires: || Site::new().saw(&with_account(), Said::Rejects(401)),
+        owner: Owner::Credentials,
+        severity: Severity::Blocking,
+        subject: "relay",
+        evidence: &["turn@relay (192.0.2.10:3478)"],
+        silent: || Site::new().saw(&with_account(), Said::Rejects(508)),
+    },
+    Row {
+        rule: "turn-quota",
+        fires: || Site::new().saw(&with_account(), Said::Rejects(486)),
+        owner: Owner::Credentials,
+        severity: Severity::Blocking,
+        subject: "relay",
+        evidence: &["turn@relay (192.0.2.10:3478)"],
+        silent: || Site::new().saw(&with_account(), Said::Rejects(401)),
+    },
+    Row {
+        rule: "turn-down",
+        fires: || Site::new().saw(&stun(RELAY), Said::Closed(Some("192.0.2.10"))),
+        owner: Owner::Vendor,
+        severity: Severity::Blocking,
+        subject: "relay",
+        evidence: &["stun@relay (192.0.2.10:3478)"],
+        silent: || Site::new().saw(&stun(RELAY), Said::Closed(Some("198.51.100.1"))),
+    },
+    Row {
+        rule: "relay-media-blocked",
+        fires: || Site::new().saw(&echoing(), Said::Silence(7)),
+        owner: Owner::Vendor,
+        severity: Severity::Blocking,
+        subject: "relay",
+        evidence: &["turn@relay (192.0.2.10:3478)"],
+        silent: || Site::new().saw(&with_account(), Said::Silence(7)),
+    },
+];
+
+/// The challenge was heard, and the request with the account is what fails.
+fn with_account() -> Asked {
+    turn(RELAY).until(&[Phase::Challenge], Phase::Allocate)
+}
+
+/// The relay is ready, and the echo through it is what fails.
+fn echoing() -> Asked {
+    turn(RELAY).until(READY, Phase::Echo)
+}
+
+const READY: &[Phase] = &[Phase::Challenge, Phase::Allocate, Phase::Permission];
+const ALL: &[Phase] = &[Phase::Challenge, Phase::Allocate, Phase::Permission, Phase::Echo];
+
+fn only(site: &Site) -> Finding {
+    let mut findings = site.diagnosis().findings;
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    findings.remove(0)
+}
+
+#[test]
+fn every_way_to_refuse_an_account_is_told_with_its_owner() {
+    for (said, owner, words) in [
+        (Said::Rejects(401), Owner::Credentials, "refuses the user name or password (401)"),
+        (Said::Rejects(441), Owner::Credentials, "not the credentials of the allocation (441)"),
+        (Said::Rejects(438), Owner::Vendor, "given (438), so nobody can log in"),
+        (Said::Rejects(403), Owner::Credentials, "forbids this account to allocate (403 No)"),
+        (Said::OtherRealm, Owner::Configuration, "the realm \"elsewhere\", not \"lyon\""),
+        (Said::Weak, Owner::Configuration, "offers only MD5, which is not allowed"),
+    ] {
+        let finding = only(&Site::new().saw(&with_account(), said));
+
+        assert_eq!((finding.rule, finding.owner), ("turn-credentials", owner), "{said:?}");
+        assert!(finding.summary.ends_with(words), "{said:?}: {}", finding.summary);
+    }
+}
+
+#[test]
+fn refused_credentials_may_be_a_wrong_clock() {
+    let finding = only(&Site::new().saw(&with_account(), Said::Rejects(401)));
+
+    assert!(finding.next_step.contains("clock"), "{}", finding.next_step);
+}
+
+#[test]
+fn a_peer_that_the_relay_refuses_is_no_matter_of_the_account() {
+    let denied = turn(RELAY).until(&[Phase::Challenge, Phase::Allocate], Phase::Permission);
+
+    let site = Site::new().saw(&denied, Said::Rejects(403));
+
+    assert_eq!(site.judged_by("turn-credentials"), []);
+}
+
+#[test]
+fn a_stun_server_that_asks_for_an_account_has_refused_none() {
+    assert_eq!(Site::new().saw(&stun(RELAY), Said::Rejects(401)).found(), [""; 0]);
+}
+
+// F54
+#[test]
+fn a_full_account_and_a_full_relay_are_told_apart() {
+    let account = only(&Site::new().saw(&with_account(), Said::Rejects(486)));
+    let relay = only(&Site::new().saw(&with_account(), Said::Rejects(508)));
+
+    assert_eq!((account.rule, account.owner), ("turn-quota", Owner::Credentials));
+    assert!(account.summary.contains("reached its quota"), "{}", account.summary);
+    assert_eq!((relay.rule, relay.owner), ("turn-quota", Owner::Vendor));
+    assert!(relay.summary.contains("no room for anybody"), "{}", relay.summary);
+}
+
+// F54
+#[test]
+fn a_quota_that_we_filled_ourselves_is_no_outage() {
+    let leaves = turn(RELAY).until(ALL, Phase::Release).leaving_something();
+    let site = Site::new().saw(&leaves, Said::Silence(7)).saw(&with_account(), Said::Rejects(486));
+
+    let finding = only(&site);
+
+    assert_eq!((finding.rule, finding.owner), ("turn-quota", Owner::ThisHost));
+    assert!(finding.summary.ends_with("no outage"), "{}", finding.summary);
+    assert_eq!(finding.evidence[0].text, "may have left its allocation behind");
+    assert_eq!(site.diagnosis().verdict, Verdict::Inconclusive);
+    // It is still there when the next cycle asks, and is over ten minutes after it was made.
+    let again = site.saw(&with_account(), Said::Rejects(486));
+    assert_eq!(only(&again).owner, Owner::ThisHost);
+    let late = (0..11).fold(again, |site, _| site.saw(&with_account(), Said::Rejects(486)));
+    assert_eq!(only(&late).owner, Owner::Credentials);
+    assert_eq!(late.diagnosis().verdict, Verdict::NoGo);
+}
+
+// F54
+#[test]
+fn another_check_that_holds_an_allocation_at_that_moment_fills_the_quota() {
+    let tls = turn(RELAY).until(ALL, Phase::Release).over(Transport::Tls, 5349);
+    let elsewhere = turn(RELAY_2).until(ALL, Phase::Release);
+    let refused = || Site::new().saw(&with_account(), Said::Rejects(486));
+
+    let here = refused().saw(&tls, Said::Works);
+    let there = refused().saw(&elsewhere, Said::Works);
+
+    assert_eq!(only(&here).owner, Owner::ThisHost);
+    assert_eq!(only(&there).owner, Owner::Credentials);
+}
+
+// F54
+#[test]
+fn what_we_left_behind_does_not_excuse_a_full_relay() {
+    let leaves = turn(RELAY).until(ALL, Phase::Release).leaving_something();
+    let site = Site::new().saw(&leaves, Said::Silence(7)).saw(&with_account(), Said::Rejects(508));
+
+    assert_eq!(only(&site).owner, Owner::Vendor);
+}
+
+#[test]
+fn a_relay_that_answers_stun_and_is_silent_to_turn_is_down_and_not_blocked() {
+    let site = Site::new().saw(&stun(RELAY), Said::Works).saw(&turn(RELAY), Said::Silence(7));
+
+    let finding = only(&site);
+
+    assert_eq!(finding.rule, "turn-down");
+    assert_eq!(finding.summary, "the relay at 192.0.2.10:3478 answers STUN over udp and not TURN");
+    assert_eq!(finding.evidence.len(), 2);
+}
+
+#[test]
+fn one_lost_turn_request_says_nothing_of_the_relay() {
+    let site = Site::new().saw(&stun(RELAY), Said::Works).saw(&turn(RELAY), Said::Silence(1));
+
+    assert_eq!(site.found(), [""; 0]);
+    assert_eq!(site.diagnosis().verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn several_probes_that_meet_the_same_closed_port_are_one_finding() {
+    let closed = Said::Closed(Some("192.0.2.10"));
+    let site = Site::new().saw(&stun(RELAY), closed).saw(&turn(RELAY), closed);
+
+    let finding = only(&site);
+
+    assert_eq!((finding.rule, finding.evidence.len()), ("turn-down", 2));
+}
+
+#[test]
+fn a_port_that_is_closed_over_tcp_names_the_way_that_answers() {
+    let tcp = turn(RELAY).over(Transport::Tcp, 3478);
+    let site = Site::new().saw(&stun(RELAY), Said::Works).saw(&tcp, Said::Resets);
+
+    let finding = only(&site);
+
+    assert_eq!(finding.summary, "nobody serves TURN over tcp at 192.0.2.10:3478");
+    assert!(
+        finding.next_step.contains("meant to serve tcp 3478; udp 3478 of the same address answers"),
+        "{}",
+        finding.next_step
+    );
+}
+
+#[test]
+fn whose_it_is_that_no_media_comes_through_depends_on_what_else_was_seen() {
+    let tls = || turn(RELAY).over(Transport::Tls, 5349);
+    let (lost, works) = (Said::Silence(7), Said::Works);
+    let alone = Site::new().saw(&echoing(), lost);
+    let only_udp = Site::new().saw(&echoing(), lost).saw(&tls().until(ALL, Phase::Release), works);
+    let nowhere =
+        Site::new().saw(&echoing(), lost).saw(&tls().until(READY, Phase::Echo), Said::Silence(3));
+
+    let said = |site: &Site| {
+        let finding = site.judged_by("relay-media-blocked").remove(0);
+        (finding.owner, finding.summary, finding.evidence.len())
+    };
+    let (owner, summary, _) = said(&alone);
+    assert_eq!(owner, Owner::Vendor);
+    assert_eq!(summary, "the relay allocates over udp and no media comes through it");
+    let (owner, summary, evidence) = said(&only_udp);
+    assert_eq!((owner, evidence), (Owner::SiteNetwork, 2));
+    assert!(summary.ends_with("no media comes through, over tls it does"), "{summary}");
+    let (owner, summary, evidence) = said(&nowhere);
+    assert_eq!((owner, evidence), (Owner::Vendor, 2));
+    assert!(summary.ends_with("on whatever way"), "{summary}");
+}
+
+#[test]
+fn an_echo_that_is_lost_once_is_not_blocked() {
+    let site = Site::new().saw(&echoing(), Said::Silence(1));
+
+    assert_eq!(site.found(), [""; 0]);
+    assert_eq!(site.saw(&echoing(), Said::Silence(1)).found(), ["relay-media-blocked"]);
+}
+
+#[test]
+fn a_relay_that_was_heard_before_the_echo_was_lost_is_no_blocked_udp() {
+    let site = Site::new()
+        .saw(&echoing(), Said::Silence(7))
+        .saw(&stun(RELAY_2), Said::Silence(7))
+        .saw(&dns(NS), Said::Works);
+
+    assert_eq!(site.found(), ["relay-address-blocked", "relay-media-blocked"]);
+}
+
+#[test]
+fn what_is_not_required_of_a_relay_is_a_warning() {
+    for said in [Said::Rejects(401), Said::Rejects(486), Said::Rejects(508), Said::Rejects(500)] {
+        let site = Site::new().saw(&with_account().optional(), said);
+
+        assert_eq!(only(&site).severity, Severity::Warning, "{said:?}");
+    }
+}
