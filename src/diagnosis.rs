@@ -120,6 +120,13 @@ impl Exhibit {
         Self { kind: Kind::Observation, reference: case.observation.reference(), text }
     }
 
+    /// What was measured in one case.
+    #[must_use]
+    pub fn measured(case: &Case, text: impl ToString) -> Self {
+        let reference = case.observation.reference();
+        Self { kind: Kind::Observation, reference, text: text.to_string() }
+    }
+
     /// What the vendor says of one thing.
     #[must_use]
     pub fn of_state(reference: String, text: impl ToString) -> Self {

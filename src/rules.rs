@@ -18,6 +18,7 @@ mod edge_offline;
 mod host_offline;
 mod internet_down;
 mod location_invalid;
+mod nat_lifetime_short;
 mod phones_offline;
 mod port_prohibited;
 mod relay_address_blocked;
@@ -27,6 +28,7 @@ mod sip_port_blocked;
 mod sip_server_down;
 mod state_stale;
 mod stun_turn_udp_blocked;
+mod symmetric_nat;
 mod trunk_configuration;
 mod trunk_down;
 mod trunk_unregistered;
@@ -45,6 +47,8 @@ pub static RULES: &[&Rule] = &[
     &stun_turn_udp_blocked::RULE,
     &relay_address_blocked::RULE,
     &port_prohibited::RULE,
+    &symmetric_nat::RULE,
+    &nat_lifetime_short::RULE,
     &turn_credentials::RULE,
     &turn_quota::RULE,
     &turn_down::RULE,

@@ -6,6 +6,7 @@ mod links;
 mod media;
 mod memory;
 mod names;
+mod nat;
 mod path;
 mod signalling;
 mod site;
@@ -33,7 +34,7 @@ struct Row {
 }
 
 fn row(id: &str) -> &'static Row {
-    let groups = [path::ROWS, media::ROWS, names::ROWS, signalling::ROWS, vendor::ROWS];
+    let groups = [path::ROWS, nat::ROWS, media::ROWS, names::ROWS, signalling::ROWS, vendor::ROWS];
     let found: Vec<&Row> = groups.into_iter().flatten().filter(|row| row.rule == id).collect();
     assert_eq!(found.len(), 1, "each rule has one row, {id} has not");
     found[0]
@@ -87,6 +88,8 @@ rules! {
     stun_turn_udp_blocked => "stun-turn-udp-blocked",
     relay_address_blocked => "relay-address-blocked",
     port_prohibited => "port-prohibited",
+    symmetric_nat => "symmetric-nat",
+    nat_lifetime_short => "nat-lifetime-short",
     turn_credentials => "turn-credentials",
     turn_quota => "turn-quota",
     turn_down => "turn-down",

@@ -19,8 +19,8 @@ use branchline_probes::dns_query::{
     ANSWER_COUNT, AUTHORITATIVE, NEGATIVE_TTL, QUESTION, SERIAL, TTL,
 };
 use branchline_probes::{
-    Chance, Exchange, Facts, Failure, Foreign, Module, Observation, Outcome, PROBES, Phase,
-    Refusal, Target, Transport, Unresolved,
+    Chance, Exchange, Fact, FactKey, Facts, Failure, Foreign, Module, Observation, Outcome, PROBES,
+    Phase, Refusal, Target, Transport, Unresolved,
 };
 
 /// When the first cycle runs.
@@ -85,6 +85,11 @@ pub(crate) fn stun(at: &'static str) -> Asked {
 pub(crate) fn turn(at: &'static str) -> Asked {
     let target = if at == RELAY { "relay" } else { "relay-2" };
     Asked { stage: Phase::Challenge, ..asked("turn-allocation", "turn", target, at) }
+}
+
+/// The NAT on the way to the relay.
+pub(crate) fn nat() -> Asked {
+    asked("nat-behavior", "nat", "relay", RELAY)
 }
 
 /// The registrar.
@@ -159,6 +164,12 @@ impl Asked {
 
     pub(crate) fn with_serial(mut self, serial: u64) -> Self {
         self.facts.state(&SERIAL, serial);
+        self
+    }
+
+    /// The exchange states this fact.
+    pub(crate) fn stating<T: Fact>(mut self, key: &FactKey<T>, value: T) -> Self {
+        self.facts.state(key, value);
         self
     }
 
@@ -365,6 +376,12 @@ impl Site {
         if !self.checks.iter().any(|it| it.id() == check.id()) {
             self.checks.push(check);
         }
+        self
+    }
+
+    /// The site is held to this profile.
+    pub(crate) fn held_to(mut self, profile: Profile) -> Self {
+        self.profile = Arc::new(profile);
         self
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use branchline::rules::RULES;
 
-use super::{Row, media, names, path, signalling, vendor};
+use super::{Row, media, names, nat, path, signalling, vendor};
 
 /// DESIGN §4.7: alerts and tickets quote these ids.
 const CONTRACT: &[&str] = &[
@@ -109,10 +109,11 @@ fn every_text_of_a_rule_is_a_sentence() {
 
 #[test]
 fn every_next_step_is_a_sentence_and_no_summary_is() {
-    let rows: Vec<&Row> = [path::ROWS, media::ROWS, names::ROWS, signalling::ROWS, vendor::ROWS]
-        .into_iter()
-        .flatten()
-        .collect();
+    let rows: Vec<&Row> =
+        [path::ROWS, nat::ROWS, media::ROWS, names::ROWS, signalling::ROWS, vendor::ROWS]
+            .into_iter()
+            .flatten()
+            .collect();
 
     for row in rows {
         for finding in (row.fires)().judged_by(row.rule) {
