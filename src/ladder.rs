@@ -76,6 +76,9 @@ impl Ladder {
     #[must_use]
     pub fn cost(&self) -> String {
         match self.cheapest() {
+            Some(rung) if rung.transport.is_stream() => {
+                format!("{} works; it costs {}", rung.name(), rung.cost())
+            }
             Some(rung) => format!("{} works: {}", rung.name(), rung.cost()),
             None if self.rungs.iter().any(|rung| rung.verdict == Verdict::Unknown) => {
                 "no way is known to work".to_owned()
@@ -161,17 +164,16 @@ impl Rung {
         if !self.transport.is_stream() {
             return "media travels as it should, without a handshake".to_owned();
         }
-        let handshakes = match (self.transport, self.round_trips) {
-            (Transport::Udp | Transport::Tcp, _) => "1 round trip (TCP)".to_owned(),
-            (Transport::Tls, count) => format!("{count} round trips (TCP and TLS)"),
-        };
+        let handshakes = if self.transport == Transport::Tls { "TCP and TLS" } else { "TCP" };
+        let trips = if self.round_trips == 1 { "round trip" } else { "round trips" };
         let measured = self.connect.map(|connect| {
             let took = connect + self.tls.unwrap_or_default();
-            format!(", here {:.1} ms,", took.as_secs_f64() * 1e3)
+            format!(": {:.1} ms here", took.as_secs_f64() * 1e3)
         });
         format!(
-            "{handshakes}{} before the first packet that UDP does not need; after a lost packet \
-             all voice waits behind its repetition",
+            "{} {trips} more than UDP before the first packet ({handshakes}{}), and voice that \
+             waits behind every lost packet",
+            self.round_trips,
             measured.unwrap_or_default()
         )
     }

@@ -13,6 +13,7 @@ mod site;
 mod texts;
 mod vendor;
 mod verdict;
+mod ways;
 
 use branchline::diagnosis::{Owner, Severity};
 use branchline::rules::RULES;
@@ -34,7 +35,15 @@ struct Row {
 }
 
 fn row(id: &str) -> &'static Row {
-    let groups = [path::ROWS, nat::ROWS, media::ROWS, names::ROWS, signalling::ROWS, vendor::ROWS];
+    let groups = [
+        path::ROWS,
+        nat::ROWS,
+        media::ROWS,
+        quality::ROWS,
+        names::ROWS,
+        signalling::ROWS,
+        vendor::ROWS,
+    ];
     let found: Vec<&Row> = groups.into_iter().flatten().filter(|row| row.rule == id).collect();
     assert_eq!(found.len(), 1, "each rule has one row, {id} has not");
     found[0]

@@ -124,9 +124,9 @@ fn a_relay_that_only_tls_reaches_is_told_with_what_that_costs() {
     assert_eq!(
         over_tls.next_step,
         "Ask the site network to let UDP out, and its answers back in, for: udp 192.0.2.10:3478. \
-         Until then calls depend on tls 5349 to 192.0.2.10, which costs 2 round trips (TCP and \
-         TLS), here 20.0 ms, before the first packet that UDP does not need; after a lost packet \
-         all voice waits behind its repetition."
+         Until then calls depend on tls 5349 to 192.0.2.10, which costs 2 round trips more \
+         than UDP before the first packet (TCP and TLS: 20.0 ms here), and voice that waits behind \
+         every lost packet."
     );
     let references: Vec<_> = over_tls.evidence.iter().map(|it| it.reference.as_str()).collect();
     assert_eq!(
@@ -186,7 +186,12 @@ fn a_silent_relay_address_is_one_finding_and_names_the_way_that_works() {
         "relay address 192.0.2.11:3478 does not answer over UDP, others do; tcp 3478 there works"
     );
     assert_eq!(finding.evidence.len(), 3);
-    assert!(finding.next_step.contains("1 round trip (TCP), here 10.0 ms,"), "{finding:#?}");
+    assert!(
+        finding
+            .next_step
+            .contains("1 round trip more than UDP before the first packet (TCP: 10.0 ms here)"),
+        "{finding:#?}"
+    );
 }
 
 #[test]
