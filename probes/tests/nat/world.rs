@@ -230,6 +230,7 @@ impl World {
             site: "a-site".into(),
             host: "stun.example.net".into(),
             address: address(SERVER),
+            started: std::time::SystemTime::UNIX_EPOCH,
         };
         let mut seed = [0; 32];
         self.chance.fill(&mut seed);
