@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::cloud::{Addresses, RECORD_ADDRESS};
-use crate::{RECORD_NAME, api, sip};
+use crate::{RECORD_NAME, api, sip, turn};
 
 /// The secrets that the branch holds.
 #[derive(Debug)]
@@ -28,15 +28,27 @@ pub(crate) fn write(
     secrets: &Secrets,
     authority: &str,
 ) -> io::Result<PathBuf> {
-    let password = directory.join("sip-password");
-    let client = directory.join("client-secret");
-    write_private(&password, &secrets.sip_password)?;
-    write_private(&client, &secrets.client_secret)?;
-    write_private(&directory.join("turn-password"), &secrets.turn_password)?;
-    write_private(&directory.join("relay-ca.pem"), authority)?;
+    let files = Files {
+        sip_password: directory.join("sip-password"),
+        turn_password: directory.join("turn-password"),
+        client_secret: directory.join("client-secret"),
+        authority: directory.join("relay-ca.pem"),
+    };
+    write_private(&files.sip_password, &secrets.sip_password)?;
+    write_private(&files.turn_password, &secrets.turn_password)?;
+    write_private(&files.client_secret, &secrets.client_secret)?;
+    write_private(&files.authority, authority)?;
     let config = directory.join("branchline.toml");
-    write_private(&config, &text(addresses, &password, &client))?;
+    write_private(&config, &text(addresses, &files))?;
     Ok(config)
+}
+
+/// What the configuration names.
+struct Files {
+    sip_password: PathBuf,
+    turn_password: PathBuf,
+    client_secret: PathBuf,
+    authority: PathBuf,
 }
 
 /// Writes a file that nobody else can read, at any time.
@@ -45,26 +57,27 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// A target: its name, its address, its module, and what of the vendor's it belongs to.
-type Target<'t> = (&'t str, std::net::SocketAddr, &'t str, Option<(&'t str, &'t str)>);
+/// A target: its name, its address, its modules, and what of the vendor's it belongs to.
+type Target<'t> = (&'t str, std::net::SocketAddr, &'t [&'t str], Option<(&'t str, &'t str)>);
 
-fn text(addresses: &Addresses, password: &Path, client: &Path) -> String {
+fn text(addresses: &Addresses, files: &Files) -> String {
     let group = Some(("edge_group", api::EDGE_GROUP));
     let trunk = Some(("trunk", api::TRUNK));
-    let targets: [Target<'_>; 5] = [
-        ("relay", addresses.relay, "stun", None),
-        ("ns-primary", addresses.primary, "edge-group-authoritative", group),
-        ("ns-secondary", addresses.secondary, "edge-group-authoritative", group),
-        ("resolver", addresses.resolver, "edge-group-resolver", group),
-        ("registrar", addresses.registrar, "register", trunk),
+    let targets: [Target<'_>; 6] = [
+        ("relay", addresses.relay, &["stun", "turn-udp", "turn-tcp", "media"], None),
+        ("relay-tls", addresses.relay_tls, &["turn-tls"], None),
+        ("ns-primary", addresses.primary, &["edge-group-authoritative"], group),
+        ("ns-secondary", addresses.secondary, &["edge-group-authoritative"], group),
+        ("resolver", addresses.resolver, &["edge-group-resolver"], group),
+        ("registrar", addresses.registrar, &["register"], trunk),
     ];
-    let mut text = modules(password);
-    for (name, address, module, link) in targets {
+    let mut text = modules(files);
+    for (name, address, modules, link) in targets {
         // Writing to a String cannot fail.
         let _ = write!(
             text,
             "\n[[targets]]\nname = \"{name}\"\naddress = \"{address}\"\n\
-             modules = [\"{module}\"]\ninterval = \"10s\"\n"
+             modules = {modules:?}\ninterval = \"10s\"\n"
         );
         if let Some((key, value)) = link {
             let _ = writeln!(text, "{key} = \"{value}\"");
@@ -85,13 +98,13 @@ interval = "10s"
 [web]
 listen = ["{web}"]
 "#,
-        client = quoted(client),
+        client = quoted(&files.client_secret),
         location = api::LOCATION,
     );
     text
 }
 
-fn modules(password: &Path) -> String {
+fn modules(files: &Files) -> String {
     format!(
         r#"# The branch of branchline-lab: everything is on this machine.
 
@@ -101,6 +114,34 @@ name = "lyon"
 [modules.stun]
 probe = "stun-binding"
 timeout = "3s"
+
+[modules.turn-udp]
+probe = "turn-allocation"
+username = "{relay_user}"
+password = {{ file = {relay_password} }}
+timeout = "6s"
+
+[modules.turn-tcp]
+probe = "turn-allocation"
+transport = "tcp"
+username = "{relay_user}"
+password = {{ file = {relay_password} }}
+timeout = "6s"
+
+[modules.turn-tls]
+probe = "turn-allocation"
+transport = "tls"
+ca_file = {authority}
+username = "{relay_user}"
+password = {{ file = {relay_password} }}
+timeout = "6s"
+
+[modules.media]
+probe = "turn-media"
+username = "{relay_user}"
+password = {{ file = {relay_password} }}
+duration = "3s"
+timeout = "12s"
 
 [modules.edge-group-authoritative]
 probe = "dns-query"
@@ -125,7 +166,10 @@ timeout = "6s"
 "#,
         user = sip::USER,
         domain = sip::DOMAIN,
-        password = quoted(password),
+        password = quoted(&files.sip_password),
+        relay_user = turn::USER,
+        relay_password = quoted(&files.turn_password),
+        authority = quoted(&files.authority),
     )
 }
 

@@ -61,6 +61,7 @@ fn ends_as_it_must(name: &str) {
         assert_eq!(findings.iter().find(is_blocking), None, "{name}");
     }
     assert_eq!(cloud.bindings(), [], "{name}: we leave the network as we found it");
+    assert_eq!(cloud.allocations(), 0, "{name}: and the relay");
 }
 
 macro_rules! scenarios {
@@ -80,6 +81,11 @@ macro_rules! scenarios {
 scenarios! {
     healthy => "healthy",
     udp_blocked => "udp-blocked",
+    stun_turn_udp_blocked => "stun-turn-udp-blocked",
+    turn_credentials => "turn-credentials",
+    turn_quota => "turn-quota",
+    relay_media_blocked => "relay-media-blocked",
+    media_quality_poor => "media-quality-poor",
     dns_propagating => "dns-propagating",
     dns_not_created => "dns-not-created",
     sip_credentials => "sip-credentials",
