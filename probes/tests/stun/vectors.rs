@@ -245,13 +245,13 @@ fn one_flipped_bit_anywhere_under_an_integrity_leaves_it_unproven() {
 }
 
 fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().to_vec()
 }
 
 fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha1>::new_from_slice(key).unwrap();
+    let mut mac = Hmac::<Sha1>::new_from_slice(key).expect("a key of any length");
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().to_vec()
 }
@@ -259,18 +259,18 @@ fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 /// A message that ends in an integrity attribute whose code is `code` of all before it.
 fn sealed(before: &[u8], kind: u16, length: usize, code: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let mut bytes = before.to_vec();
-    let whole = u16::try_from(bytes.len() - 20 + 4 + length).unwrap();
+    let whole = u16::try_from(bytes.len() - 20 + 4 + length).expect("it is short");
     bytes[2..4].copy_from_slice(&whole.to_be_bytes());
     let mut code = code(&bytes);
     code.resize(length, 0);
     bytes.extend(kind.to_be_bytes());
-    bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
+    bytes.extend(u16::try_from(length).expect("it is short").to_be_bytes());
     bytes.extend(code);
     bytes
 }
 
 fn unsigned() -> Vec<u8> {
-    let mapped = "192.0.2.1:32853".parse().unwrap();
+    let mapped = "192.0.2.1:32853".parse().expect("an address");
     Writer::new(Class::Success, Method::Binding, &[7; 12])
         .with_xor_address(attribute::XOR_MAPPED_ADDRESS, mapped)
         .finish()
