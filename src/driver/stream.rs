@@ -129,6 +129,10 @@ impl StreamLeg {
                     }
                 }
             }
+            if self.happened.is_empty() {
+                // A peer that floods with what is no news must not keep the timers from firing.
+                tokio::task::yield_now().await;
+            }
         }
     }
 

@@ -17,13 +17,15 @@ fn start(folder: &Path, configuration: &str) -> Daemon {
 
 /// A target that nobody serves, and its address.
 fn configuration() -> (String, u16) {
-    let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback is there");
+    let closed = socket.local_addr().expect("it is bound");
     (stun_configuration("2s", &[("relay", closed.to_string())]), closed.port())
 }
 
 /// A line as the daemon writes it, of a check of this name.
 fn open(module: &str, target: &str, port: u16) -> String {
-    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let at = now.expect("it is after 1970").as_secs();
     format!(
         "{{\"open\":{{\"at\":{at},\"key\":{{\"module\":\"{module}\",\"target\":\"{target}\",\
          \"host\":\"127.0.0.1\",\"port\":{port},\"leg\":0,\"local\":\"127.0.0.1:4711\",\

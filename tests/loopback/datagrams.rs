@@ -181,17 +181,16 @@ const EF: u8 = 46;
 
 /// A socket whose packets carry a DSCP, and that is told the class of what arrives.
 fn marking(address: &str, dscp: u8) -> Socket {
-    let address: SocketAddr = address.parse().unwrap();
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None).unwrap();
+    let address: SocketAddr = address.parse().expect("it is one");
+    let socket =
+        Socket::new(Domain::for_address(address), Type::DGRAM, None).expect("loopback is there");
     let class = u32::from(dscp) << 2;
-    if address.is_ipv6() {
-        socket.set_tclass_v6(class).unwrap();
-        socket.set_recv_tclass_v6(true).unwrap();
+    let marked = if address.is_ipv6() {
+        socket.set_tclass_v6(class).and(socket.set_recv_tclass_v6(true))
     } else {
-        socket.set_tos_v4(class).unwrap();
-        socket.set_recv_tos_v4(true).unwrap();
-    }
-    socket.bind(&address.into()).unwrap();
+        socket.set_tos_v4(class).and(socket.set_recv_tos_v4(true))
+    };
+    marked.and(socket.bind(&address.into())).expect("anyone may do so");
     socket
 }
 
@@ -200,8 +199,9 @@ fn next_class(socket: &Socket) -> (i32, SockaddrStorage) {
     let (mut buffer, mut control) = ([0; 64], nix::cmsg_space!(i32, i32));
     let mut pieces = [IoSliceMut::new(&mut buffer)];
     let flags = MsgFlags::empty();
-    let message = recvmsg(socket.as_raw_fd(), &mut pieces, Some(&mut control), flags).unwrap();
-    let classes = message.cmsgs().unwrap().filter_map(|control| {
+    let message = recvmsg(socket.as_raw_fd(), &mut pieces, Some(&mut control), flags);
+    let message = message.expect("a datagram comes");
+    let classes = message.cmsgs().expect("there was room for them").filter_map(|control| {
         if let ControlMessageOwned::Ipv4Tos(class) = control {
             Some(i32::from(class))
         } else if let ControlMessageOwned::Ipv6TClass(class) = control {

@@ -26,7 +26,7 @@ struct Guest {
 }
 
 impl Guest {
-    fn new(leg: Leg, says: &'static [u8], intends: bool) -> Box<dyn Exchange> {
+    fn boxed(leg: Leg, says: &'static [u8], intends: bool) -> Box<dyn Exchange> {
         let outputs = vec![Output::Open(leg.clone())];
         Box::new(Self { leg, says, intends, outputs })
     }
@@ -60,10 +60,10 @@ impl Exchange for Guest {
 }
 
 static GUEST: Invented = Invented {
-    begin: |peer| Guest::new(Leg::new(LEG, Transport::Udp, peer), b"take", true),
+    begin: |peer| Guest::boxed(Leg::new(LEG, Transport::Udp, peer), b"take", true),
     undo: |intent| {
         let leg = Leg::new(intent.leg, Transport::Udp, intent.peer);
-        Some(Guest::new(leg.from_port(intent.local.port()), b"drop", false))
+        Some(Guest::boxed(leg.from_port(intent.local.port()), b"drop", false))
     },
 };
 

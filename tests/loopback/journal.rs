@@ -44,7 +44,7 @@ fn what_is_open_at_the_end_is_left_over_and_stays_so_until_it_is_settled() {
     // Twice: a process that dies before it has taken it back changes nothing.
     for _ in 0..2 {
         let (_, left) = open(folder.path(), now);
-        assert_eq!(left.intents, [second.clone()]);
+        assert_eq!(left.intents, std::slice::from_ref(&second));
         assert_eq!(left.intents[0].intent(), intent(2));
     }
     open(folder.path(), now).0.settle(&second, now);
