@@ -38,13 +38,15 @@ enum State {
     Over,
 }
 
-/// What waits to be sent, and where in it each transmission ends.
+/// What waits to be sent, and where each transmission ends in it.
 #[derive(Default)]
 struct Outgoing {
     bytes: Vec<u8>,
+    /// How many of them were taken.
+    taken: usize,
     ends: VecDeque<usize>,
     /// Transmissions that were taken whole, and of which nobody has been told.
-    taken: u32,
+    untold: u32,
 }
 
 impl Outgoing {
@@ -53,15 +55,20 @@ impl Outgoing {
         self.ends.push_back(self.bytes.len());
     }
 
-    /// The first bytes were taken.
+    fn waiting(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    /// The first bytes that waited were taken.
     fn take(&mut self, length: usize) {
-        self.bytes.drain(..length);
-        while self.ends.front().is_some_and(|end| *end <= length) {
+        self.taken += length;
+        while self.ends.front().is_some_and(|end| *end <= self.taken) {
             self.ends.pop_front();
-            self.taken += 1;
+            self.untold += 1;
         }
-        for end in &mut self.ends {
-            *end -= length;
+        if self.ends.is_empty() {
+            self.bytes.clear();
+            self.taken = 0;
         }
     }
 }
@@ -156,7 +163,7 @@ impl StreamLeg {
     }
 
     fn wants_write(&self) -> bool {
-        let has_bytes = !self.outgoing.bytes.is_empty();
+        let has_bytes = !self.outgoing.waiting().is_empty();
         match &self.session {
             None => has_bytes,
             Some(session) => session.wants_write() || (has_bytes && session.is_up()),
@@ -166,12 +173,12 @@ impl StreamLeg {
     fn write(&mut self) {
         let written = match &mut self.session {
             None => {
-                let written = self.stream.try_write(&self.outgoing.bytes);
+                let written = self.stream.try_write(self.outgoing.waiting());
                 written.map(|length| self.outgoing.take(length))
             }
             Some(session) => {
                 if session.is_up() {
-                    let length = session.say(&self.outgoing.bytes);
+                    let length = session.say(self.outgoing.waiting());
                     self.outgoing.take(length);
                 }
                 session.flush(&self.stream)
@@ -179,7 +186,7 @@ impl StreamLeg {
         };
         match written {
             Ok(()) => {
-                for _ in 0..std::mem::take(&mut self.outgoing.taken) {
+                for _ in 0..std::mem::take(&mut self.outgoing.untold) {
                     let number = self.sent;
                     self.sent += 1;
                     self.happened.push_back(What::Sent { number, stamp: Stamp::Program });
