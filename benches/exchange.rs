@@ -2,14 +2,19 @@
 //!
 //! Budget: an exchange thinks for at most as long as its packets cost the kernel: 5 µs for STUN
 //! and DNS (one round trip on a socket of its own), 50 µs for REGISTER with digest (three round
-//! trips and two hashed answers). It protects three ratios of DESIGN §7: STUN transactions per
+//! trips and two hashed answers) and for a whole allocation (eight round trips, six of them signed
+//! both ways, of which the signing of the answers is the bench's own). It protects three ratios of DESIGN §7: STUN transactions per
 //! second at least half of a plain C loop, REGISTER with digest at most twice the CPU of `SIPp`,
 //! and DNS at most a tenth of the CPU of `blackbox_exporter`. CI compares counted instructions,
 //! never seconds.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use branchline_probes::wire::stun::{
+    Class, Integrity, Key, Method, PasswordAlgorithm, TransactionId, Writer, attribute,
+};
 use branchline_probes::{
     Chance, Input, LegId, Module, Moment, OptionValue, Options, Outcome, Output, PROBES, Secret,
     Stamp, Target,
@@ -92,18 +97,64 @@ fn sip_response(count: usize, request: &[u8]) -> Vec<u8> {
     [if count == 0 { CHALLENGE } else { OK }, &request[headers..]].concat()
 }
 
+static TURN_KEY: LazyLock<Key> = LazyLock::new(|| {
+    let (algorithm, integrity) = (PasswordAlgorithm::Md5, Integrity::Sha1);
+    Key::long_term(algorithm, integrity, "probe-lyon", b"example.net", "a password")
+});
+
+/// The answer to each message of an allocation: challenge, Allocate, CreatePermission, Send,
+/// ChannelBind, ChannelData, Refresh, release.
+fn turn_response(count: usize, message: &[u8]) -> Vec<u8> {
+    const DATA: usize = 5;
+    if count == DATA {
+        return message.to_vec();
+    }
+    let transaction: TransactionId = message[8..20].try_into().expect("a header");
+    let success = |method| Writer::new(Class::Success, method, &transaction);
+    let relayed = "192.0.2.10:50000".parse().expect("an address");
+    let refreshed = |lifetime| success(Method::Refresh).with_number(attribute::LIFETIME, lifetime);
+    let answer = match count {
+        0 => {
+            return Writer::new(Class::Error, Method::Allocate, &transaction)
+                .with(attribute::ERROR_CODE, b"\0\0\x04\x01Unauthorized")
+                .with(attribute::REALM, b"example.net")
+                .with(attribute::NONCE, b"nonce")
+                .finish();
+        }
+        1 => success(Method::Allocate)
+            .with_xor_address(attribute::XOR_RELAYED_ADDRESS, relayed)
+            .with_number(attribute::LIFETIME, 600),
+        2 => success(Method::CreatePermission),
+        3 => {
+            // The data is the last attribute of a Send indication.
+            let data = &message[message.len() - 16..];
+            return Writer::new(Class::Indication, Method::Data, &transaction)
+                .with_xor_address(attribute::XOR_PEER_ADDRESS, relayed)
+                .with(attribute::DATA, data)
+                .finish();
+        }
+        4 => success(Method::ChannelBind),
+        6 => refreshed(600),
+        _ => refreshed(0),
+    };
+    answer.signed(&TURN_KEY).finish()
+}
+
 fn exchanges(criterion: &mut Criterion) {
     let target = target();
     let name = ("name", OptionValue::Text("lyon.example.com".to_owned()));
     let whose = OptionValue::Text("sip:probe-lyon@sip.example.com".to_owned());
     let password = OptionValue::Secret(Secret::new("a password".to_owned()));
+    let caller =
+        [("username", OptionValue::Text("probe-lyon".to_owned())), ("password", password.clone())];
     let phone = [
         ("address_of_record", whose),
         ("password", password),
         ("allow_cleartext", OptionValue::Flag(true)),
     ];
-    let all: [(&str, Box<dyn Module>, Answer); 3] = [
+    let all: [(&str, Box<dyn Module>, Answer); 4] = [
         ("exchange_stun_binding", module("stun-binding", &[]), binding_response),
+        ("exchange_turn_allocation", module("turn-allocation", &caller), turn_response),
         ("exchange_dns_query", module("dns-query", &[name]), dns_response),
         ("exchange_sip_register", module("sip-register", &phone), sip_response),
     ];

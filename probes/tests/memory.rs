@@ -20,8 +20,12 @@ fn round(seed: u8, is_hostile: bool) {
     let text = |text: &str| OptionValue::Text(text.to_owned());
     let name = [("name", text("lyon.example.com"))];
     let address = [("address_of_record", text("sip:probe@lyon.example.com"))];
-    let modules =
-        [module("stun-binding", &[]), module("dns-query", &name), module("sip-register", &address)];
+    let modules = [
+        module("stun-binding", &[]),
+        module("turn-allocation", &[]),
+        module("dns-query", &name),
+        module("sip-register", &address),
+    ];
     for module in modules {
         let mut world = |wanted: Wanted<'_>| -> Reply {
             match wanted {

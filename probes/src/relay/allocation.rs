@@ -300,16 +300,13 @@ impl Allocation {
         let Some(flight) = self.flight.take() else { return };
         self.count(&flight);
         self.suspect(&flight);
-        let Flight { noise, .. } = flight;
-        let failure = match silence {
-            Failure::NoResponse { peer, transmissions, .. }
-            | Failure::Deadline { peer, transmissions, .. }
-                if noise > 0 =>
-            {
-                Failure::Unusable { peer, messages: noise, transmissions }
-            }
-            silence => silence,
-        };
+        let mut failure = silence;
+        if let Failure::NoResponse { peer, transmissions, .. }
+        | Failure::Deadline { peer, transmissions, .. } = failure
+            && flight.noise > 0
+        {
+            failure = Failure::Unusable { peer, messages: flight.noise, transmissions };
+        }
         let denial = flight.unproven.unwrap_or(Denial::seen(failure));
         self.deny(flight.ask, flight.began, denial);
     }

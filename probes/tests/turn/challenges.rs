@@ -8,7 +8,7 @@ use branchline_probes::turn_allocation::{
 use branchline_probes::{Chance, Ignored, OptionValue, Options, Phase, Secret, Target};
 
 use crate::server::{
-    ALLOCATE, CREATE_PERMISSION, PASSWORD, Request, Turn, USER, attribute, error, message,
+    ALLOCATE, CREATE_PERMISSION, Forgery, PASSWORD, Request, Turn, USER, attribute, error, message,
 };
 use crate::{desk, module, run, text};
 
@@ -222,8 +222,7 @@ fn forged_error(request: &Request) -> Vec<Vec<u8>> {
 // D-STUN-2
 #[test]
 fn responses_without_a_right_proof_change_nothing() {
-    let signed_only = |forge: fn(&Request) -> Vec<Vec<u8>>| forge;
-    for forge in [signed_only(forged_success), forged_error] {
+    for forge in [forged_success as Forgery, forged_error] {
         let mut turn = Turn::new();
         let mut world = |wanted: desk::Wanted<'_>| {
             let before = turn.requests.len();

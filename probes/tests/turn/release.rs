@@ -280,7 +280,9 @@ fn left_over_at(mut turn: Turn, module: &dyn Module) -> Turn {
                 }
             }
             Output::Intend(_) => {}
-            other => panic!("{other:?}"),
+            output @ (Output::Close(_) | Output::Wait { .. } | Output::Done(_)) => {
+                panic!("{output:?}")
+            }
         }
     }
     turn.log.clear();

@@ -52,7 +52,7 @@ pub(crate) struct Turn {
     /// How many times a success of this method is not told.
     pub(crate) untold: BTreeMap<u16, usize>,
     /// What comes before each answer: made of the request.
-    pub(crate) before: Option<fn(&Request) -> Vec<Vec<u8>>>,
+    pub(crate) before: Option<Forgery>,
     /// Into how small pieces a stream is cut.
     pub(crate) piece: Option<usize>,
     /// What it holds, by leg and server.
@@ -64,6 +64,9 @@ pub(crate) struct Turn {
     /// How many nonces it gave out.
     pub(crate) nonces: u32,
 }
+
+/// Messages that are made of a request.
+pub(crate) type Forgery = fn(&Request) -> Vec<Vec<u8>>;
 
 /// One allocation.
 #[derive(Clone, Debug, Default)]
