@@ -88,7 +88,7 @@ const HAIRPIN_WANTED: OptionKey<bool> = OptionKey::new(
 const LIFETIME_WANTED: OptionKey<bool> = OptionKey::new(
     "lifetime",
     Kind::Flag,
-    "whether to find out how long a silent binding lives, which takes minutes",
+    "whether to find out how long a silent binding lives, which takes `lifetime_most` longer",
 )
 .default("false");
 const LIFETIME_MOST: OptionKey<Duration> =
@@ -182,11 +182,11 @@ interval = "10m"
     }
 }
 
-/// The silences to be tried, the one that is known, and the timeout that leaves room for them.
+/// The silences to be tried, the one that is known, and when an exchange ends: the search comes on
+/// top of the timeout, which is for the rest.
 fn lifetime_plan(
     options: &Options,
 ) -> Result<(Vec<Duration>, Option<Duration>, Duration), BadOption> {
-    let set = options.read(&TIMEOUT);
     let (most, known) = (options.require(&LIFETIME_MOST)?, options.read(&LIFETIME_KNOWN));
     if most > MOST_SILENCE {
         return Err(bad(LIFETIME_MOST.spec(), "is longer than 1h", "for example: \"5m\""));
@@ -195,16 +195,11 @@ fn lifetime_plan(
         let hint = format!("it must be shorter than `lifetime_most`, {}", show_duration(most));
         return Err(bad(LIFETIME_KNOWN.spec(), "leaves nothing to be found", &hint));
     }
+    let timeout = options.read(&TIMEOUT).unwrap_or(WHOLE);
     if !options.require(&LIFETIME_WANTED)? {
-        return Ok((Vec::new(), None, set.unwrap_or(WHOLE)));
+        return Ok((Vec::new(), None, timeout));
     }
-    let needed = WHOLE + most + LIFETIME_MARGIN;
-    let timeout = set.unwrap_or(needed);
-    if timeout < needed {
-        let hint = format!("set it to {} or more, or leave it out", show_duration(needed));
-        return Err(bad(TIMEOUT.spec(), "is too short for `lifetime_most`", &hint));
-    }
-    Ok((lifetime::silences(known, most), known, timeout))
+    Ok((lifetime::silences(known, most), known, timeout + most + LIFETIME_MARGIN))
 }
 
 fn bad(option: OptionSpec, problem: &str, hint: &str) -> BadOption {

@@ -13,6 +13,7 @@ mod coturn;
 mod echo;
 mod kamailio;
 mod media;
+mod nat;
 mod netns;
 mod process;
 mod router;

@@ -332,6 +332,5 @@ fn options_that_cannot_be_meant_are_refused() {
     assert_eq!(refused(&[("port", "0")]), Some("port"));
     assert_eq!(refused(&[("lifetime_most", "2h")]), Some("lifetime_most"));
     assert_eq!(refused(&[("lifetime_known", "5m")]), Some("lifetime_known"));
-    assert_eq!(refused(&[("lifetime", "true"), ("timeout", "1m")]), Some("timeout"));
     assert_eq!(refused(&[("lifetime", "true")]), None);
 }

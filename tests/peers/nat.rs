@@ -1,0 +1,277 @@
+//! How the NAT behaves: the product beside other people's clients, on the same servers.
+
+use std::net::SocketAddr;
+use std::thread;
+
+use crate::agent::{Probed, probe};
+use crate::branch::{Branch, CLIENT, CLOUD, CLOUD_TOO, GATEWAY, Nat, OUTSIDE, Traffic};
+use crate::coturn::Coturn;
+use crate::process::{program, run, run_well, text, words};
+use crate::stund::Stund;
+
+#[test]
+fn no_nat_is_named_so() {
+    let site = Site::behind(Nat::None);
+
+    let probed = site.probe(&[]);
+
+    assert_words(&probed, ["none", "endpoint_independent"]);
+    assert_eq!(*probed.fact("hairpin"), serde_json::Value::Null, "{probed:#?}");
+    assert_eq!(probed.fact("mapped_address"), probed.fact("local_address"));
+    assert_eq!(mapped_ip(&probed), CLIENT);
+    site.assert_others_agree(["Endpoint Independent Mapping", "Endpoint Independent Filtering"]);
+}
+
+#[test]
+fn a_port_restricted_nat_is_named_so() {
+    let site = Site::behind(Nat::PortRestricted);
+
+    let probed = site.probe(&[]);
+
+    assert_words(&probed, ["endpoint_independent", "address_and_port_dependent"]);
+    assert_eq!(probed.fact("hairpin"), "no", "{probed:#?}");
+    assert_eq!(probed.fact("port_preserved"), true, "{probed:#?}");
+    assert_eq!(mapped_ip(&probed), OUTSIDE);
+    site.assert_others_agree([
+        "Endpoint Independent Mapping",
+        "Address and Port Dependent Filtering",
+    ]);
+}
+
+#[test]
+fn a_symmetric_nat_is_named_so() {
+    let site = Site::behind(Nat::Symmetric);
+
+    let probed = site.probe(&[]);
+
+    assert_words(&probed, ["address_and_port_dependent", "address_and_port_dependent"]);
+    assert_eq!(probed.fact("hairpin"), "inconclusive", "{probed:#?}");
+    assert_eq!(mapped_ip(&probed), OUTSIDE);
+    site.assert_others_agree([
+        "Address and Port Dependent Mapping",
+        "Address and Port Dependent Filtering",
+    ]);
+}
+
+#[test]
+fn a_full_cone_nat_is_named_so() {
+    let site = Site::behind(Nat::FullCone);
+
+    let probed = site.probe(&[]);
+
+    assert_words(&probed, ["endpoint_independent", "endpoint_independent"]);
+    assert_eq!(probed.fact("hairpin"), "yes", "{probed:#?}");
+    assert_eq!(mapped_ip(&probed), OUTSIDE);
+    site.assert_others_agree(["Endpoint Independent Mapping", "Endpoint Independent Filtering"]);
+}
+
+#[test]
+fn a_server_of_rfc_3489_names_the_same_and_its_own_client_agrees() {
+    for (nat, words, verdict) in [
+        (Nat::FullCone, ["endpoint_independent", "endpoint_independent"], "Independent Filter"),
+        (
+            Nat::Symmetric,
+            ["address_and_port_dependent", "address_and_port_dependent"],
+            "Dependent Mapping, random port",
+        ),
+    ] {
+        let branch = Branch::behind(nat);
+        let _stund = Stund::start(&branch.at_cloud(), [CLOUD, CLOUD_TOO]);
+
+        let probed = probe("nat-behavior", CLOUD).inside(&branch.at_client()).run();
+
+        assert_words(&probed, words);
+        assert_eq!(probed.fact("other_address"), "198.51.100.11:3479");
+        let client = program("stun", "stun-client").display().to_string();
+        let output = run(&words_of(&branch, &[&client, CLOUD]));
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(said.contains(verdict), "{said}");
+    }
+}
+
+#[test]
+fn two_servers_with_one_address_each_tell_the_symmetric_nat_from_the_others() {
+    for (nat, mapping) in [
+        (Nat::None, "none"),
+        (Nat::PortRestricted, "endpoint_independent"),
+        (Nat::Symmetric, "not_endpoint_independent"),
+    ] {
+        let branch = Branch::behind(nat);
+        let _one = Coturn::at(&[CLOUD]).inside(&branch.at_cloud()).start();
+        let _two = Coturn::at(&[CLOUD_TOO]).inside(&branch.at_cloud()).start();
+
+        let probed = probe("nat-behavior", CLOUD)
+            .option("second_server", &format!("{CLOUD_TOO}:3478"))
+            .inside(&branch.at_client())
+            .run();
+
+        probed.assert_success();
+        assert_eq!(probed.fact("method"), "two_server", "{probed:#?}");
+        assert_eq!(probed.fact("mapping"), mapping, "{probed:#?}");
+        assert_eq!(*probed.fact("filtering"), serde_json::Value::Null, "{probed:#?}");
+    }
+}
+
+#[test]
+fn dropped_udp_is_no_response_and_no_nat() {
+    let site = Site::behind(Nat::PortRestricted);
+    site.branch.drop(Traffic::Udp);
+
+    let probed = site.probe(&[("timeout", "3s")]);
+
+    // The schedule of RFC 8489 is longer than this test wants to wait.
+    probed.assert_failure("deadline");
+    assert_eq!(*probed.fact("mapping"), serde_json::Value::Null, "{probed:#?}");
+}
+
+#[test]
+fn udp_that_a_router_prohibits_names_the_router() {
+    let site = Site::behind(Nat::PortRestricted);
+    site.branch.reject(Traffic::Udp);
+
+    let probed = site.probe(&[]);
+
+    probed.assert_failure("prohibited");
+    assert_eq!(probed.seen["failure"]["by"], GATEWAY, "{probed:#?}");
+}
+
+// stuntman #54: an alternate address that does not work read as a symmetric NAT.
+#[test]
+fn an_other_address_behind_a_firewall_is_no_symmetric_nat() {
+    let site = Site::behind(Nat::PortRestricted);
+    site.branch.drop(Traffic::Matching("ip daddr 198.51.100.11"));
+
+    let probed = site.probe(&[("repeats", "1")]);
+
+    assert_words(&probed, ["inconclusive", "inconclusive"]);
+    assert_eq!(probed.fact("other_address_use"), "silent", "{probed:#?}");
+}
+
+// Issue 3: loss is never mistaken for a symmetric NAT in 200 runs.
+#[test]
+fn five_percent_loss_each_way_is_no_symmetric_nat_in_200_runs() {
+    let site = Site::behind(Nat::FullCone);
+    site.branch.lose(Traffic::Udp, 5.0);
+
+    let all = site.probe_often(RUNS, &[]);
+
+    let mut lossy = 0;
+    for probed in &all {
+        probed.assert_success();
+        assert_word(probed, "mapping", "endpoint_independent");
+        assert_word(probed, "filtering", "endpoint_independent");
+        assert_word(probed, "hairpin", "yes");
+        lossy += usize::from(probed.fact("losses").as_u64() > Some(0));
+    }
+    let named = all.iter().filter(|it| it.fact("mapping") == "endpoint_independent").count();
+    assert!(named >= RUNS * 9 / 10, "{named} of {RUNS} are conclusive");
+    assert!(lossy >= RUNS / 2, "{lossy} of {RUNS} met loss: the path lost nothing");
+}
+
+#[test]
+fn five_percent_loss_each_way_names_no_nat_wrong_that_filters() {
+    for (nat, mapping) in [
+        (Nat::PortRestricted, "endpoint_independent"),
+        (Nat::Symmetric, "address_and_port_dependent"),
+    ] {
+        let site = Site::behind(nat);
+        site.branch.lose(Traffic::Udp, 5.0);
+
+        for probed in &site.probe_often(BATCH, &[("repeats", "1"), ("hairpin", "false")]) {
+            probed.assert_success();
+            assert_word(probed, "mapping", mapping);
+            assert_word(probed, "filtering", "address_and_port_dependent");
+        }
+    }
+}
+
+#[test]
+fn a_router_that_forgets_after_eight_seconds_is_found_out() {
+    let site = Site::behind(Nat::PortRestricted);
+    site.branch.forget_udp_after(8);
+
+    let probed = site.probe(&[
+        ("repeats", "1"),
+        ("lifetime", "true"),
+        ("lifetime_most", "15s"),
+        ("hairpin", "false"),
+    ]);
+
+    probed.assert_success();
+    assert_eq!(probed.fact("binding_lifetime_seconds"), 5.0, "{probed:#?}");
+    assert_eq!(probed.fact("binding_lifetime_below_seconds"), 15.0, "{probed:#?}");
+    assert_eq!(probed.fact("lifetime_bound"), "measured", "{probed:#?}");
+}
+
+/// A branch and a coturn with two addresses.
+struct Site {
+    // First, so that the server ends before its namespace does.
+    _coturn: Coturn,
+    branch: Branch,
+}
+
+impl Site {
+    #[track_caller]
+    fn behind(nat: Nat) -> Self {
+        let branch = Branch::behind(nat);
+        let addresses = &[CLOUD, CLOUD_TOO];
+        let coturn = Coturn::at(addresses).nat_behavior().inside(&branch.at_cloud()).start();
+        Self { _coturn: coturn, branch }
+    }
+
+    fn probe(&self, options: &[(&str, &str)]) -> Probed {
+        let mut probe = probe("nat-behavior", CLOUD).inside(&self.branch.at_client());
+        for (key, value) in options {
+            probe = probe.option(key, value);
+        }
+        probe.run()
+    }
+
+    /// Runs the probe so many times, many at once.
+    fn probe_often(&self, runs: usize, options: &[(&str, &str)]) -> Vec<Probed> {
+        let one = |share: usize| (0..share).map(|_| self.probe(options)).collect::<Vec<_>>();
+        thread::scope(|scope| {
+            let shares = (0..BATCH).map(|index| (runs + index) / BATCH);
+            let started: Vec<_> = shares.map(|share| scope.spawn(move || one(share))).collect();
+            let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().expect("it ran");
+            started.into_iter().flat_map(join).collect()
+        })
+    }
+
+    /// What coturn's own client says of the same NAT.
+    #[track_caller]
+    fn assert_others_agree(&self, verdicts: [&str; 2]) {
+        let client = program("turnutils_natdiscovery", "coturn").display().to_string();
+        let said = run_well(&words_of(&self.branch, &[&client, "-m", "-f", CLOUD]));
+        for verdict in verdicts {
+            assert!(said.contains(&format!("NAT with {verdict}!")), "{said}");
+        }
+    }
+}
+
+fn words_of(branch: &Branch, command: &[&str]) -> std::process::Command {
+    words(&branch.at_client(), command)
+}
+
+#[track_caller]
+fn assert_words(probed: &Probed, [mapping, filtering]: [&str; 2]) {
+    probed.assert_success();
+    assert_eq!(probed.fact("mapping"), mapping, "{probed:#?}");
+    assert_eq!(probed.fact("filtering"), filtering, "{probed:#?}");
+}
+
+/// Asserts that a word is the right one, or none.
+#[track_caller]
+fn assert_word(probed: &Probed, fact: &str, right: &str) {
+    let word = probed.fact(fact);
+    assert!(word == right || word == "inconclusive", "{fact} is no {right}: {probed:#?}");
+}
+
+fn mapped_ip(probed: &Probed) -> String {
+    let mapped = probed.fact("mapped_address").as_str().unwrap_or_default();
+    mapped.parse::<SocketAddr>().expect("an address").ip().to_string()
+}
+
+const RUNS: usize = 200;
+/// How many run at once.
+const BATCH: usize = 50;
