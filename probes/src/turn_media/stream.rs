@@ -26,7 +26,7 @@ pub(super) struct Stream {
     is_stamped: bool,
     has_arrivals: bool,
     /// How many arrived with each DSCP.
-    marks: [u32; MARKS],
+    marks: Vec<u32>,
 }
 
 /// A packet that left.
@@ -67,7 +67,7 @@ impl Stream {
             left: Vec::with_capacity(capacity),
             is_stamped: true,
             has_arrivals: false,
-            marks: [0; MARKS],
+            marks: vec![0; MARKS],
         }
     }
 

@@ -26,6 +26,7 @@ fn split(mut outcome: Outcome, reason: Ignored) -> (Outcome, Option<u64>) {
     (outcome, count)
 }
 
+// I12
 #[test]
 fn rtp_of_a_stranger_on_our_channel_is_counted_as_unproven() {
     let foreign = |_: usize, data: &[u8]| {
@@ -77,6 +78,7 @@ fn a_packet_that_has_not_left_yet_cannot_have_come() {
     assert_eq!((outcome, count), (calm().outcome, Some(50)));
 }
 
+// I3
 #[test]
 fn a_flood_of_copies_is_a_number_and_nothing_else() {
     let flood = |_: usize, data: &[u8]| {
