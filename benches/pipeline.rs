@@ -59,7 +59,7 @@ fn observation(check: &Check, now: SystemTime) -> Observation {
 fn pipeline(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pipeline");
     for count in [100, 10_000] {
-        let (now, checks) = (SystemTime::now(), checks(count));
+        let (now, checks, profile) = (SystemTime::now(), checks(count), Arc::default());
         let mut memory = Memory::default();
         for check in &checks {
             memory.record(&check.id(), [observation(check, now)]);
@@ -67,7 +67,7 @@ fn pipeline(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(count as u64));
         group.bench_function(BenchmarkId::new("observations_to_metrics", count), |bencher| {
             bencher.iter(|| {
-                let evidence = memory.evidence(&checks, None, now);
+                let evidence = memory.evidence(&checks, &profile, None, now);
                 let diagnosis = diagnose(&evidence, RULES);
                 metrics::encode("lyon", &evidence, &diagnosis)
             });

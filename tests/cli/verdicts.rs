@@ -184,3 +184,61 @@ fn an_interrupted_check_cleans_up_before_it_ends() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "", "SIG{signal}");
     }
 }
+
+/// A relay that only TCP reaches, at a site with limits of its own.
+fn reached_by_tcp(cloud: &Cloud, silent: &UdpSocket) -> String {
+    let (udp, tcp) = (silent.local_addr().unwrap().port(), cloud.addresses().relay.port());
+    format!(
+        r#"
+        [site]
+        name = "lyon"
+        profile = "office"
+
+        [profiles.office]
+        base = "byoc-trunk"
+        jitter_fail = "25ms"
+
+        [modules.stun-udp]
+        probe = "stun-binding"
+        port = {udp}
+        timeout = "2s"
+
+        [modules.stun-tcp]
+        probe = "stun-binding"
+        transport = "tcp"
+        port = {tcp}
+        timeout = "2s"
+
+        [[targets]]
+        name = "relay"
+        address = "127.0.0.1"
+        modules = ["stun-udp", "stun-tcp"]
+        "#
+    )
+}
+
+#[test]
+fn a_relay_that_only_tcp_reaches_is_told_with_what_that_costs() {
+    let cloud = cloud("healthy");
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = written(folder.path(), &reached_by_tcp(&cloud, &silent)).display().to_string();
+    let tcp = format!("tcp {}", cloud.addresses().relay.port());
+
+    let text = branchline(&["check", "--config", &config]);
+    let json = branchline(&["check", "--config", &config, "--format", "json"]);
+
+    assert_eq!((text.code, text.stderr.as_str()), (Some(2), ""), "{}", text.stdout);
+    assert_plain(&text.stdout, "the report");
+    assert!(text.stdout.contains("profile office\n"), "{}", text.stdout);
+    assert!(text.stdout.contains("no relay answers over UDP, "), "{}", text.stdout);
+    assert!(text.stdout.contains("\nWays side by side\n"), "{}", text.stdout);
+    let cost = format!("    {tcp} works; it costs 1 round trip more than UDP");
+    assert!(text.stdout.contains(&cost), "{}", text.stdout);
+    let report: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(report["ladders"][0]["cheapest"], tcp);
+    assert_eq!(report["profile"]["name"], "office");
+    assert_eq!(report["profile"]["base"], "byoc-trunk");
+    assert_eq!(report["profile"]["limits"]["jitter_seconds"]["warn"], 0.02);
+    assert_eq!(report["profile"]["limits"]["jitter_seconds"]["fail"], 0.025);
+}
