@@ -13,11 +13,13 @@ mod dns_not_created;
 mod dns_not_propagated;
 mod dns_resolver_down;
 mod dns_wrong_address;
+mod dscp_bleached;
 mod edge_group_not_ready;
 mod edge_offline;
 mod host_offline;
 mod internet_down;
 mod location_invalid;
+mod media_quality_poor;
 mod nat_lifetime_short;
 mod phones_offline;
 mod port_prohibited;
@@ -53,6 +55,8 @@ pub static RULES: &[&Rule] = &[
     &turn_quota::RULE,
     &turn_down::RULE,
     &relay_media_blocked::RULE,
+    &media_quality_poor::RULE,
+    &dscp_bleached::RULE,
     &dns_resolver_down::RULE,
     &dns_not_created::RULE,
     &dns_not_propagated::RULE,

@@ -8,6 +8,7 @@ mod memory;
 mod names;
 mod nat;
 mod path;
+mod quality;
 mod signalling;
 mod site;
 mod texts;
@@ -103,6 +104,8 @@ rules! {
     turn_quota => "turn-quota",
     turn_down => "turn-down",
     relay_media_blocked => "relay-media-blocked",
+    media_quality_poor => "media-quality-poor",
+    dscp_bleached => "dscp-bleached",
     dns_resolver_down => "dns-resolver-down",
     dns_not_created => "dns-not-created",
     dns_not_propagated => "dns-not-propagated",

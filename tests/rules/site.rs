@@ -87,6 +87,12 @@ pub(crate) fn turn(at: &'static str) -> Asked {
     Asked { stage: Phase::Challenge, ..asked("turn-allocation", "turn", target, at) }
 }
 
+/// A stream of voice-shaped packets through the relay.
+pub(crate) fn media() -> Asked {
+    let stage = Phase::Media;
+    Asked { stage, ..asked("turn-media", "media", "relay", RELAY) }
+}
+
 /// The NAT on the way to the relay.
 pub(crate) fn nat() -> Asked {
     asked("nat-behavior", "nat", "relay", RELAY)

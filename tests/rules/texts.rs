@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use branchline::rules::RULES;
 
-use super::{Row, media, names, nat, path, signalling, vendor};
+use super::{Row, media, names, nat, path, quality, signalling, vendor};
 
 /// DESIGN §4.7: alerts and tickets quote these ids.
 const CONTRACT: &[&str] = &[
@@ -109,11 +109,18 @@ fn every_text_of_a_rule_is_a_sentence() {
 
 #[test]
 fn every_next_step_is_a_sentence_and_no_summary_is() {
-    let rows: Vec<&Row> =
-        [path::ROWS, nat::ROWS, media::ROWS, names::ROWS, signalling::ROWS, vendor::ROWS]
-            .into_iter()
-            .flatten()
-            .collect();
+    let rows: Vec<&Row> = [
+        path::ROWS,
+        nat::ROWS,
+        media::ROWS,
+        quality::ROWS,
+        names::ROWS,
+        signalling::ROWS,
+        vendor::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
 
     for row in rows {
         for finding in (row.fires)().judged_by(row.rule) {
