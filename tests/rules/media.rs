@@ -146,6 +146,11 @@ fn another_check_that_holds_an_allocation_at_that_moment_fills_the_quota() {
 
     assert_eq!(only(&here).owner, Owner::ThisHost);
     assert_eq!(only(&there).owner, Owner::Credentials);
+    // Who only asks whether TURN is alive holds nothing, and who is done holds nothing any more.
+    let alive = turn(RELAY).over(Transport::Tls, 5349);
+    let earlier = Site::new().saw(&tls, Said::Works).saw(&with_account(), Said::Works);
+    assert_eq!(only(&refused().saw(&alive, Said::Works)).owner, Owner::Credentials);
+    assert_eq!(only(&earlier.saw(&with_account(), Said::Rejects(486))).owner, Owner::Credentials);
 }
 
 // F54

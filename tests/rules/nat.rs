@@ -125,6 +125,9 @@ fn a_binding_lifetime_is_held_to_the_profile() {
     assert_eq!(severity(measured(60, 90)), Some(Severity::Warning));
     assert_eq!(severity(measured(85, 95)), None, "86 s or 94 s: who knows");
     assert_eq!(severity(measured(90, 95)), None);
+    let exactly = |known| Site::new().saw(&lifetime(known, None, "measured"), Said::Works);
+    assert_eq!(severity(exactly(90)), None);
+    assert_eq!(severity(exactly(89)), Some(Severity::Warning));
     let of = |name| Profile::named(name).expect("it is built in");
     assert_eq!(severity(measured(60, 90).held_to(of("webrtc-agent"))), None);
     assert_eq!(severity(measured(60, 90).held_to(of("byoc-trunk"))), Some(Severity::Blocking));
