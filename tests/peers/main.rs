@@ -12,6 +12,7 @@ mod certificates;
 mod coturn;
 mod echo;
 mod kamailio;
+mod leavings;
 mod media;
 mod nat;
 mod netns;
