@@ -131,11 +131,11 @@ fn code(secret: &Secret, username: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// "A recommended default is 86400" (draft-uberti-behave-turn-rest-00 §2.2).
+/// What draft-uberti-behave-turn-rest-00 recommends.
 const TIME_TO_LIVE: Duration = Duration::from_secs(86_400);
 /// How long a time-limited user keeps its name.
 const SAME_NAME: Duration = Duration::from_secs(3_600);
-/// RFC 8489 §14.3: "less than 509 bytes", of which an expiry takes eleven.
+/// RFC 8489 §14.3: fewer than 509 bytes, of which an expiry takes eleven.
 const LONGEST_USERNAME: usize = 497;
 /// RFC 8489 §14.9: fewer than 128 characters.
 const LONGEST_REALM: usize = 127;

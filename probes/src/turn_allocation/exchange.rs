@@ -317,7 +317,7 @@ impl TurnExchange {
         }
     }
 
-    /// The server closed the stream, and dropped with it what it held (RFC 8656 §3.1).
+    /// The server closed the stream, and what it held ends with the stream.
     fn lose(&mut self, awaited: &'static str) {
         let (phase, peer) = (self.phase(), self.conversation.peer);
         self.conversation.fail(phase, Failure::Closed { peer, awaited });
