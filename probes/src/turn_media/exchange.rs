@@ -87,7 +87,7 @@ enum State {
     Reopening(Opening),
     /// Binding requests are on their way.
     Asking {
-        bindings: Bindings,
+        bindings: Box<Bindings>,
         began: Moment,
     },
     Done,
@@ -453,7 +453,7 @@ impl MediaExchange {
             now,
             Chance::from_seed(self.chance.bytes()),
         );
-        self.state = State::Asking { bindings, began: now };
+        self.state = State::Asking { bindings: Box::new(bindings), began: now };
     }
 
     fn end_bindings(&mut self) {
