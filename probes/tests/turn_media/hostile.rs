@@ -4,14 +4,11 @@ use branchline_probes::wire::stun::write_channel_data;
 use branchline_probes::{Ignored, Outcome};
 
 use crate::relay::{
-    RECEIVER, Run, SENDER, World, begin, data_indication, duration, millis, module, relayed, run,
-    server,
+    Noise, RECEIVER, Run, SENDER, World, begin, data_indication, duration, millis, module, relayed,
+    run, server,
 };
 
-type Noise =
-    Box<dyn FnMut(usize, &[u8]) -> Vec<(branchline_probes::LegId, std::net::SocketAddr, Vec<u8>)>>;
-
-fn with(noise: Noise) -> Run {
+fn with(noise: Box<Noise<'_>>) -> Run {
     let module = module(&[duration(millis(1_000))]);
     run(begin(&*module, 7).as_mut(), World { noise, ..World::default() })
 }

@@ -9,8 +9,8 @@ use branchline_probes::wire::stun::{
     read_channel_data, write_channel_data,
 };
 use branchline_probes::{
-    Chance, Exchange, Input, Intent, Leg, LegId, Module, Moment, OptionValue, Options, Outcome,
-    Output, PROBES, Refusal, Secret, Stamp, TIMEOUT, Target,
+    Chance, Exchange, Fact, Input, Intent, Leg, LegId, Module, Moment, OptionValue, Options,
+    Outcome, Output, PROBES, Refusal, Secret, Stamp, TIMEOUT, Target,
 };
 
 pub(crate) const SERVER: &str = "192.0.2.10:3478";
@@ -75,6 +75,9 @@ pub(crate) fn begin(module: &dyn Module, seed: u8) -> Box<dyn Exchange> {
     module.begin(&target(), Chance::from_seed([seed; 32]))
 }
 
+/// What arrives on which leg, from whom, when the n-th packet of voice leaves.
+pub(crate) type Noise<'a> = dyn FnMut(usize, &[u8]) -> Vec<(LegId, SocketAddr, Vec<u8>)> + 'a;
+
 /// What the world does; everything that is not said goes well.
 pub(crate) struct World<'a> {
     /// How long each copy of the voice packet that left as the n-th takes; none is a loss.
@@ -90,7 +93,7 @@ pub(crate) struct World<'a> {
     /// What the server says to a request, if not yes.
     pub(crate) refuses: Box<dyn FnMut(Method, usize) -> Option<u16> + 'a>,
     /// What else arrives with each voice packet.
-    pub(crate) noise: Box<dyn FnMut(usize, &[u8]) -> Vec<(LegId, SocketAddr, Vec<u8>)> + 'a>,
+    pub(crate) noise: Box<Noise<'a>>,
     /// Whether the server answers Data indications although there is a channel.
     pub(crate) indicates: bool,
     /// Whether the n-th Binding request is answered.
@@ -162,42 +165,28 @@ impl Run {
     }
 
     pub(crate) fn count(&self, name: &str) -> Option<u64> {
-        self.read(name).and_then(|value| match value {
-            branchline_probes::FactValue::Count(count) => Some(*count),
-            _ => None,
-        })
+        self.read(name)
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<f64> {
-        self.read(name).and_then(|value| match value {
-            branchline_probes::FactValue::Number(number) => Some(*number),
-            _ => None,
-        })
+        self.read(name)
     }
 
     pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
-        self.read(name).and_then(|value| match value {
-            branchline_probes::FactValue::Seconds(duration) => Some(*duration),
-            _ => None,
-        })
+        self.read(name)
     }
 
     pub(crate) fn word(&self, name: &str) -> Option<&'static str> {
-        self.read(name).and_then(|value| match value {
-            branchline_probes::FactValue::Word(word) => Some(*word),
-            _ => None,
-        })
+        self.read(name)
     }
 
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
-        self.read(name).and_then(|value| match value {
-            branchline_probes::FactValue::Flag(flag) => Some(*flag),
-            _ => None,
-        })
+        self.read(name)
     }
 
-    fn read(&self, name: &str) -> Option<&branchline_probes::FactValue> {
-        self.outcome.facts.iter().find(|(spec, _)| spec.name == name).map(|(_, value)| value)
+    fn read<T: Fact>(&self, name: &str) -> Option<T> {
+        let (_, value) = self.outcome.facts.iter().find(|(spec, _)| spec.name == name)?;
+        T::from_value(value)
     }
 }
 
@@ -280,7 +269,11 @@ impl Server {
                 }
                 None => error(437),
             },
-            other => panic!("the client asks for {other:?}"),
+            other @ (Method::Refresh
+            | Method::Binding
+            | Method::Send
+            | Method::Data
+            | Method::Other(_)) => panic!("the client asks for {other:?}"),
         };
         Some(answer.signed(&key()).finish())
     }
