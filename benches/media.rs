@@ -85,6 +85,9 @@ fn answer(leg: LegId, request: &[u8], key: &Key) -> Vec<u8> {
     success.signed(key).finish()
 }
 
+/// When it arrives, in which order, on which leg, and what.
+type Arriving = (Moment, u32, LegId, Vec<u8>);
+
 /// Runs one exchange with a relay that answers after 10 ms and gives every packet back after 40.
 fn run(module: &dyn Module, key: &Key) -> Outcome {
     let peer: SocketAddr = ([192, 0, 2, 10], 3478).into();
@@ -96,7 +99,7 @@ fn run(module: &dyn Module, key: &Key) -> Outcome {
         started: SystemTime::UNIX_EPOCH,
     };
     let mut exchange = module.begin(&target, Chance::from_seed([7; 32]));
-    let mut arriving: BinaryHeap<Reverse<(Moment, u32, LegId, Vec<u8>)>> = BinaryHeap::new();
+    let mut arriving: BinaryHeap<Reverse<Arriving>> = BinaryHeap::new();
     let (mut now, mut numbers) = (Moment::START, [0_u32; 3]);
     loop {
         match exchange.poll_output() {
