@@ -19,10 +19,13 @@ fn resident() -> u64 {
 fn round(seed: u8, is_hostile: bool) {
     let text = |text: &str| OptionValue::Text(text.to_owned());
     let name = [("name", text("lyon.example.com"))];
+    let secret = branchline_probes::Secret::new("a password".to_owned());
+    let account = [("username", text("probe")), ("password", OptionValue::Secret(secret))];
     let address = [("address_of_record", text("sip:probe@lyon.example.com"))];
     let modules = [
         module("stun-binding", &[]),
         module("turn-allocation", &[]),
+        module("turn-media", &account),
         module("dns-query", &name),
         module("sip-register", &address),
     ];
