@@ -190,8 +190,8 @@ impl Measure {
     pub fn judges(self, fact: &str) -> bool {
         match self {
             Self::OneWayDelay | Self::RoundTrip => false,
-            Self::Jitter => fact == "jitter_seconds",
-            Self::Loss => fact == "loss_ratio",
+            Self::Jitter => matches!(fact, "jitter_seconds" | "binding_jitter_seconds"),
+            Self::Loss => matches!(fact, "loss_ratio" | "binding_loss_ratio"),
             Self::Late => fact == "late_ratio",
             Self::BurstLoss => fact == "worst_window_loss_ratio",
             Self::Reorder => fact == "reordered",

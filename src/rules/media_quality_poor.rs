@@ -5,7 +5,8 @@ use std::time::Duration;
 use branchline_probes::FactValue;
 use branchline_probes::stun_binding;
 use branchline_probes::turn_media::{
-    DIRECTION, JITTER, LATE_RATIO, LOSS_RATIO, REORDERED, RTT_P50, SENT, WORST_WINDOW_LOSS_RATIO,
+    BINDING_JITTER, BINDING_LOSS_RATIO, BINDING_RTT_P50, BINDING_SENT, DIRECTION, JITTER,
+    LATE_RATIO, LOSS_RATIO, REORDERED, RTT_P50, SENT, WORST_WINDOW_LOSS_RATIO,
 };
 
 use crate::correlation::{Case, Evidence};
@@ -16,15 +17,16 @@ use crate::profile::{Grade, Measure, Profile, Unit};
 pub(super) static RULE: Rule = Rule {
     id: "media-quality-poor",
     meaning: "Voice-shaped packets through the relay, or paced requests to it, are lost, late or uneven beyond the limits of the profile: calls sound bad.",
-    decided_by: "The turn-media probe, or the burst of stun-binding, sent 100 packets or more, and a measure is beyond its limit in the profile. The packets go up and come back down, so a share p of lost packets is that of both ways together: it warns by itself, and it fails where the share of each way, estimated as 1−√(1−p), is beyond the limit, too.",
+    decided_by: "The turn-media probe, or the burst of stun-binding, sent 100 packets or more, and a measure is beyond its limit in the profile. The packets go up and come back down, so a share p of lost packets is that of both ways together: it warns by itself, and it fails where the share of each way, estimated as 1−√(1−p), is beyond the limit, too. What requests lose never fails by itself, since a server may refuse them.",
     falsified_by: "The same stream within the limits of the profile, at the same hour.",
     remedy: "Compare with the load of the uplink at that time; measure again by cable and at a quiet hour to tell the site's own network from the provider's.",
     judge,
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    let measured = evidence.cases.iter().filter(|case| case.is_of(STREAM) || case.is_of(BURST));
-    measured.filter_map(|case| finding(&evidence.profile, case)).collect()
+    let is_one = |case: &&Case| case.is_of("turn-media") || case.is_of("stun-binding");
+    let cases = evidence.cases.iter().filter(is_one);
+    cases.filter_map(|case| finding(&evidence.profile, case)).collect()
 }
 
 /// Whether media is beyond a limit of the profile in this case.
@@ -34,8 +36,11 @@ pub(super) fn is_poor(evidence: &Evidence, case: &Case) -> bool {
 
 fn finding(profile: &Profile, case: &Case) -> Option<Finding> {
     let values = measured(case)?;
-    let mut broken: Vec<Broken> =
-        values.into_iter().filter_map(|(measure, value)| broken(profile, measure, value)).collect();
+    let is_loop = source(case) == Some(Source::Loop);
+    let mut broken: Vec<Broken> = values
+        .into_iter()
+        .filter_map(|(measure, value)| broken(profile, measure, value, is_loop))
+        .collect();
     // What is worst comes first.
     broken.sort_by_key(|it| std::cmp::Reverse(it.grade));
     let worst = broken.first()?.grade;
@@ -44,7 +49,7 @@ fn finding(profile: &Profile, case: &Case) -> Option<Finding> {
         Grade::Warn | Grade::Good => Severity::Warning,
     };
     let listed: Vec<String> = broken.iter().map(Broken::words).collect();
-    let what = if case.is_of(STREAM) { "media through" } else { "the way to" };
+    let what = if is_loop { "media through" } else { "the way to" };
     let summary = format!("{what} the relay is poor: {}", listed.join(", "));
     let name = profile.name();
     let exhibit = |it: &Broken| {
@@ -81,15 +86,18 @@ impl Broken {
     }
 }
 
-fn broken(profile: &Profile, measure: Measure, value: f64) -> Option<Broken> {
+fn broken(profile: &Profile, measure: Measure, value: f64, is_loop: bool) -> Option<Broken> {
     let limit = profile.limit(measure);
+    let is_certain = || {
+        // A share is of both ways together, and that of requests may be the server's choice.
+        let is_share = measure.unit() == Unit::Ratio;
+        let of_one_way = profile.grade(measure, of_one_way(measure, value));
+        !is_share || (is_loop && of_one_way == Grade::Fail)
+    };
     let grade = match profile.grade(measure, value) {
         Grade::Good => return None,
-        // Of both ways together: neither is surely so bad by itself.
-        Grade::Fail if profile.grade(measure, of_one_way(measure, value)) < Grade::Fail => {
-            Grade::Warn
-        }
-        grade @ (Grade::Warn | Grade::Fail) => grade,
+        Grade::Fail if is_certain() => Grade::Fail,
+        Grade::Warn | Grade::Fail => Grade::Warn,
     };
     let limit = if grade == Grade::Fail { limit.fail } else { limit.warn };
     Some(Broken { measure, value, grade, limit })
@@ -100,21 +108,40 @@ fn of_one_way(measure: Measure, value: f64) -> f64 {
     if measure.unit() == Unit::Ratio { 1.0 - (1.0 - value).max(0.0).sqrt() } else { value }
 }
 
+/// What carried the packets that were counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Voice-shaped packets through the relay and back.
+    Loop,
+    /// Paced requests beside a relay that refuses the loop.
+    Instead,
+    /// Paced requests that the module asks for.
+    Burst,
+}
+
+fn source(case: &Case) -> Option<Source> {
+    if case.is_of("stun-binding") {
+        return Some(Source::Burst);
+    }
+    let direction = case.observation.outcome.facts.read(&DIRECTION)?;
+    Some(if direction == "binding" { Source::Instead } else { Source::Loop })
+}
+
 /// What was measured; nothing where too few packets were sent to tell.
 fn measured(case: &Case) -> Option<Vec<(Measure, f64)>> {
     let facts = &case.observation.outcome.facts;
-    let (sent, loss, jitter, rtt) = if case.is_of(STREAM) {
-        (&SENT, &LOSS_RATIO, &JITTER, &RTT_P50)
-    } else {
-        (
-            &stun_binding::BURST_SENT,
-            &stun_binding::LOSS_RATIO,
-            &stun_binding::JITTER,
-            &stun_binding::RTT_P50,
-        )
+    let (sent, loss, jitter, rtt) = match source(case)? {
+        Source::Loop => (SENT, LOSS_RATIO, JITTER, RTT_P50),
+        Source::Instead => (BINDING_SENT, BINDING_LOSS_RATIO, BINDING_JITTER, BINDING_RTT_P50),
+        Source::Burst => (
+            stun_binding::BURST_SENT,
+            stun_binding::LOSS_RATIO,
+            stun_binding::JITTER,
+            stun_binding::RTT_P50,
+        ),
     };
-    let sent = facts.read(sent).filter(|sent| *sent >= TRIALS)?;
-    let seconds = |key| facts.read(key).map(|took: Duration| took.as_secs_f64());
+    let sent = facts.read(&sent).filter(|sent| *sent >= TRIALS)?;
+    let seconds = |key| facts.read(&key).map(|took: Duration| took.as_secs_f64());
     let rtt = seconds(rtt);
     // Counts of one stream are far below 2^52.
     let reordered = facts.read(&REORDERED).map(|count| count as f64 / sent as f64);
@@ -128,7 +155,7 @@ fn measured(case: &Case) -> Option<Vec<(Measure, f64)>> {
         )
         .max_by(f64::total_cmp);
     let all = [
-        (Measure::Loss, facts.read(loss)),
+        (Measure::Loss, facts.read(&loss)),
         (Measure::Late, facts.read(&LATE_RATIO)),
         (Measure::BurstLoss, facts.read(&WORST_WINDOW_LOSS_RATIO)),
         (Measure::Reorder, reordered),
@@ -142,12 +169,17 @@ fn measured(case: &Case) -> Option<Vec<(Measure, f64)>> {
 
 /// What this measurement can tell, and what it cannot.
 fn direction(case: &Case, broken: &[Broken]) -> String {
-    let how = match case.observation.outcome.facts.read(&DIRECTION) {
-        Some("binding") => {
-            "measured by paced STUN requests, since the relay refuses a loop: there and back"
+    let how = match source(case) {
+        Some(Source::Instead) => {
+            "direction binding: paced STUN requests, since the relay refuses a loop, went there \
+             and back, and a server may refuse some"
         }
-        _ if case.is_of(BURST) => "measured by paced STUN requests: there and back",
-        _ => "direction loop: each packet went up to the relay and came back down",
+        Some(Source::Burst) => {
+            "paced STUN requests went there and back, and a server may refuse some"
+        }
+        Some(Source::Loop) | None => {
+            "direction loop: each packet went up to the relay and came back down"
+        }
     };
     let estimate = broken.iter().find(|it| it.measure == Measure::Loss).map(|loss| {
         let one_way = of_one_way(loss.measure, loss.value);
@@ -177,9 +209,5 @@ fn step(broken: &[Broken]) -> &'static str {
     }
 }
 
-/// A stream of voice-shaped packets.
-const STREAM: &str = "turn-media";
-/// Paced requests, where the module asks for a burst of them.
-const BURST: &str = "stun-binding";
 /// How many packets make one measurement an unambiguous answer.
 const TRIALS: u64 = 100;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use branchline::diagnosis::{Finding, Owner, Severity};
 use branchline::profile::{Limit, Measure, Profile};
 use branchline_probes::turn_media::{
-    DIRECTION, DSCP_RECEIVED, DSCP_SENT, JITTER, LATE_RATIO, LOSS_RATIO, REORDERED, RTT_P50, SENT,
-    WORST_WINDOW_LOSS_RATIO,
+    BINDING_LOSS_RATIO, BINDING_SENT, DIRECTION, DSCP_RECEIVED, DSCP_SENT, JITTER, LATE_RATIO,
+    LOSS_RATIO, REORDERED, RTT_P50, SENT, WORST_WINDOW_LOSS_RATIO,
 };
 use branchline_probes::{FactKey, stun_binding};
 
@@ -139,12 +139,21 @@ fn what_a_loop_can_tell_stands_in_the_evidence() {
 
 #[test]
 fn a_relay_that_refuses_a_loop_is_measured_otherwise_and_says_so() {
-    let asked =
-        media().stating(&SENT, 750).stating(&DIRECTION, "binding").stating(&LOSS_RATIO, 0.05);
+    let asked = media()
+        .stating(&BINDING_SENT, 750)
+        .stating(&DIRECTION, "binding")
+        .stating(&BINDING_LOSS_RATIO, 0.08);
 
-    let evidence = only(&Site::new().saw(&asked, Said::Works)).evidence;
+    let finding = only(&Site::new().saw(&asked, Said::Works));
 
-    assert!(evidence[1].text.starts_with("measured by paced STUN requests"), "{evidence:#?}");
+    // The server may have refused some, so it is no failure.
+    assert_eq!(finding.summary, "the way to the relay is poor: loss 8 % (limit 1 %)");
+    assert_eq!(finding.severity, Severity::Warning);
+    let evidence = &finding.evidence;
+    assert!(
+        evidence[1].text.starts_with("direction binding: paced STUN requests"),
+        "{evidence:#?}"
+    );
 }
 
 #[test]
@@ -157,10 +166,8 @@ fn a_long_burst_of_requests_is_held_to_the_same_limits_and_a_short_one_is_not() 
 
     let finding = only(&burst(100));
 
-    assert_eq!(finding.summary, "the way to the relay is poor: loss 8 % (limit 2 %)");
-    assert!(
-        finding.evidence[1].text.starts_with("measured by paced STUN requests: there and back")
-    );
+    assert_eq!(finding.summary, "the way to the relay is poor: loss 8 % (limit 1 %)");
+    assert!(finding.evidence[1].text.starts_with("paced STUN requests went there"));
     assert_eq!(burst(25).found(), [""; 0], "one or two lost packets");
 }
 
