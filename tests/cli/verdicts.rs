@@ -187,7 +187,8 @@ fn an_interrupted_check_cleans_up_before_it_ends() {
 
 /// A relay that only TCP reaches, at a site with limits of its own.
 fn reached_by_tcp(cloud: &Cloud, silent: &UdpSocket) -> String {
-    let (udp, tcp) = (silent.local_addr().unwrap().port(), cloud.addresses().relay.port());
+    let (udp, tcp) =
+        (silent.local_addr().expect("it is bound").port(), cloud.addresses().relay.port());
     format!(
         r#"
         [site]
