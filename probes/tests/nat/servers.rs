@@ -108,6 +108,16 @@ fn a_server_that_does_not_change_its_address_says_nothing_of_filtering() {
 }
 
 #[test]
+fn nor_does_one_behind_a_nat_whose_mapping_depends_on_the_address() {
+    let nat = nat(Mapping::AddressAndPortDependent, Filtering::EndpointIndependent);
+    for change in [Change::Ignored, Change::Rejected] {
+        let run = ask(nat, Servers { change, ..Servers::default() });
+
+        assert_eq!(run.word(&FILTERING), "inconclusive", "{change:?}");
+    }
+}
+
+#[test]
 fn a_device_that_edits_payloads_is_seen_and_not_believed() {
     let run = ask(strict(), Servers { alg: true, ..Servers::default() });
 
@@ -211,6 +221,22 @@ fn answers_of_strangers_and_from_the_wrong_address_change_nothing() {
         assert_eq!(mapped(&run), mapped(&honest));
         assert!(run.outcome.ignored[&Ignored::Stranger] > 0);
     }
+}
+
+// D-STUN-1
+#[test]
+fn an_answer_with_another_transaction_id_is_ignored() {
+    let mut world = World::new(strict());
+    world.forge = Some(|request| {
+        let mut bytes = forged(request);
+        bytes[19] ^= 1;
+        vec![(address(SERVER), bytes)]
+    });
+
+    let run = world.run(&[]);
+
+    assert_eq!(run.words(), ["endpoint_independent", "address_and_port_dependent", "no"]);
+    assert!(run.outcome.ignored[&Ignored::Mismatch] > 0);
 }
 
 #[test]
