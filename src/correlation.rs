@@ -93,9 +93,11 @@ impl Case {
     fn has_answered(&self) -> bool {
         let outcome = &self.observation.outcome;
         let failed = outcome.failure.as_ref().map(|(stage, _)| *stage);
-        outcome.phases.iter().map(|(phase, _)| *phase).any(|phase| {
+        let before = outcome.phases.iter().map(|(phase, _)| *phase);
+        before.take_while(|phase| Some(*phase) != failed).any(|phase| {
             let is_handshake = matches!(phase, Phase::Resolve | Phase::Connect | Phase::Tls);
-            !is_handshake && Some(phase) != failed
+            // Who never answered is asked to take back all the same.
+            !is_handshake && !matches!(phase, Phase::Release | Phase::Unregister)
         })
     }
 

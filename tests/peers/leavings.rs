@@ -111,6 +111,7 @@ impl Office {
 }
 
 /// Lets the daemon get anywhere between its first instructions and its second round.
+#[expect(clippy::disallowed_methods, reason = "it waits for nothing: any moment will do")]
 fn at_random(chance: &mut StdRng) {
     std::thread::sleep(Duration::from_millis(chance.random_range(0..400)));
 }

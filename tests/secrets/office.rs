@@ -85,6 +85,7 @@ impl Office {
         let client = beside("client-secret");
         let markers = vec![
             Marker::new("the SIP password", &beside("sip-password")),
+            Marker::new("the TURN password", &beside("turn-password")),
             Marker::new("the client secret", &client),
             Marker::new("the token", &token(cloud.addresses().api, &client)),
         ];
@@ -96,11 +97,14 @@ impl Office {
         let (cloud, folder) = (healthy(), folder());
         let secrets = [
             ("sip-password", "the SIP password", "sip hunter2 /&%=+?\"\\ marker"),
+            ("turn-password", "the TURN password", "turn hunter2 /&%=+?\"\\ marker"),
             ("client-secret", "the client secret", "api hunter2 /&%=+?\"\\ marker"),
         ];
         for (name, _, secret) in secrets {
             write_private(&folder.path().join(name), secret);
         }
+        let authority = fs::read_to_string(cloud.config().with_file_name("relay-ca.pem"));
+        write_private(&folder.path().join("relay-ca.pem"), &authority.expect("the lab writes it"));
         let text = fs::read_to_string(cloud.config()).expect("the lab writes it");
         let old = cloud.config().parent().expect("a file is in a folder").display().to_string();
         let config = folder.path().join("branchline.toml");

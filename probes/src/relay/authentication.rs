@@ -165,12 +165,6 @@ impl Offer {
     }
 }
 
-/// Whether a message promises PASSWORD-ALGORITHMS by its nonce and has none (RFC 8489 §9.2.5).
-pub(super) fn is_bid_down(message: &Message) -> bool {
-    let features = message.nonce.as_deref().and_then(security_features).unwrap_or_default();
-    features & PASSWORD_ALGORITHMS != 0 && message.password_algorithms.is_none()
-}
-
 /// The 24 bits behind the nonce cookie (RFC 8489 §9.2), the first the most significant.
 fn security_features(nonce: &[u8]) -> Option<u32> {
     let bits = nonce.strip_prefix(NONCE_COOKIE)?.get(..4)?;

@@ -243,29 +243,6 @@ fn responses_without_a_right_proof_change_nothing() {
     }
 }
 
-// D-STUN-3
-#[test]
-fn a_proven_answer_whose_nonce_promises_what_was_taken_from_it_is_ignored() {
-    fn stripped(request: &Request) -> Vec<Vec<u8>> {
-        // `printf 'probe:branch.test:hunter2' | md5sum`.
-        let key: &[u8] = &KEY;
-        let attributes = [error(486, "No"), attribute(0x0015, b"obMatJos2gAAA")];
-        let kind = request.kind | 0x110;
-        vec![message(kind, &request.transaction, &attributes, Some((key, false)))]
-    }
-    let mut turn = Turn::new();
-    let mut world = |wanted: desk::Wanted<'_>| {
-        // The first request carries no proof yet, so nothing is forged for it.
-        turn.before = (!turn.requests.is_empty()).then_some(stripped as Forgery);
-        turn.respond(wanted)
-    };
-
-    let seen = desk::run(desk::begin(&*module(&[]), 7).as_mut(), &mut world);
-
-    assert_eq!(seen.label(), "", "{}", seen.trace);
-    assert_eq!(seen.ignored(Ignored::Unproven), 5);
-}
-
 #[test]
 fn an_unproven_error_is_the_answer_when_no_better_one_came() {
     let mut turn = Turn { errors: [(CREATE_PERMISSION, (486, false))].into(), ..Turn::new() };
@@ -344,7 +321,3 @@ fn options_that_make_no_credential_are_refused_with_the_way_out() {
         assert_eq!(refused.option, option, "{refused}");
     }
 }
-
-const KEY: [u8; 16] = [
-    0xf1, 0x0a, 0xdc, 0xe7, 0xc4, 0x92, 0xa2, 0x01, 0x4f, 0x9d, 0xd6, 0x33, 0xe2, 0x72, 0x56, 0x93,
-];

@@ -63,8 +63,9 @@ type Target<'t> = (&'t str, std::net::SocketAddr, &'t [&'t str], Option<(&'t str
 fn text(addresses: &Addresses, files: &Files) -> String {
     let group = Some(("edge_group", api::EDGE_GROUP));
     let trunk = Some(("trunk", api::TRUNK));
-    let targets: [Target<'_>; 6] = [
-        ("relay", addresses.relay, &["stun", "turn-udp", "turn-tcp", "media"], None),
+    let targets: [Target<'_>; 7] = [
+        ("relay", addresses.relay, &["stun", "turn-udp", "turn-tcp"], None),
+        ("relay-voice", addresses.relay, &["voice"], None),
         ("relay-tls", addresses.relay_tls, &["turn-tls"], None),
         ("ns-primary", addresses.primary, &["edge-group-authoritative"], group),
         ("ns-secondary", addresses.secondary, &["edge-group-authoritative"], group),
@@ -73,11 +74,13 @@ fn text(addresses: &Addresses, files: &Files) -> String {
     ];
     let mut text = modules(files);
     for (name, address, modules, link) in targets {
+        // A stream of voice is not for every moment.
+        let interval = if modules == ["voice"] { "1m" } else { "10s" };
         // Writing to a String cannot fail.
         let _ = write!(
             text,
             "\n[[targets]]\nname = \"{name}\"\naddress = \"{address}\"\n\
-             modules = {modules:?}\ninterval = \"10s\"\n"
+             modules = {modules:?}\ninterval = \"{interval}\"\n"
         );
         if let Some((key, value)) = link {
             let _ = writeln!(text, "{key} = \"{value}\"");
@@ -136,11 +139,12 @@ username = "{relay_user}"
 password = {{ file = {relay_password} }}
 timeout = "6s"
 
-[modules.media]
+[modules.voice]
 probe = "turn-media"
 username = "{relay_user}"
 password = {{ file = {relay_password} }}
 duration = "3s"
+dscp = 0                     # the lab's relay marks nothing
 timeout = "12s"
 
 [modules.edge-group-authoritative]

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use super::super::authentication::is_bid_down;
 use super::super::request::{Answer, Ask, Denial};
 use super::super::{
     ALLOCATION_MISMATCH, STALE_NONCE, TRY_ALTERNATE, UNAUTHENTICATED, WRONG_CREDENTIALS,
@@ -130,9 +129,6 @@ impl Allocation {
         let is_challenge =
             message.class == Class::Error && matches!(code, Some(UNAUTHENTICATED | STALE_NONCE));
         if flight.is_signed && !is_challenge {
-            if is_bid_down(&message) {
-                return Err(Ignored::Unproven);
-            }
             if !self.authentication.proves(bytes) {
                 self.hear_unproven(&message);
                 return Err(Ignored::Unproven);
