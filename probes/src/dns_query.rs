@@ -97,7 +97,7 @@ impl Probe for DnsQuery {
     }
 
     fn about(&self) -> &'static str {
-        "what does this one nameserver answer, and is it authoritative?"
+        "what does this one nameserver answer? is it authoritative?"
     }
 
     fn sample(&self) -> &'static str {

@@ -85,9 +85,9 @@ fn only_leaves_the_rest_alone() {
         names
     };
 
-    assert_eq!(targets(&["--only", "relay"]), ["relay"]);
+    assert_eq!(targets(&["--only", "relay-tls"]), ["relay-tls"]);
     assert_eq!(targets(&["--only", "edge-group-authoritative"]), ["ns-primary", "ns-secondary"]);
-    assert_eq!(targets(&["--only", "relay", "resolver"]), ["relay", "resolver"]);
+    assert_eq!(targets(&["--only", "turn-tcp", "resolver"]), ["relay", "resolver"]);
 }
 
 #[test]
