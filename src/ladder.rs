@@ -8,11 +8,11 @@ use std::time::Duration;
 use branchline_probes::way::TLS_VERSION;
 use branchline_probes::{Observation, Phase, Transport, Verdict};
 
-/// The ways to one address of a target, which the same probe tried.
+/// The ways to one address, which the same probe tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ladder {
-    /// The target's name.
-    pub target: String,
+    /// The targets that have it, in the order of the configuration.
+    pub targets: Vec<String>,
     /// The probe's name.
     pub probe: &'static str,
     /// The address.
@@ -42,27 +42,31 @@ pub struct Rung {
     round_trips: u32,
 }
 
-/// Every ladder that these observations show: two ways or more to one address.
+/// Every ladder that these observations show: two ways or more to one address. A server may be two
+/// targets, as one over TLS has a port of its own; then the ways have to differ in transport, too,
+/// since two services of one host are no ladder.
 #[must_use]
 pub fn of<'a>(observations: impl IntoIterator<Item = &'a Arc<Observation>>) -> Vec<Ladder> {
     let mut ladders: BTreeMap<(usize, IpAddr), Ladder> = BTreeMap::new();
-    let mut order: Vec<(&str, &str)> = Vec::new();
+    let mut order: Vec<&str> = Vec::new();
     for observation in observations {
         let Some((address, rung)) = Rung::of(observation) else { continue };
-        let group = (observation.target.as_str(), observation.probe);
-        let place = order.iter().position(|it| *it == group).unwrap_or_else(|| {
-            order.push(group);
+        let place = order.iter().position(|it| *it == observation.probe).unwrap_or_else(|| {
+            order.push(observation.probe);
             order.len() - 1
         });
         let ladder = ladders.entry((place, address)).or_insert_with(|| Ladder {
-            target: observation.target.clone(),
+            targets: Vec::new(),
             probe: observation.probe,
             address,
             rungs: Vec::new(),
         });
         ladder.add(rung);
+        if !ladder.targets.contains(&observation.target) {
+            ladder.targets.push(observation.target.clone());
+        }
     }
-    ladders.into_values().filter(|ladder| ladder.rungs.len() > 1).collect()
+    ladders.into_values().filter(Ladder::has_steps).collect()
 }
 
 impl Ladder {
@@ -85,6 +89,12 @@ impl Ladder {
             }
             None => "no way works".to_owned(),
         }
+    }
+
+    fn has_steps(&self) -> bool {
+        let first = self.rungs.first().map(|rung| rung.transport);
+        let differs = self.rungs.iter().any(|rung| Some(rung.transport) != first);
+        differs || self.targets.len() == 1 && self.rungs.len() > 1
     }
 
     /// Two modules may go the same way: the one that works speaks for it.

@@ -159,7 +159,7 @@ fn state(state: &Snapshot) -> Value {
 
 fn ladder(ladder: &Ladder) -> Value {
     ordered([
-        ("target", json!(ladder.target)),
+        ("targets", json!(ladder.targets)),
         ("probe", json!(ladder.probe)),
         ("address", json!(ladder.address)),
         ("rungs", ladder.rungs.iter().map(rung).collect()),

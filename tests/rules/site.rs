@@ -124,6 +124,12 @@ impl Asked {
         Self { edge_group: Some(edge_group), ..self }
     }
 
+    /// The same of a target of another name.
+    pub(crate) fn of_target(mut self, target: &'static str) -> Self {
+        self.target = target;
+        self
+    }
+
     /// Over TCP or TLS, by a module of that name.
     pub(crate) fn over(mut self, transport: Transport, port: u16) -> Self {
         self.module = match (self.probe, transport) {

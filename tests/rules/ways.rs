@@ -124,6 +124,18 @@ fn two_modules_on_one_way_are_one_rung_and_the_one_that_works_speaks() {
 }
 
 #[test]
+fn a_server_that_is_two_targets_has_one_ladder_and_two_services_of_a_host_have_none() {
+    let over_tls = tls(5349).of_target("relay-tls");
+    let other = turn(RELAY).over(Transport::Udp, 3480).of_target("another");
+
+    let ladder = only(ladder::of(&[seen(&turn(RELAY), Said::Works), seen(&over_tls, Said::Works)]));
+
+    assert_eq!(ladder.targets, ["relay", "relay-tls"]);
+    let services = ladder::of(&[seen(&turn(RELAY), Said::Works), seen(&other, Said::Works)]);
+    assert_eq!(services, []);
+}
+
+#[test]
 fn an_older_tls_costs_one_round_trip_more() {
     let cost = |version: &'static str| {
         let asked = tls(5349).stating(&TLS_VERSION, version);
@@ -211,7 +223,7 @@ fn the_json_has_the_ladders_and_the_limits_always() {
     let [ladder] = report["ladders"].as_array().expect("a list").as_slice() else {
         panic!("{report:#}")
     };
-    assert_eq!(ladder["target"], "relay");
+    assert_eq!(ladder["targets"], json!(["relay"]));
     assert_eq!(ladder["address"], "192.0.2.10");
     assert_eq!(ladder["cheapest"], "tcp 3478");
     assert_eq!(

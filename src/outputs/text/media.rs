@@ -18,7 +18,12 @@ impl Page {
         self.blank();
         self.line(&format!("{BOLD}Ways side by side{RESET}"));
         for ladder in ladders {
-            self.line(&format!("  {} {} {}", ladder.target, ladder.address, ladder.probe));
+            self.line(&format!(
+                "  {} {} {}",
+                ladder.targets.join(", "),
+                ladder.address,
+                ladder.probe
+            ));
             let (way, word) = ("way", "");
             let head = ["connect", "tls", "answer", "in all"].map(|it| format!("{it:>9}"));
             self.line(&format!("    {way:<9}  {word:<7}{}", head.concat()));
