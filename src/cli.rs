@@ -74,7 +74,7 @@ enum Command {
     },
     /// What a finding means, how it is decided, what to do
     Explain {
-        /// The rule's id; without it, every rule in one line
+        /// The rule's id; without it, every rule in short
         rule: Option<String>,
     },
 }

@@ -1,6 +1,7 @@
 //! The face of the rules: each is a file of its own, and one line in the list.
 
 mod api;
+mod certificate_invalid;
 mod dns;
 mod relay;
 mod server;
@@ -51,6 +52,7 @@ pub static RULES: &[&Rule] = &[
     &port_prohibited::RULE,
     &symmetric_nat::RULE,
     &nat_lifetime_short::RULE,
+    &certificate_invalid::RULE,
     &turn_credentials::RULE,
     &turn_quota::RULE,
     &turn_down::RULE,

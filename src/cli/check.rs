@@ -146,7 +146,7 @@ fn name(check: &Check) -> String {
 
 fn waiting(awaited: &BTreeSet<String>) -> String {
     match (awaited.first(), awaited.len()) {
-        (None, _) => "waiting for the vendor's API".to_owned(),
+        (None, _) => "finishing".to_owned(),
         (Some(one), 1) => format!("waiting for {one}"),
         (Some(one), count) => format!("waiting for {one} and {} more", count - 1),
     }

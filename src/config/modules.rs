@@ -170,7 +170,13 @@ fn read_word(spec: &OptionSpec, word: &str, reader: &mut Reader<'_>) -> Option<O
     }
     let value = spec.kind.read(word);
     if value.is_none() {
-        let message = format!("`{name}` takes {}, not what was given", spec.kind.expected());
+        // On a command line a list has commas alone.
+        let expected = if spec.kind == Kind::Addresses {
+            "IP addresses, such as 192.0.2.10,192.0.2.11".to_owned()
+        } else {
+            spec.kind.expected()
+        };
+        let message = format!("`{name}` takes {expected}, not what was given");
         reader.report(None, message, Some(spec.help.to_owned()));
     }
     value

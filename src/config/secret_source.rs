@@ -81,7 +81,7 @@ impl SecretSource {
                                  $CREDENTIALS_DIRECTORY is not set"
                             ),
                             hint: format!(
-                                "systemd sets it: LoadCredential={shown}:/etc/branchline/{shown}"
+                                "systemd sets it: LoadCredential={shown}:/etc/branchline/credentials/{shown}"
                             ),
                         }
                     })?;

@@ -89,20 +89,19 @@ pub fn observation(observation: &Observation) -> String {
         let _ = writeln!(text, "  {} in stage {}: {failure}", failure.label(), stage.label());
     }
     let facts: Vec<_> = outcome.facts.iter().map(|(spec, it)| (spec.name, value(it))).collect();
-    let widest = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    for (name, value) in facts {
+    let phases = outcome
+        .phases
+        .iter()
+        .map(|(phase, took)| (format!("phase {}", phase.label()), self::took(*took)));
+    let ignored = outcome
+        .ignored
+        .iter()
+        .map(|(reason, count)| (format!("ignored {}", reason.label()), count.to_string()));
+    let facts = facts.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let lines: Vec<_> = facts.chain(phases).chain(ignored).collect();
+    let widest = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    for (name, value) in lines {
         let _ = writeln!(text, "  {name:widest$}  {value}");
-    }
-    for (phase, took) in &outcome.phases {
-        let _ = writeln!(
-            text,
-            "  {:widest$}  {}",
-            format!("phase {}", phase.label()),
-            self::took(*took)
-        );
-    }
-    for (reason, count) in &outcome.ignored {
-        let _ = writeln!(text, "  {:widest$}  {count}", format!("ignored {}", reason.label()));
     }
     text
 }

@@ -1,6 +1,7 @@
 //! The thinking rooms: every rule by itself, what root causes hide, the verdict, and the memory
 //! that evidence is drawn from.
 
+mod certificates;
 mod invented;
 mod links;
 mod media;
@@ -39,6 +40,7 @@ fn row(id: &str) -> &'static Row {
     let groups = [
         path::ROWS,
         nat::ROWS,
+        certificates::ROWS,
         media::ROWS,
         quality::ROWS,
         names::ROWS,
@@ -100,6 +102,7 @@ rules! {
     port_prohibited => "port-prohibited",
     symmetric_nat => "symmetric-nat",
     nat_lifetime_short => "nat-lifetime-short",
+    certificate_invalid => "certificate-invalid",
     turn_credentials => "turn-credentials",
     turn_quota => "turn-quota",
     turn_down => "turn-down",

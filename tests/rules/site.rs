@@ -20,7 +20,7 @@ use branchline_probes::dns_query::{
 };
 use branchline_probes::{
     Chance, Exchange, Fact, FactKey, Facts, Failure, Foreign, Module, Observation, Outcome, PROBES,
-    Phase, Refusal, Target, Transport, Unresolved,
+    Phase, Refusal, Target, TlsProblem, Transport, Unresolved,
 };
 
 /// When the first cycle runs.
@@ -122,6 +122,12 @@ impl Asked {
 
     pub(crate) fn of_edge_group(self, edge_group: &'static str) -> Self {
         Self { edge_group: Some(edge_group), ..self }
+    }
+
+    /// The same by a module of another name.
+    pub(crate) fn of_module(mut self, module: &'static str) -> Self {
+        self.module = module;
+        self
     }
 
     /// The same of a target of another name.
@@ -293,6 +299,8 @@ pub(crate) enum Said {
     OtherRealm,
     /// A challenge that is too weak.
     Weak,
+    /// A TLS handshake that proves nothing.
+    Unproven(TlsProblem),
     /// The name did not give an address.
     Unresolved(Unresolved),
     /// This host could not send.
@@ -341,6 +349,9 @@ impl Said {
                 expected: "lyon".to_owned(),
             },
             Self::Weak => Failure::AuthWeak { peer, offered: Foreign::new("MD5") },
+            Self::Unproven(problem) => {
+                Failure::TlsFailed { peer, problem, issuer: Some(Foreign::new("CN=Elsewhere")) }
+            }
             Self::Unresolved(problem) => Failure::Unresolved { host: host.to_owned(), problem },
             Self::Local => Failure::Local { peer, problem: ErrorKind::NetworkUnreachable },
             Self::Cancelled => Failure::Cancelled,

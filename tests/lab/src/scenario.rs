@@ -173,7 +173,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "turn-quota",
-        story: "the relay has no allocation left for anyone",
+        story: "the account has no allocation left at the relay",
         rule: Some("turn-quota"),
         exit_code: 2,
         faults: Faults { relay: Relay::Quota, ..NONE },
