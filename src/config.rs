@@ -9,6 +9,7 @@ mod known;
 mod modules;
 mod profiles;
 mod reader;
+mod regular;
 mod secret_source;
 mod show;
 mod surroundings;
@@ -188,7 +189,7 @@ fn read_site(
 
 fn read(path: &Path) -> Result<String, (String, Option<String>)> {
     let unreadable = |error: io::Error| {
-        let problem = format!("cannot be read: {}", secret_source::io_words(&error));
+        let problem = format!("cannot be read: {}", regular::io_words(&error));
         let hint = (error.kind() == ErrorKind::NotFound).then(|| {
             "`branchline config example` prints a file to start from; --config names it".to_owned()
         });

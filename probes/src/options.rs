@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -82,7 +82,7 @@ impl Kind {
                     .map(|address| address.trim().parse().ok())
                     .collect::<Option<_>>()?,
             ),
-            Self::Endpoint => OptionValue::Endpoint(text.parse().ok()?),
+            Self::Endpoint => OptionValue::Endpoint(text.parse().ok().filter(is_somebody)?),
             Self::Certificates | Self::Secret => return None,
         };
         Some(value)
@@ -94,6 +94,13 @@ impl Kind {
 pub fn read_duration(text: &str) -> Option<Duration> {
     let signed: SignedDuration = text.parse().ok()?;
     Duration::try_from(signed).ok().filter(|duration| !duration.is_zero())
+}
+
+/// Whether an address is one host's, and its port is one.
+fn is_somebody(endpoint: &SocketAddr) -> bool {
+    let ip = endpoint.ip();
+    let is_broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !(ip.is_unspecified() || ip.is_multicast() || is_broadcast || endpoint.port() == 0)
 }
 
 fn is_printable(text: &str) -> bool {
@@ -314,6 +321,18 @@ mod tests {
     fn text_with_control_characters_is_refused() {
         for text in ["a\rb", "a\nb", "a\r\nX: y", "a\0b", "a\x7fb", ""] {
             assert!(Kind::Text.read(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_one_host_and_a_port() {
+        assert!(Kind::Endpoint.read("192.0.2.10:3478").is_some());
+        assert!(Kind::Endpoint.read("[2001:db8::1]:3478").is_some());
+        for text in ["224.0.0.1:1", "0.0.0.0:1", "[::]:1", "[ff02::1]:1", "255.255.255.255:1"] {
+            assert!(Kind::Endpoint.read(text).is_none(), "{text}");
+        }
+        for text in ["192.0.2.10:0", "192.0.2.10", "host.example:3478"] {
+            assert!(Kind::Endpoint.read(text).is_none(), "{text}");
         }
     }
 

@@ -1,14 +1,14 @@
 //! Files of certificates: those of authorities that a server's certificate may come from.
 
-use std::fs::File;
 use std::io::Read as _;
+use std::path::Path;
 
 use branchline_probes::{Authorities, Foreign};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::reader::Reader;
-use super::secret_source::io_words;
+use super::regular::{io_words, open_regular};
 
 /// Reads every certificate of a file; what stands in the way is reported.
 pub(super) fn read(
@@ -19,7 +19,8 @@ pub(super) fn read(
 ) -> Option<Authorities> {
     let shown = Foreign::new(path);
     let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut text));
+    let read =
+        open_regular(Path::new(path)).and_then(|file| file.take(LARGEST).read_to_end(&mut text));
     if let Err(error) = read {
         let message = format!("{owner} names {shown}, which cannot be read: {}", io_words(&error));
         let hint = "name a file of certificates in PEM that this user may read";

@@ -1,7 +1,6 @@
 //! `SecretSource`: secrets by reference, and the files that hold them.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use branchline_probes::{Foreign, Secret};
 
 use super::known::Known;
 use super::reader::Reader;
+use super::regular::{io_words, open_regular};
 
 /// Where a secret is kept.
 pub(super) enum SecretSource {
@@ -104,17 +104,6 @@ impl SecretSource {
     }
 }
 
-/// What an I/O error means, in words that say nothing of the content.
-pub(super) fn io_words(error: &io::Error) -> String {
-    let known = [
-        (ErrorKind::NotFound, "there is no such file"),
-        (ErrorKind::PermissionDenied, "this user may not read it"),
-        (ErrorKind::IsADirectory, "it is a directory"),
-    ];
-    let words = known.iter().find(|(kind, _)| *kind == error.kind()).map(|(_, words)| *words);
-    words.map_or_else(|| error.kind().to_string(), str::to_owned)
-}
-
 enum Trouble {
     /// The reference itself is wrong.
     Name,
@@ -129,11 +118,7 @@ fn read_secret(path: &Path, must_be_private: bool, hint: &str) -> Result<Secret,
         hint: hint.to_owned(),
     };
     let unreadable = |error: io::Error| trouble(format!("cannot be read: {}", io_words(&error)));
-    // Opening a pipe would wait for somebody to write into it.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(trouble("is not a regular file".to_owned()));
-    }
-    let file = File::open(path).map_err(unreadable)?;
+    let file = open_regular(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
     // D-LOC-1: as ssh does with a key.
     if must_be_private && mode & 0o077 != 0 {

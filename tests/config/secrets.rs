@@ -180,7 +180,35 @@ fn a_credential_file_is_read_whole_and_refused_where_others_may_read_it() {
     refused(by_file(), "cannot be read: there is no such file");
     refused(by_credential(), "cannot be read: there is no such file");
     fs::create_dir(&path).expect("the name is free");
-    refused(by_file(), "is not a regular file");
+    refused(by_file(), "cannot be read: it is a directory");
+    fs::remove_dir(&path).expect("it is empty");
+    pipe(&path);
+    refused(by_file(), "cannot be read: it is no regular file");
+}
+
+/// Makes a pipe that nobody writes to.
+fn pipe(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo is part of coreutils");
+}
+
+// I2
+#[test]
+fn a_pipe_is_no_file_of_authorities_and_is_not_waited_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("ca.pem");
+    pipe(&path);
+    let text = format!(
+        "[site]\nname = \"lyon\"\n\n[modules.stun]\nprobe = \"stun-binding\"\n\
+         transport = \"tls\"\nca_file = \"{}\"\n\n[[targets]]\nname = \"relay\"\n\
+         address = \"192.0.2.10\"\nmodules = [\"stun\"]\n",
+        path.display()
+    );
+
+    let error = config::parse("branchline.toml", &text, &Surroundings::empty()).err();
+
+    let told = error.expect("it is refused").to_string();
+    assert!(told.contains("which cannot be read: it is no regular file"), "{told}");
 }
 
 #[test]

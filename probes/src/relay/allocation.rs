@@ -40,6 +40,8 @@ pub(crate) struct Allocation {
     flight: Option<Flight>,
     events: VecDeque<Event>,
     hold: Hold,
+    /// Whether the server has sent us on to another realm, which it may once.
+    has_moved: bool,
     notes: Notes,
 }
 
@@ -137,10 +139,8 @@ struct Flight {
     is_signed: bool,
     /// When the first request began for which this one stands.
     began: Moment,
-    /// Whether its nonce was renewed.
+    /// Whether it was signed anew, for another nonce or another realm: that is done once.
     is_renewed: bool,
-    /// Whether it was moved to another realm.
-    is_moved: bool,
     /// An error that came without proof: the answer, should no better one come.
     unproven: Option<Denial>,
     /// What the server said that was no answer.
@@ -167,6 +167,7 @@ impl Allocation {
             flight: None,
             events: VecDeque::new(),
             hold: Hold::Nothing,
+            has_moved: false,
             notes: Notes::default(),
         }
     }
@@ -289,7 +290,6 @@ impl Allocation {
             is_signed: self.authentication.is_signing(),
             began,
             is_renewed: false,
-            is_moved: false,
             unproven: None,
             noise: 0,
         }

@@ -148,6 +148,18 @@ fn another_realm_after_the_first_is_tried_once() {
     assert_eq!(turn.signed(ALLOCATE), 2);
 }
 
+// D-STUN-4
+#[test]
+fn a_nonce_that_goes_stale_does_not_bring_another_realm() {
+    let mut turn = Turn { stale: 1, ..Turn::new() };
+    turn.realms.extend(["second.test"]);
+
+    let seen = run(&*module(&[]), &mut turn);
+
+    assert_eq!(seen.label(), "rejected");
+    assert_eq!(turn.signed(ALLOCATE), 1);
+}
+
 #[test]
 fn only_the_configured_realm_gets_the_credentials() {
     let module = module(&[("realm", text("mine.test"))]);

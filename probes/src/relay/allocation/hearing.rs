@@ -243,9 +243,15 @@ impl Allocation {
                 return self.events.push_back(Event::Barred { began });
             }
             UNAUTHENTICATED if !is_signed => true,
-            UNAUTHENTICATED => !flight.is_moved && self.authentication.is_of_another_realm(message),
+            // A server that could name realm after realm would collect a proof for each.
+            UNAUTHENTICATED => {
+                let may_move = !flight.is_renewed && !self.has_moved;
+                may_move && self.authentication.is_of_another_realm(message)
+            }
             STALE_NONCE => {
-                is_signed && !flight.is_renewed && self.authentication.is_of_another_nonce(message)
+                let is_renewal = self.authentication.is_of_another_nonce(message)
+                    && !self.authentication.is_of_another_realm(message);
+                is_signed && !flight.is_renewed && is_renewal
             }
             ALLOCATION_MISMATCH if ask == Ask::Release => {
                 self.hold = Hold::Nothing;
@@ -264,8 +270,8 @@ impl Allocation {
             self.events.push_back(Event::Challenged { began });
         }
         let mut again = self.flight(ask, if is_signed { began } else { now }, now);
-        again.is_renewed = flight.is_renewed || *code == STALE_NONCE;
-        again.is_moved = flight.is_moved || (is_signed && *code == UNAUTHENTICATED);
+        again.is_renewed = is_signed;
+        self.has_moved |= is_signed && *code == UNAUTHENTICATED;
         self.notes.nonce_renewals += u64::from(*code == STALE_NONCE);
         self.flight = Some(again);
     }
