@@ -1,6 +1,7 @@
 //! The rules about media: the relay, its accounts, and what comes through it.
 
 use branchline::diagnosis::{Finding, Owner, Severity, Verdict};
+use branchline_probes::turn_allocation::{CHANNEL_ECHO, SEND_ECHO};
 use branchline_probes::{Phase, Transport};
 
 use super::Row;
@@ -227,7 +228,28 @@ fn whose_it_is_that_no_media_comes_through_depends_on_what_else_was_seen() {
     assert!(summary.ends_with("no media comes through, over tls it does"), "{summary}");
     let (owner, summary, evidence) = said(&nowhere);
     assert_eq!((owner, evidence), (Owner::Vendor, 2));
-    assert!(summary.ends_with("on whatever way"), "{summary}");
+    assert!(summary.ends_with("no media comes through it, over udp or tls"), "{summary}");
+}
+
+#[test]
+fn a_relay_that_carries_indications_and_no_channel_is_not_said_to_carry_nothing() {
+    let half = || echoing().stating(&SEND_ECHO, true).stating(&CHANNEL_ECHO, false);
+    let tls = |asked: Asked| asked.over(Transport::Tls, 5349);
+    let lost = Said::Silence(7);
+    let words = |transport| {
+        format!("data passes the relay over {transport} in indications and not on channels")
+    };
+
+    let in_clear = only(&Site::new().saw(&half(), lost));
+    let within_tls = only(&Site::new().saw(&tls(half()), lost));
+
+    assert_eq!((in_clear.owner, in_clear.summary), (Owner::SiteNetwork, words("udp")));
+    assert_eq!((within_tls.owner, within_tls.summary), (Owner::Vendor, words("tls")));
+    // What came back in an indication is media that came through.
+    let site = Site::new().saw(&echoing(), lost).saw(&tls(half()), lost);
+    let findings = site.judged_by("relay-media-blocked");
+    assert!(findings[0].summary.ends_with("no media comes through, over tls it does"));
+    assert_eq!(findings[1].summary, words("tls"));
 }
 
 #[test]

@@ -40,6 +40,19 @@ fn silence_of_the_relay_is_a_failure_at_the_echo_and_frees_the_allocation() {
 }
 
 #[test]
+fn a_relay_that_carries_indications_and_no_channel_says_which_echo_was_lost() {
+    let mut turn = Turn { is_channel_lost: true, ..Turn::new() };
+
+    let seen = run(&*module(&[]), &mut turn);
+
+    let (phase, failure) = seen.outcome.failure.as_ref().expect("it fails");
+    assert_eq!((*phase, failure.label()), (Phase::Echo, "no_response"));
+    assert_eq!(seen.fact("send_echo").as_deref(), Some("Flag(true)"));
+    assert_eq!(seen.fact("channel_echo").as_deref(), Some("Flag(false)"));
+    assert!(turn.allocations.is_empty());
+}
+
+#[test]
 fn a_deadline_in_the_middle_of_the_echo_still_frees_the_allocation() {
     let mut turn = Turn { lost_echoes: usize::MAX, ..Turn::new() };
 

@@ -47,6 +47,8 @@ pub(crate) struct Turn {
     pub(crate) lifetime: Option<u32>,
     /// How many echoes get lost.
     pub(crate) lost_echoes: usize,
+    /// Whether it binds channels and carries nothing on them.
+    pub(crate) is_channel_lost: bool,
     /// Whether what comes out of the relay is not what went in.
     pub(crate) is_spoiling: bool,
     /// How many times a success of this method is not told.
@@ -199,6 +201,7 @@ impl Turn {
             first_error: None,
             lifetime: Some(600),
             lost_echoes: 0,
+            is_channel_lost: false,
             is_spoiling: false,
             untold: BTreeMap::new(),
             before: None,
@@ -252,7 +255,8 @@ impl Turn {
             let number = u16::from_be_bytes([bytes[0], bytes[1]]);
             let held = self.allocations.get(&key);
             let is_bound = held.is_some_and(|it| it.channels.iter().any(|it| it.0 == number));
-            return if is_bound && !self.loses_echo() { vec![bytes.to_vec()] } else { Vec::new() };
+            let is_lost = self.is_channel_lost || self.loses_echo();
+            return if is_bound && !is_lost { vec![bytes.to_vec()] } else { Vec::new() };
         }
         let request = Request::read(bytes);
         let method = request.kind;
