@@ -13,7 +13,7 @@ use crate::profile::{Grade, Limit, Measure};
 pub(super) static RULE: Rule = Rule {
     id: "nat-lifetime-short",
     meaning: "The NAT or firewall forgets a UDP flow on which nothing is sent sooner than the profile allows: phones ring one way only, and calls on hold drop.",
-    decided_by: "The nat-behavior probe measured how long a binding lives, and the silence after which it was gone is within the profile's limit. A lifetime that is only known to be at least so long says nothing.",
+    decided_by: "The nat-behavior probe measured how long a binding lives, and the silence after which it was gone is within the profile's limit. Where even the shortest silence was too long, that is the limit of what is known. A lifetime that is only known to be at least so long says nothing.",
     falsified_by: "An answer that came in after a longer silence than the profile's limit.",
     remedy: "Have the UDP timeout of the NAT or firewall raised to 300 seconds (RFC 4787 REQ-5 recommends 5 minutes and demands 2), or have the phones send keep-alives more often.",
     judge,
@@ -35,15 +35,15 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     let name = evidence.profile.name();
     let limits = Measure::NatLifetime.show_limit(evidence.profile.limit(Measure::NatLifetime));
     let summary = format!(
-        "the NAT forgets a silent UDP flow after {}, the limits of {name} are {limits}",
+        "the NAT forgets a silent UDP flow {}, the limits of {name} are {limits}",
         lifetime.words()
     );
     let step = format!(
         "Have the UDP timeout of the NAT or firewall raised to 300 seconds; until then have the \
          phones send keep-alives at least every {}.",
-        show_duration((lifetime.known / 2).max(Duration::from_secs(1)))
+        show_duration(lifetime.keep_alive())
     );
-    let text = format!("the binding was gone after {}", lifetime.words());
+    let text = format!("the binding was gone {}", lifetime.words());
     vec![
         Finding::new(&RULE, severity, Owner::SiteNetwork, "NAT", summary)
             .because([Exhibit::measured(case, text)])
@@ -53,7 +53,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
 
 /// How long a binding lives.
 struct Lifetime {
-    /// The longest silence after which it was still known.
+    /// The longest silence after which it was still known; zero where the shortest was too long.
     known: Duration,
     /// The shortest silence after which it was gone.
     gone: Option<Duration>,
@@ -61,9 +61,12 @@ struct Lifetime {
 
 fn measured(case: &Case) -> Option<Lifetime> {
     let facts = &case.observation.outcome.facts;
-    let known = facts.read(&BINDING_LIFETIME)?;
+    let gone = facts.read(&BINDING_LIFETIME_BELOW);
+    let Some(known) = facts.read(&BINDING_LIFETIME) else {
+        return gone.map(|gone| Lifetime { known: Duration::ZERO, gone: Some(gone) });
+    };
     let is_measured = facts.read(&LIFETIME_BOUND) == Some("measured");
-    is_measured.then(|| Lifetime { known, gone: facts.read(&BINDING_LIFETIME_BELOW) })
+    is_measured.then_some(Lifetime { known, gone })
 }
 
 impl Lifetime {
@@ -83,11 +86,19 @@ impl Lifetime {
 
     fn words(&self) -> String {
         match self.gone {
+            Some(gone) if self.known.is_zero() => format!("within {}", show_duration(gone)),
             Some(gone) => {
                 let [known, gone] = [self.known, gone].map(show_duration);
-                format!("{known} to {gone}")
+                format!("after {known} to {gone}")
             }
-            None => show_duration(self.known),
+            None => format!("after {}", show_duration(self.known)),
         }
+    }
+
+    /// How often to speak so that one lost keep-alive does no harm.
+    fn keep_alive(&self) -> Duration {
+        let lives = if self.known.is_zero() { self.gone.unwrap_or_default() } else { self.known };
+        let whole_seconds = (lives / 2).as_secs();
+        Duration::from_secs(whole_seconds.max(1))
     }
 }

@@ -2,6 +2,8 @@
 //! to send.
 
 use branchline_probes::nat_behavior::{MAPPING, METHOD};
+use branchline_probes::turn_allocation::{CHANNEL_ECHO, SEND_ECHO};
+use branchline_probes::turn_media::RECEIVED;
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
@@ -23,12 +25,21 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     let Some((first, words)) = dependent.first() else { return Vec::new() };
     let method = method(first);
     let summary = format!("the NAT {words} ({method}): direct media fails, calls need the relay");
-    let relay = relay::turn_cases(evidence).find(|case| case.is_up());
+    // A challenge, and a refusal to relay to itself, are successes, too.
+    let up = || relay::turn_cases(evidence).filter(|case| case.is_up());
+    let relay = up().find(|case| has_relayed(case)).or_else(|| up().next());
     let step = match relay {
-        Some(relay) => format!(
+        Some(relay) if has_relayed(relay) => format!(
             "Have the NAT map independently of the destination (RFC 4787 REQ-1) for the hosts that \
              make calls. Until then calls work through the relay, as {} did, and sound as good as \
              the way to it.",
+            relay.observation.reference()
+        ),
+        Some(relay) => format!(
+            "Have the NAT map independently of the destination (RFC 4787 REQ-1) for the hosts that \
+             make calls. Until then every call needs the relay: {} shows that TURN answers, and \
+             nothing was relayed yet; give that probe an account, and a peer where the relay \
+             refuses to relay to itself.",
             relay.observation.reference()
         ),
         None => "Have the NAT map independently of the destination (RFC 4787 REQ-1) for the hosts \
@@ -45,6 +56,13 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
             .because(relay.map(Exhibit::of_case))
             .next(step),
     ]
+}
+
+/// Whether data of ours came back through the relay.
+fn has_relayed(case: &Case) -> bool {
+    let facts = &case.observation.outcome.facts;
+    let has_echo = [&SEND_ECHO, &CHANNEL_ECHO].iter().any(|key| facts.read(key) == Some(true));
+    has_echo || facts.read(&RECEIVED).is_some_and(|packets| packets > 0)
 }
 
 /// How the NAT makes a mapping depend on the destination, where that was seen.

@@ -7,9 +7,11 @@ use branchline::profile::Profile;
 use branchline_probes::nat_behavior::{
     BINDING_LIFETIME, BINDING_LIFETIME_BELOW, LIFETIME_BOUND, MAPPING, METHOD,
 };
+use branchline_probes::turn_allocation::{CHANNEL_ECHO, LOOP_REFUSED, SEND_ECHO};
+use branchline_probes::turn_media::RECEIVED;
 
 use super::Row;
-use super::site::{Asked, RELAY, RELAY_2, Said, Site, nat, stun, turn};
+use super::site::{Asked, RELAY, RELAY_2, Said, Site, media, nat, stun, turn};
 
 pub(super) static ROWS: &[Row] = &[
     Row {
@@ -101,7 +103,9 @@ fn a_nat_that_is_not_known_to_map_by_destination_is_not_called_so() {
 fn a_symmetric_nat_says_whether_the_relay_works_that_it_needs() {
     let dependent = || Site::new().saw(&mapping("address_dependent"), Said::Works);
 
-    let with_relay = only(&dependent().saw(&turn(RELAY), Said::Works));
+    let echoed = turn(RELAY).stating(&SEND_ECHO, true).stating(&CHANNEL_ECHO, true);
+    let with_relay = only(&dependent().saw(&echoed, Said::Works));
+    let with_media = only(&dependent().saw(&media().stating(&RECEIVED, 750), Said::Works));
     let without = only(&dependent());
 
     assert_eq!(with_relay.evidence.len(), 2);
@@ -109,8 +113,45 @@ fn a_symmetric_nat_says_whether_the_relay_works_that_it_needs() {
         with_relay.next_step.contains("as turn@relay (192.0.2.10:3478) did"),
         "{with_relay:#?}"
     );
+    assert!(
+        with_media.next_step.contains("as media@relay (192.0.2.10:3478) did"),
+        "{with_media:#?}"
+    );
     assert!(without.next_step.contains("probe it with turn-allocation"), "{without:#?}");
     assert_eq!(dependent().diagnosis().verdict, Verdict::GoWithWarnings);
+}
+
+#[test]
+fn a_relay_that_answered_and_carried_nothing_is_no_proof_that_calls_work_through_it() {
+    let dependent = || Site::new().saw(&mapping("address_dependent"), Said::Works);
+
+    for asked in
+        [turn(RELAY), turn(RELAY).stating(&LOOP_REFUSED, true), media().stating(&RECEIVED, 0)]
+    {
+        let finding = only(&dependent().saw(&asked, Said::Works));
+
+        let step = &finding.next_step;
+        assert!(step.contains("TURN answers, and nothing was relayed yet"), "{step}");
+        assert!(!step.contains("calls work through the relay"), "{step}");
+    }
+}
+
+#[test]
+fn a_binding_that_is_gone_after_the_shortest_silence_is_short() {
+    let forgets = |seconds| {
+        let gone = Duration::from_secs(seconds);
+        only(&Site::new().saw(&nat().stating(&BINDING_LIFETIME_BELOW, gone), Said::Works))
+    };
+
+    let finding = forgets(3);
+
+    assert_eq!((finding.rule, finding.severity), ("nat-lifetime-short", Severity::Blocking));
+    assert_eq!(
+        finding.summary,
+        "the NAT forgets a silent UDP flow within 3s, the limits of sip-phone are 90/30 s"
+    );
+    assert!(finding.next_step.ends_with("keep-alives at least every 1s."), "{finding:#?}");
+    assert_eq!(forgets(60).severity, Severity::Warning, "20 s or 50 s: who knows");
 }
 
 #[test]
