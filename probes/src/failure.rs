@@ -137,14 +137,13 @@ pub enum Failure {
         expected: String,
     },
 
-    /// The peer offers only authentication that the configuration does not allow; no credentials
-    /// were sent.
-    #[error("{peer} offers only {offered}: credentials not sent")]
+    /// The peer's challenge is too weak to be answered: it got no credentials.
+    #[error("{peer} {weakness}: credentials not sent")]
     AuthWeak {
         /// Who asked.
         peer: SocketAddr,
-        /// What it offers.
-        offered: Foreign,
+        /// What is weak.
+        weakness: Weakness,
     },
 
     /// The exchange was called off and has cleaned up.
@@ -163,6 +162,18 @@ pub enum Failure {
     /// A fault of this program; it says nothing of the peer.
     #[error("branchline failed: please report this")]
     Internal,
+}
+
+/// Why a challenge is too weak to be answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Weakness {
+    /// It offers nothing that the configuration allows.
+    #[error("offers only {0}")]
+    Offered(Foreign),
+    /// It lacks what its own nonce, or an earlier challenge, says that the peer can: somebody on
+    /// the way may have taken that out.
+    #[error("takes back what its nonce or its first challenge promised")]
+    Downgraded,
 }
 
 /// Why a name did not give an address.

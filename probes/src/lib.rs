@@ -51,7 +51,7 @@ pub mod turn_media;
 
 pub use chance::Chance;
 pub use fact::{Fact, FactKey, FactSpec, FactValue, Facts, Metric};
-pub use failure::{Failure, Refusal, Standing, Unresolved};
+pub use failure::{Failure, Refusal, Standing, Unresolved, Weakness};
 pub use foreign::Foreign;
 pub use leg::{Authorities, Certificate, Handshake, Hears, Leg, LegId, Tls, TlsProblem, Trust};
 pub use moment::Moment;

@@ -23,7 +23,8 @@ pub use crate::relay::FREED;
 /// How the server let us in.
 pub const MODE: FactKey<&'static str> = FactKey::new(
     "mode",
-    "credentials: allocated with them; open: allocated without; challenge: none to offer",
+    "credentials: allocated with them; open: allocated without; challenge: none were configured, \
+     and the server asked for them",
 );
 /// The server's realm.
 pub const REALM: FactKey<Foreign> = FactKey::new("realm", "the realm that the server names");

@@ -1,6 +1,6 @@
 //! Rule `sip-credentials`: the registrar refuses our credentials.
 
-use branchline_probes::Failure;
+use branchline_probes::{Failure, Weakness};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
@@ -36,11 +36,16 @@ fn finding(case: &Case) -> Option<Finding> {
             format!("the registrar asks for the realm \"{found}\", not \"{expected}\""),
             format!("Set realm = \"{found}\" in the module if that registrar is the right one."),
         ),
-        Failure::AuthWeak { offered, .. } => (
+        Failure::AuthWeak { weakness: Weakness::Offered(offered), .. } => (
             Owner::Configuration,
             format!("the registrar offers only {offered}, which is not allowed"),
             "Have SHA-256 switched on at the registrar, or set allow_md5 = true in the module."
                 .to_owned(),
+        ),
+        Failure::AuthWeak { weakness: Weakness::Downgraded, .. } => (
+            Owner::SiteNetwork,
+            "the registrar takes back what it had offered to log in with".to_owned(),
+            "Compare from another network; do not enter this password there.".to_owned(),
         ),
         Failure::Unresolved { .. }
         | Failure::NoResponse { .. }

@@ -1,6 +1,6 @@
 //! Rule `turn-credentials`: the relay refuses our credentials.
 
-use branchline_probes::{Failure, Phase};
+use branchline_probes::{Failure, Phase, Weakness};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
@@ -10,7 +10,7 @@ use crate::rules::relay;
 pub(super) static RULE: Rule = Rule {
     id: "turn-credentials",
     meaning: "The relay is alive and refuses the credentials, or asks for others.",
-    decided_by: "A TURN request with credentials was answered 401 or 441, an Allocate 403, a request with a fresh nonce 438 once more; or the challenge was for another realm, or too weak to be answered. A 401 without credentials is a success: TURN is alive.",
+    decided_by: "A TURN request with credentials was answered 401 or 441, an Allocate 403, a request with a fresh nonce 438 once more; or the challenge was for another realm, or too weak to be answered, or weaker than its own nonce or the one before it promised. A 401 without credentials is a success: TURN is alive.",
     falsified_by: "An allocation with the same credentials.",
     remedy: "Compare user name, password and realm with the account at the relay, and this host's clock with the true time.",
     judge,
@@ -31,7 +31,10 @@ fn finding(case: &Case) -> Option<Finding> {
         Failure::Rejected { code: 441, .. } => (
             Owner::Credentials,
             "the relay says that these are not the credentials of the allocation (441)".to_owned(),
-            format!("Check that no other client shares this account and address. {CLOCK}"),
+            "Something else used the same local port with another user, or the time-limited user \
+             name changed while the allocation stood: give this probe an account of its own, and \
+             ask again."
+                .to_owned(),
         ),
         Failure::Rejected { code: 438, .. } => (
             Owner::Vendor,
@@ -52,7 +55,17 @@ fn finding(case: &Case) -> Option<Finding> {
             format!("the relay asks for the realm \"{found}\", not \"{expected}\""),
             format!("Set realm = \"{found}\" in the module if that relay is the right one."),
         ),
-        Failure::AuthWeak { offered, .. } => (
+        Failure::AuthWeak { weakness: Weakness::Downgraded, .. } => (
+            Owner::SiteNetwork,
+            "the relay's challenge takes back what its nonce or its first challenge promised: \
+             somebody on the way may be weakening it"
+                .to_owned(),
+            "Compare from another network, where the same module logs in if the relay is sound: \
+             until it is known who changes the challenge here, do not enter this password on this \
+             network for anything else."
+                .to_owned(),
+        ),
+        Failure::AuthWeak { weakness: Weakness::Offered(offered), .. } => (
             Owner::Configuration,
             format!("the relay offers only {offered}, which is not allowed"),
             "Have a stronger password algorithm switched on at the relay, or reach it over TLS."

@@ -74,6 +74,7 @@ fn every_way_to_refuse_an_account_is_told_with_its_owner() {
         (Said::Rejects(403), Owner::Credentials, "forbids this account to allocate (403 No)"),
         (Said::OtherRealm, Owner::Configuration, "the realm \"elsewhere\", not \"lyon\""),
         (Said::Weak, Owner::Configuration, "offers only MD5, which is not allowed"),
+        (Said::Downgraded, Owner::SiteNetwork, "somebody on the way may be weakening it"),
     ] {
         let finding = only(&Site::new().saw(&with_account(), said));
 
@@ -87,6 +88,33 @@ fn refused_credentials_may_be_a_wrong_clock() {
     let finding = only(&Site::new().saw(&with_account(), Said::Rejects(401)));
 
     assert!(finding.next_step.contains("clock"), "{}", finding.next_step);
+}
+
+#[test]
+fn a_challenge_that_somebody_weakened_is_compared_elsewhere_and_no_matter_of_the_relay_s_settings()
+{
+    let finding = only(&Site::new().saw(&with_account(), Said::Downgraded));
+
+    let step = &finding.next_step;
+    assert!(step.starts_with("Compare from another network"), "{step}");
+    assert!(step.contains("do not enter this password"), "{step}");
+    assert!(!step.contains("switched on"), "{step}");
+    assert!(!finding.summary.contains("offers only"), "{}", finding.summary);
+    assert_eq!(
+        finding.evidence[0].text,
+        "192.0.2.10:3478 takes back what its nonce or its first challenge promised: credentials \
+         not sent"
+    );
+}
+
+// RFC 8656 §19: 441 is Wrong Credentials.
+#[test]
+fn credentials_that_are_not_the_allocation_s_are_no_wrong_password() {
+    let finding = only(&Site::new().saw(&with_account(), Said::Rejects(441)));
+
+    let step = &finding.next_step;
+    assert!(step.starts_with("Something else used the same local port"), "{step}");
+    assert!(step.contains("time-limited user name changed"), "{step}");
 }
 
 #[test]
@@ -277,4 +305,18 @@ fn what_is_not_required_of_a_relay_is_a_warning() {
 
         assert_eq!(only(&site).severity, Severity::Warning, "{said:?}");
     }
+}
+
+// Who never answered is asked to take back all the same.
+#[test]
+fn a_relay_that_was_only_told_to_take_back_was_not_heard() {
+    let released = turn(RELAY).until(&[Phase::Release], Phase::Allocate);
+    let heard = turn(RELAY).until(&[Phase::Challenge, Phase::Release], Phase::Allocate);
+    let is_unheard = |asked: &Asked| {
+        let site = Site::new().saw(asked, Said::Silence(7));
+        site.evidence().cases[0].is_unheard()
+    };
+
+    assert!(is_unheard(&released));
+    assert!(!is_unheard(&heard));
 }

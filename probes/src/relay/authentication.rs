@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::credentials::Login;
-use crate::failure::Failure;
+use crate::failure::{Failure, Weakness};
 use crate::foreign::Foreign;
 use crate::wire::stun::{Integrity, Key, Message, PasswordAlgorithm, Writer, attribute, user_hash};
 
@@ -114,7 +114,7 @@ impl Authentication {
     pub(super) fn answer(&mut self, peer: SocketAddr, challenge: &Message) -> Result<(), Failure> {
         let Some(login) = &self.login else { return Err(Failure::Internal) };
         let misbehaved = |what| Failure::Misbehaved { peer, rule: "RFC 8489 §9.2.4", what };
-        let offered = |words: &str| Failure::AuthWeak { peer, offered: Foreign::new(words) };
+        let weak = |weakness| Failure::AuthWeak { peer, weakness };
         // A renewal may leave out what has not changed.
         let known = self.session.as_ref().map(|session| &session.realm);
         let realm = challenge.realm.as_ref().or(known);
@@ -134,17 +134,20 @@ impl Authentication {
         let features = security_features(nonce).unwrap_or_default();
         let algorithms = match &challenge.password_algorithms {
             None if features & PASSWORD_ALGORITHMS != 0 => {
-                return Err(offered("a challenge from which PASSWORD-ALGORITHMS was taken"));
+                return Err(weak(Weakness::Downgraded));
             }
             None => None,
             Some(list) => match first_known(list) {
                 Some(chosen) => Some((list.clone(), chosen)),
-                None => return Err(offered("unknown password algorithms")),
+                None => {
+                    let unknown = Foreign::new("unknown password algorithms");
+                    return Err(weak(Weakness::Offered(unknown)));
+                }
             },
         };
         let offer = Offer { algorithms, hides_user: features & USERNAME_ANONYMITY != 0 };
         if self.session.as_ref().is_some_and(|session| offer.is_weaker_than(&session.offer)) {
-            return Err(offered("less than its first challenge did"));
+            return Err(weak(Weakness::Downgraded));
         }
         // Only the SHA256 variant is safe from a bid-down (RFC 8489 §9.2.5).
         let (algorithm, integrity) = match &offer.algorithms {

@@ -13,7 +13,7 @@ use super::{
 use crate::chance::Chance;
 use crate::conversation::{Conversation, Request, Step};
 use crate::digest::{self, Chosen, Cnonces};
-use crate::failure::Failure;
+use crate::failure::{Failure, Weakness};
 use crate::foreign::Foreign;
 use crate::leg::{Leg, LegId};
 use crate::moment::Moment;
@@ -382,7 +382,8 @@ impl RegisterExchange {
                     expected: credentials.realm.clone(),
                 },
                 digest::Refusal::Weak(offered) => {
-                    Failure::AuthWeak { peer, offered: Foreign::new(offered) }
+                    let weakness = Weakness::Offered(Foreign::new(offered));
+                    Failure::AuthWeak { peer, weakness }
                 }
                 digest::Refusal::Unusable => self.no_challenge(),
             })?;

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 use branchline_probes::turn_allocation::{
     INTEGRITY, MODE, NONCE_RENEWALS, PASSWORD_ALGORITHM, USERHASH,
 };
-use branchline_probes::{Chance, Ignored, OptionValue, Options, Phase, Secret, Target};
+use branchline_probes::{
+    Chance, Failure, Foreign, Ignored, OptionValue, Options, Phase, Secret, Target, Weakness,
+};
 
 use crate::server::{
     ALLOCATE, CREATE_PERMISSION, Forgery, PASSWORD, Request, Turn, USER, attribute, error, message,
@@ -14,6 +16,14 @@ use crate::{desk, module, run, text};
 
 const MD5: u16 = 1;
 const SHA256: u16 = 2;
+
+/// Why the challenge got no credentials.
+fn weakness(seen: &desk::Run) -> Weakness {
+    match seen.outcome.failure.clone() {
+        Some((_, Failure::AuthWeak { weakness, .. })) => weakness,
+        other => panic!("the challenge is not too weak: {other:?}"),
+    }
+}
 
 #[test]
 fn a_modern_server_is_met_with_sha256_and_the_hash_of_the_user() {
@@ -61,6 +71,7 @@ fn unknown_password_algorithms_get_no_credentials() {
     let seen = run(&*module(&[]), &mut turn);
 
     assert_eq!(seen.label(), "auth_weak");
+    assert_eq!(weakness(&seen), Weakness::Offered(Foreign::new("unknown password algorithms")));
     assert_eq!(turn.signed(ALLOCATE), 0);
 }
 
@@ -73,6 +84,7 @@ fn a_challenge_that_lost_its_password_algorithms_gets_no_credentials() {
         let seen = run(&*module(&[]), &mut turn);
 
         assert_eq!(seen.label(), "auth_weak", "{cookie}");
+        assert_eq!(weakness(&seen), Weakness::Downgraded, "{cookie}");
         assert_eq!(seen.outcome.failure.as_ref().unwrap().0, Phase::Challenge);
         assert_eq!(turn.log.len(), 1, "nothing follows");
     }
@@ -92,6 +104,7 @@ fn a_later_challenge_that_offers_less_gets_no_credentials() {
     let seen = run(&*module(&[]), &mut turn);
 
     assert_eq!(seen.label(), "auth_weak");
+    assert_eq!(weakness(&seen), Weakness::Downgraded);
     assert_eq!(turn.signed(ALLOCATE), 1);
 }
 
