@@ -60,9 +60,8 @@ pub async fn observe(
     journal: Option<&Journal>,
 ) -> Vec<Observation> {
     let (started, begun) = (SystemTime::now(), Instant::now());
-    let patience = check.module.timeout().min(LONGEST_RESOLUTION);
     let resolved = tokio::select! {
-        resolved = resolve::addresses(&check.host, check.port, patience) => resolved,
+        resolved = resolve::addresses(&check.host, check.port, patience(check)) => resolved,
         () = cancel.cancelled() => Err(Failure::Cancelled),
     };
     let took = begun.elapsed();
@@ -127,6 +126,9 @@ fn observation(
 
 /// Takes back what an exchange of an earlier process may have left, and settles it in the journal
 /// where the peer holds nothing any more. How that ended, where there was anything to do.
+///
+/// A journal may be older than the configuration, and a name may have moved since: what the
+/// module is given as its target is where the check's host is now, never what the journal says.
 pub async fn take_back(
     check: &Check,
     left: &Key,
@@ -135,12 +137,31 @@ pub async fn take_back(
 ) -> Option<Outcome> {
     let intent = left.intent();
     let undo = |target: &Target, chance| check.module.undo(target, &intent, chance);
+    let resolved = tokio::select! {
+        resolved = resolve::addresses(&check.host, check.port, patience(check)) => resolved,
+        () = cancel.cancelled() => Err(Failure::Cancelled),
+    };
+    let addresses = match resolved {
+        Ok((addresses, _)) => addresses,
+        Err(failure) => {
+            let failure = Some((Phase::Resolve, failure));
+            return Some(Outcome { failure, left_behind: true, ..Outcome::default() });
+        }
+    };
+    // A peer that is none of them may still be one that the module names by itself.
+    let is_of_host = addresses.contains(&intent.peer).then_some(intent.peer);
+    let address = is_of_host.or(addresses.first().copied())?;
     let _place = PLACES.acquire().await;
-    let outcome = run(check, intent.peer, undo, cancel, None, None).await;
+    let outcome = run(check, address, undo, cancel, None, None).await;
     if outcome.as_ref().is_none_or(is_clean) {
         journal.settle(left, SystemTime::now());
     }
     outcome
+}
+
+/// How long a check waits for the resolver.
+fn patience(check: &Check) -> Duration {
+    check.module.timeout().min(LONGEST_RESOLUTION)
 }
 
 /// Whether nothing is left: an exchange that this host could not carry out does not know.

@@ -80,13 +80,26 @@ pub(super) async fn take_back(
             return;
         }
         let outcome = driver::take_back(&check, &key, &cancel, &journal).await;
-        let failure = outcome.and_then(|outcome| outcome.failure).map(|(_, failure)| failure);
-        tracing::info!(
-            module = key.module,
-            target_name = key.target,
-            failure = failure.map(|failure| failure.label()),
-            "took back what an earlier process may have left"
-        );
+        let (module, target_name) = (&*key.module, &*key.target);
+        match outcome {
+            None => tracing::debug!(
+                module,
+                target_name,
+                "there was nothing to take back of what an earlier process noted"
+            ),
+            Some(outcome) if outcome.left_behind || outcome.failure.is_some() => tracing::warn!(
+                module,
+                target_name,
+                failure = outcome.failure.map(|(_, failure)| failure.label()),
+                "could not take back what an earlier process may have left: it stays with its \
+                    server until it expires, or the next start takes it back"
+            ),
+            Some(_) => tracing::info!(
+                module,
+                target_name,
+                "took back what an earlier process may have left"
+            ),
+        }
     }
 }
 

@@ -58,10 +58,35 @@ fn what_no_check_can_take_back_is_dropped_and_strange_lines_do_no_harm() {
 
     assert_eq!(daemon.lines_with("none of ours").len(), 1, "{}", daemon.log());
     assert_eq!(daemon.lines_with("no such check any more").len(), 1, "{}", daemon.log());
-    // A binding request leaves nothing, so there was nothing to do, and the check ran after it.
-    assert_eq!(daemon.lines_with("took back").len(), 1, "{}", daemon.log());
+    // A binding request leaves nothing, so there was nothing to do, and nothing is claimed.
+    assert_eq!(daemon.lines_with("took back").len(), 0, "{}", daemon.log());
+    assert_eq!(daemon.lines_with("take back").len(), 0, "{}", daemon.log());
     assert_eq!(value(&daemon, "branchline_intents"), 0.0);
     assert!(!journal(&folder).contains("not a line"), "{}", journal(&folder));
+}
+
+// I11
+#[test]
+fn what_could_not_be_taken_back_is_a_warning_and_stays_open() {
+    let (_, port) = configuration();
+    let configuration = format!(
+        "[site]\nname = \"lyon\"\n\n[modules.stun]\nprobe = \"turn-allocation\"\n\
+         timeout = \"2s\"\nusername = \"probe\"\n\
+         password.env = \"RELAY_PASSWORD\"\n\n\
+         [[targets]]\nname = \"relay\"\naddress = \"127.0.0.1:{port}\"\n\
+         modules = [\"stun\"]\ninterval = \"2s\"\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("intents"), open("stun", "relay", port)).unwrap();
+
+    let state = folder.path().display().to_string();
+    let variables = [("STATE_DIRECTORY", &*state), ("RELAY_PASSWORD", "hunter2")];
+    let mut daemon = Daemon::start_with(&configuration, &variables);
+    daemon.await_ready();
+
+    let lines = daemon.lines_with("could not take back");
+    assert!(lines.len() == 1 && lines[0].contains("WARN"), "{}", daemon.log());
+    assert_eq!(value(&daemon, "branchline_intents"), 1.0);
 }
 
 // F32

@@ -1,13 +1,16 @@
 //! What exchanges leave with a peer, and how the next process takes it back.
 
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use branchline::check::Check;
 use branchline::driver;
 use branchline::journal::{Journal, Leftovers};
 use branchline_probes::{
-    Exchange, Failure, Input, Intent, Leg, Moment, Outcome, Output, Phase, Transport,
+    Exchange, Failure, Input, Intent, Leg, Moment, OptionValue, Options, Outcome, Output, PROBES,
+    Phase, Secret, TIMEOUT, Transport,
 };
 use tempfile::TempDir;
 use tokio::net::UdpSocket;
@@ -227,4 +230,78 @@ async fn where_there_is_nothing_to_undo_the_note_is_settled() {
 
     assert_eq!(outcome, None);
     assert_eq!(house.next_process().1.intents, []);
+}
+
+/// A check that gives its password to `host`, and to those who are named besides.
+fn relay_check(host: &str, port: u16, alternates: &[IpAddr]) -> Check {
+    let probe = PROBES.iter().copied().find(|it| it.name() == "turn-allocation");
+    let probe = probe.expect("it is registered");
+    let mut options = Options::defaults(probe.options());
+    for (name, value) in [
+        ("username", OptionValue::Text("probe".to_owned())),
+        ("password", OptionValue::Secret(Secret::new("hunter2".to_owned()))),
+        ("realm", OptionValue::Text("branch.test".to_owned())),
+        ("alternate_servers", OptionValue::Addresses(alternates.to_vec())),
+        ("timeout", OptionValue::Duration(Duration::from_millis(500))),
+    ] {
+        let timeout = TIMEOUT.spec();
+        let spec = probe.options().iter().chain([&timeout]).find(|it| it.name == name).copied();
+        options.set(&spec.expect("it is an option"), value);
+    }
+    let module = probe.module(&options).expect("the options are valid").into();
+    Check { probe, module, ..check(&GUEST, host, port) }
+}
+
+/// How taking back from `peer` ended for a check of `host`, whether the peer heard anything, and
+/// how many notes are left.
+async fn take_back_from(peer: &UdpSocket, check: &Check) -> (Option<Outcome>, bool, usize) {
+    let (folder, now) = (tempfile::tempdir().expect("there is room"), SystemTime::now());
+    let (journal, _) = Journal::open(folder.path(), now).expect("the folder is ours");
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let peer_address = peer.local_addr().expect("it is bound");
+    let key = journal.intend(check, Intent { leg: LEG, local, peer: peer_address }, now);
+    assert!(key.is_of(check));
+
+    let outcome = driver::take_back(check, &key, &CancellationToken::new(), &journal).await;
+
+    (outcome, peer.try_recv(&mut [0; 64]).is_ok(), journal.open_intents(now))
+}
+
+// A name may have moved since, and a journal is a file that can be edited.
+#[tokio::test]
+async fn who_is_not_the_host_of_the_check_is_sent_nothing() {
+    let foreign = UdpSocket::bind("127.0.0.2:0").await.expect("loopback is there");
+    let port = foreign.local_addr().unwrap().port();
+    let check = relay_check("127.0.0.1", port, &["127.0.0.3".parse().unwrap()]);
+
+    let (outcome, has_heard, open) = take_back_from(&foreign, &check).await;
+
+    assert_eq!((outcome, has_heard, open), (None, false, 0));
+}
+
+#[tokio::test]
+async fn the_host_of_the_check_and_a_server_that_it_names_are_asked_to_forget() {
+    for (address, alternates) in [("127.0.0.1", vec![]), ("127.0.0.2", vec!["127.0.0.2"])] {
+        let peer = UdpSocket::bind((address, 0)).await.expect("loopback is there");
+        let alternates: Vec<_> = alternates.iter().map(|it| it.parse().unwrap()).collect();
+        let check = relay_check("127.0.0.1", peer.local_addr().unwrap().port(), &alternates);
+
+        let (outcome, has_heard, open) = take_back_from(&peer, &check).await;
+
+        let outcome = outcome.expect("there was something to do");
+        assert!(has_heard && outcome.left_behind, "{address}: {outcome:?}");
+        assert_eq!(open, 1, "it did not answer, so the note is kept");
+    }
+}
+
+#[tokio::test]
+async fn as_long_as_the_host_has_no_address_the_note_is_kept() {
+    let foreign = UdpSocket::bind("127.0.0.2:0").await.expect("loopback is there");
+    let check = relay_check("relay.invalid", foreign.local_addr().unwrap().port(), &[]);
+
+    let (outcome, has_heard, open) = take_back_from(&foreign, &check).await;
+
+    let failure = outcome.and_then(|outcome| outcome.failure);
+    assert!(matches!(failure, Some((Phase::Resolve, _))), "{failure:?}");
+    assert_eq!((has_heard, open), (false, 1));
 }

@@ -58,8 +58,11 @@ impl Undo {
         }
     }
 
-    fn take_events(&mut self) {
+    /// Takes what came of the last input; whether there was anything.
+    fn take_events(&mut self) -> bool {
+        let mut is_any = false;
         while let Some(event) = self.allocation.next_event() {
+            is_any = true;
             match event {
                 Event::Challenged { .. } | Event::Data { .. } => {}
                 // Without credentials nothing was ever granted by a server that asks for them.
@@ -67,6 +70,7 @@ impl Undo {
                 Event::Denied { denial, .. } => self.hear_denial(denial),
             }
         }
+        is_any
     }
 
     fn hear_denial(&mut self, denial: Denial) {
@@ -121,7 +125,7 @@ impl Exchange for Undo {
             }
             State::Releasing => {
                 self.allocation.hear(&input, now, &mut self.conversation);
-                self.take_events();
+                let _ = self.take_events();
             }
             State::Done => {}
         }
@@ -137,7 +141,8 @@ impl Exchange for Undo {
                 },
                 State::Releasing => match self.allocation.poll(now, deadline) {
                     Some(output) => return output,
-                    None => self.take_events(),
+                    None if self.take_events() => {}
+                    None => self.finish(Some(Failure::Internal)),
                 },
                 State::Done => return Output::Done(self.conversation.outcome.clone()),
             }
