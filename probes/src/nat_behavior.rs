@@ -102,13 +102,16 @@ const LIFETIME_KNOWN: OptionKey<Duration> = OptionKey::new(
 
 /// RFC 8489 §18.6.
 const PORT: u16 = 3478;
-/// 39.5 s for the first answer and 20.5 s for the rest: on a clean path the slowest NAT, one that
+/// 39.5 s for the first answer and 22.5 s for the rest: on a clean path the slowest NAT, one that
 /// filters everything, takes 22 s after the first answer.
 const WHOLE: Duration = Duration::from_secs(62);
 /// What the search for the lifetime takes beyond its longest silence: four requests of 5.5 s.
 const LIFETIME_MARGIN: Duration = Duration::from_secs(22);
 /// Each repeat takes seconds, and legs are numbered in a byte.
 const MOST_REPEATS: u64 = 9;
+/// The sentinel speaks every 5 s: in less than two of its rounds it cannot tell a NAT that forgot
+/// everything from one that forgot what was silent.
+const LEAST_SILENCE: Duration = Duration::from_secs(10);
 /// Far beyond what a NAT is asked to keep: RFC 4787 §4.3 recommends 5 minutes.
 const MOST_SILENCE: Duration = Duration::from_secs(60 * 60);
 
@@ -190,6 +193,9 @@ fn lifetime_plan(
     let (most, known) = (options.require(&LIFETIME_MOST)?, options.read(&LIFETIME_KNOWN));
     if most > MOST_SILENCE {
         return Err(bad(LIFETIME_MOST.spec(), "is longer than 1h", "for example: \"5m\""));
+    }
+    if most < LEAST_SILENCE {
+        return Err(bad(LIFETIME_MOST.spec(), "is shorter than 10s", "for example: \"5m\""));
     }
     if known.is_some_and(|known| known >= most) {
         let hint = format!("it must be shorter than `lifetime_most`, {}", show_duration(most));

@@ -83,7 +83,11 @@ impl Exchange for NatExchange {
         self.conversation.at(now);
         let now = self.conversation.now;
         match input {
-            Input::Refused { leg, to, .. } if to != self.conversation.peer => {
+            // Once the server has answered, a refusal is of one packet and ends one question:
+            // anybody on the way can send one (F46).
+            Input::Refused { leg, to, .. }
+                if to != self.conversation.peer || !matches!(self.stage, Stage::First(_)) =>
+            {
                 for track in &mut self.tracks {
                     track.refused(leg, to, now);
                 }

@@ -25,6 +25,9 @@ impl Legs {
     }
 
     pub(super) fn close(&mut self, leg: LegId) {
+        if let Some(place) = self.locals.get_mut(usize::from(leg.0)) {
+            *place = None;
+        }
         self.outputs.push_back(Output::Close(leg));
     }
 

@@ -219,7 +219,8 @@ impl Repeats {
     fn is_futile(&self) -> bool {
         let refuses = |asked: &Asked| {
             let is_change = matches!(asked.purpose, Purpose::ChangedIp | Purpose::ChangedPort);
-            is_change && !matches!(asked.reply, Reply::Silent | Reply::Answered(_))
+            let is_heard = !matches!(asked.reply, Reply::Silent | Reply::Refused);
+            is_change && is_heard && asked.answer().is_none()
         };
         !self.has_company() || self.done.iter().flat_map(Repeat::asked).any(refuses)
     }

@@ -237,7 +237,7 @@ fn error_code(message: &Whole<'_>) -> Option<(u16, Vec<u8>)> {
     Some((u16::from(class & 0b111) * 100 + u16::from(*number), reason.to_vec()))
 }
 
-/// The numbers of attributes (RFC 8489 §18.3, RFC 8656 §17, RFC 5780 §7, RFC 3489 §11.2).
+/// The numbers of attributes (RFC 8489 §18.3, RFC 8656 §18, RFC 5780 §7, RFC 3489 §11.2).
 pub mod attribute {
     /// MAPPED-ADDRESS.
     pub const MAPPED_ADDRESS: u16 = 0x0001;

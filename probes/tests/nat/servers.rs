@@ -95,6 +95,26 @@ fn a_router_that_refuses_the_server_is_named() {
     assert_eq!(failure.by(), Some("10.77.0.1".parse().unwrap()));
 }
 
+// F46: the first packet is the only one whose refusal says that the server is out of reach.
+#[test]
+fn one_refusal_after_the_first_answer_costs_no_more_than_one_question() {
+    for (nat, words) in [
+        (open(), ["endpoint_independent", "endpoint_independent"]),
+        (strict(), ["endpoint_independent", "address_and_port_dependent"]),
+    ] {
+        let whole = World::new(nat).run(&[]);
+        assert_eq!(whole.words()[..2], words);
+        for refused in 1..whole.world.sent.len() {
+            let mut world = World::new(nat);
+            world.refuses_once = Some(refused);
+
+            let run = world.run(&[]);
+
+            assert_eq!((run.label(), &run.words()[..2]), ("", &words[..]), "packet {refused}");
+        }
+    }
+}
+
 #[test]
 fn a_server_that_does_not_change_its_address_says_nothing_of_filtering() {
     for change in [Change::Ignored, Change::Rejected, Change::Swallowed] {
@@ -357,6 +377,8 @@ fn options_that_cannot_be_meant_are_refused() {
     assert_eq!(refused(&[("repeats", "10")]), Some("repeats"));
     assert_eq!(refused(&[("port", "0")]), Some("port"));
     assert_eq!(refused(&[("lifetime_most", "2h")]), Some("lifetime_most"));
+    assert_eq!(refused(&[("lifetime_most", "9s")]), Some("lifetime_most"));
+    assert_eq!(refused(&[("lifetime_most", "10s")]), None);
     assert_eq!(refused(&[("lifetime_known", "5m")]), Some("lifetime_known"));
     assert_eq!(refused(&[("lifetime", "true")]), None);
 }

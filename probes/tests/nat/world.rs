@@ -144,6 +144,8 @@ pub(crate) struct World {
     pub(crate) forge: Option<Forge>,
     /// Who says no to packets to this IP address.
     pub(crate) refuses: Option<IpAddr>,
+    /// The only packet to which somebody says no, counted from zero.
+    pub(crate) refuses_once: Option<usize>,
     pub(crate) opened: Vec<LegId>,
     pub(crate) most_open: usize,
     pub(crate) sent: Vec<(Moment, SocketAddr, Vec<u8>)>,
@@ -204,6 +206,7 @@ impl World {
             answered: 0,
             forge: None,
             refuses: None,
+            refuses_once: None,
             opened: Vec::new(),
             most_open: 0,
             sent: Vec::new(),
@@ -313,7 +316,7 @@ impl World {
 
     /// A packet of ours leaves through the NAT.
     fn leave(&mut self, leg: LegId, to: SocketAddr, bytes: &[u8]) {
-        if self.refuses == Some(to.ip()) {
+        if self.refuses == Some(to.ip()) || self.refuses_once == Some(self.sent.len() - 1) {
             return self.happen(millis(1), Happening::Refused(leg, to));
         }
         let outer = self.bind(self.legs[usize::from(leg.0)], to);
