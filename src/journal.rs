@@ -5,6 +5,11 @@
 //! whether the process that wrote it ended in order. It holds no secret. A line is written by one
 //! call and not synchronised to the disk: what the kernel has taken survives the process, however
 //! that ends; what a power cut takes expires at the peer by itself.
+//!
+//! It is the one file that is written where exchanges run, and not beside them: the line has to be
+//! there before the packet leaves, and it is an append of some 300 bytes to the page cache, which
+//! waits for no disk; the whole file, written anew once in thousands of lines, is about a megabyte
+//! at most. A file system that hangs all the same holds the daemon up, and the watchdog ends that.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -68,8 +73,12 @@ impl Key {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    /// The process that writes from here on has begun.
-    Begun { at: u64 },
+    /// The process that writes from here on has begun; how it writes.
+    Begun {
+        #[serde(default)]
+        version: u32,
+        at: u64,
+    },
     /// What follows may leave something with a peer; `at` in seconds since 1970.
     Open { at: u64, key: Key },
     /// Nothing of it is left.
@@ -98,7 +107,7 @@ pub struct Journal(Mutex<Book>);
 #[derive(Debug)]
 struct Book {
     path: PathBuf,
-    file: File,
+    pen: Pen<File>,
     open: BTreeMap<Key, u64>,
     /// Lines since the file was written anew.
     lines: usize,
@@ -111,7 +120,8 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// What the kernel says where the file cannot be read or written.
+    /// What the kernel says where the file cannot be read or written; that it is not for us, where
+    /// a later version of this program has written it. It stays as it is then.
     pub fn open(folder: &Path, now: SystemTime) -> io::Result<(Self, Leftovers)> {
         let (path, now) = (folder.join(NAME), seconds(now));
         let mut text = Vec::new();
@@ -120,13 +130,16 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let (mut open, mut leftovers) = read(&text);
+        let (mut open, mut leftovers) = read(&text)?;
+        if leftovers.unread > 0 {
+            set_aside(&path);
+        }
         let found = open.len();
         open.retain(|_, at| !is_expired(*at, now));
         leftovers.expired = found - open.len();
         leftovers.intents = open.keys().cloned().collect();
         let file = write_anew(&path, &open, now)?;
-        let book = Book { path, file, open, lines: 0, has_complained: false };
+        let book = Book { path, pen: Pen::new(file), open, lines: 0, has_complained: false };
         Ok((Self(Mutex::new(book)), leftovers))
     }
 
@@ -180,12 +193,12 @@ impl Book {
         if self.lines > MOST_LINES {
             self.open.retain(|_, at| !is_expired(*at, now));
             match write_anew(&self.path, &self.open, now) {
-                Ok(file) => (self.file, self.lines) = (file, 0),
+                Ok(file) => (self.pen, self.lines) = (Pen::new(file), 0),
                 // It may not grow without end, either.
                 Err(error) => return self.complain(&error.to_string()),
             }
         }
-        match append(&mut self.file, line) {
+        match self.pen.write(line) {
             Ok(()) => self.has_complained = false,
             Err(error) => self.complain(&error.to_string()),
         }
@@ -202,10 +215,14 @@ impl Book {
 }
 
 /// The intents that are open at the end of a file, and what else it tells.
-fn read(text: &[u8]) -> (BTreeMap<Key, u64>, Leftovers) {
+fn read(text: &[u8]) -> io::Result<(BTreeMap<Key, u64>, Leftovers)> {
     let (mut open, mut leftovers) = (BTreeMap::new(), Leftovers::default());
     for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(line) {
+            Ok(Line::Begun { version, .. }) if version > VERSION => {
+                let problem = "a later version of this program has written it";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+            }
             Ok(Line::Begun { .. }) => leftovers.was_unclean = true,
             Ok(Line::Ended { .. }) => leftovers.was_unclean = false,
             Ok(Line::Open { at, key }) if open.len() < MOST_OPEN => drop(open.insert(key, at)),
@@ -213,13 +230,24 @@ fn read(text: &[u8]) -> (BTreeMap<Key, u64>, Leftovers) {
             Ok(Line::Open { .. }) | Err(_) => leftovers.unread += 1,
         }
     }
-    (open, leftovers)
+    Ok((open, leftovers))
+}
+
+/// Keeps a file with lines that nobody could read for who wants to know whose they are: the first
+/// one, since those after it have no more to tell.
+fn set_aside(path: &Path) {
+    let beside = path.with_extension("unread");
+    if let Err(error) = fs::hard_link(path, &beside)
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        tracing::warn!(path = %beside.display(), %error, "what the journal held is not kept");
+    }
 }
 
 /// Replaces the file by one that holds what is open, whole or not at all.
 fn write_anew(path: &Path, open: &BTreeMap<Key, u64>, now: u64) -> io::Result<File> {
     let beside = path.with_extension("new");
-    let mut text = serde_json::to_vec(&Line::Begun { at: now })?;
+    let mut text = serde_json::to_vec(&Line::Begun { version: VERSION, at: now })?;
     for (key, at) in open {
         text.push(b'\n');
         serde_json::to_writer(&mut text, &Line::Open { at: *at, key: key.clone() })?;
@@ -230,10 +258,30 @@ fn write_anew(path: &Path, open: &BTreeMap<Key, u64>, now: u64) -> io::Result<Fi
     OpenOptions::new().append(true).open(path)
 }
 
-fn append(file: &mut File, line: &Line) -> io::Result<()> {
-    let mut text = serde_json::to_vec(line)?;
-    text.push(b'\n');
-    file.write_all(&text)
+/// Writes line after line.
+#[derive(Debug)]
+struct Pen<W> {
+    file: W,
+    /// Whether the last line may have been written in part: a full disk takes what still fits.
+    is_torn: bool,
+}
+
+impl<W: Write> Pen<W> {
+    const fn new(file: W) -> Self {
+        Self { file, is_torn: false }
+    }
+
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        let mut text = Vec::new();
+        if self.is_torn {
+            text.push(b'\n');
+        }
+        serde_json::to_writer(&mut text, line)?;
+        text.push(b'\n');
+        let written = self.file.write_all(&text);
+        self.is_torn = written.is_err();
+        written
+    }
 }
 
 fn seconds(time: SystemTime) -> u64 {
@@ -247,6 +295,8 @@ fn is_expired(at: u64, now: u64) -> bool {
 
 /// The file in the state directory.
 const NAME: &str = "intents";
+/// How the lines are written. A greater number is for lines that this program would misread.
+const VERSION: u32 = 1;
 /// What a server keeps for longer it was asked to keep: RFC 8656 §7.2 recommends an hour as the
 /// longest life of what an exchange creates.
 const LONGEST_LIFE: Duration = Duration::from_secs(3600);
@@ -256,3 +306,57 @@ const MOST_OPEN: usize = 4096;
 const MOST_LINES: usize = 4096;
 /// How much of a file is read, in bytes: far more than is written.
 const LONGEST: u64 = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::net::SocketAddr;
+
+    use super::{Key, Line, Pen, read};
+
+    /// A disk with so much room.
+    struct Disk {
+        text: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let fits = bytes.len().min(self.room);
+            if fits == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.room -= fits;
+            self.text.extend_from_slice(&bytes[..fits]);
+            Ok(fits)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn key(port: u16) -> Key {
+        let local = SocketAddr::from(([127, 0, 0, 1], port));
+        let (module, target, host) = ("turn".into(), "relay".into(), "relay.test".into());
+        Key { module, target, host, port: 3478, leg: 0, local, peer: local }
+    }
+
+    // F26
+    #[test]
+    fn after_a_full_disk_the_next_line_is_a_line_of_its_own() {
+        for room in [0, 1, 40, 120] {
+            let mut pen = Pen::new(Disk { text: Vec::new(), room });
+
+            assert!(pen.write(&Line::Open { at: 7, key: key(1) }).is_err());
+            pen.file.room = usize::MAX;
+            for port in [2, 3] {
+                pen.write(&Line::Open { at: 7, key: key(port) }).unwrap();
+            }
+
+            let (open, left) = read(&pen.file.text).unwrap();
+            assert!(open.keys().eq(&[key(2), key(3)]), "room for {room}");
+            assert_eq!(left.unread, usize::from(room > 0));
+        }
+    }
+}

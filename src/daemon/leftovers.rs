@@ -26,7 +26,12 @@ pub(super) fn open() -> Option<(Arc<Journal>, Leftovers)> {
         Ok((journal, leftovers)) => {
             if leftovers.unread > 0 {
                 let lines = leftovers.unread;
-                tracing::warn!(folder, lines, "lines of the journal are none of ours: skipped");
+                tracing::warn!(
+                    folder,
+                    lines,
+                    "lines of the journal are none of ours: skipped; the \
+                    first such file is kept as `intents.unread`"
+                );
             }
             if leftovers.expired > 0 {
                 let intents = leftovers.expired;

@@ -98,7 +98,42 @@ fn lines_of_others_are_skipped_and_the_rest_is_read() {
     let (_, left) = open(folder.path(), now);
 
     assert_eq!((left.intents, left.unread), (vec![key], 4));
-    // They are gone with the first start.
+    // They are gone with the first start, and the file that had them can still be looked at.
+    assert_eq!(open(folder.path(), now).1.unread, 0);
+}
+
+// F28
+#[test]
+fn the_first_file_with_lines_of_others_is_kept_beside() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let kept = folder.path().join("intents.unread");
+    open(folder.path(), now);
+    assert!(!kept.exists(), "there was nothing strange");
+
+    for strange in ["not a line\n", "nor is this\n"] {
+        fs::write(folder.path().join("intents"), strange).unwrap();
+        assert_eq!(open(folder.path(), now).1.unread, 1);
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "not a line\n");
+    }
+}
+
+// F28
+#[test]
+fn what_a_later_version_has_written_is_left_as_it_is() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let path = folder.path().join("intents");
+    open(folder.path(), now);
+    let ours = fs::read_to_string(&path).unwrap();
+    assert!(ours.contains("\"version\":1,"), "{ours}");
+    let later = ours.replace("\"version\":1,", "\"version\":2,") + "{\"moved\":{\"at\":1}}\n";
+    fs::write(&path, &later).unwrap();
+
+    let problem = Journal::open(folder.path(), now).unwrap_err();
+
+    assert!(problem.to_string().contains("later version"), "{problem}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), later);
+    // A line that says nothing of it is of the first version.
+    fs::write(&path, "{\"begun\":{\"at\":1}}\n").unwrap();
     assert_eq!(open(folder.path(), now).1.unread, 0);
 }
 
