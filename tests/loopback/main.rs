@@ -8,5 +8,6 @@ mod ends;
 mod intents;
 mod journal;
 mod ping;
+mod strangers;
 mod streams;
 mod tls;
