@@ -299,13 +299,10 @@ pub(crate) enum Said {
     OtherRealm,
     /// A challenge that is too weak.
     Weak,
-<<<<<<< HEAD
     /// A TLS handshake that proves nothing.
     Unproven(TlsProblem),
-=======
     /// A challenge from which something was taken.
     Downgraded,
->>>>>>> 03d6b82 (fix(rules): a challenge that takes back what it promised is told as such, not as a setting)
     /// The name did not give an address.
     Unresolved(Unresolved),
     /// This host could not send.
@@ -353,17 +350,13 @@ impl Said {
                 found: Foreign::new("elsewhere"),
                 expected: "lyon".to_owned(),
             },
-<<<<<<< HEAD
-            Self::Weak => Failure::AuthWeak { peer, offered: Foreign::new("MD5") },
             Self::Unproven(problem) => {
                 Failure::TlsFailed { peer, problem, issuer: Some(Foreign::new("CN=Elsewhere")) }
             }
-=======
             Self::Weak => {
                 Failure::AuthWeak { peer, weakness: Weakness::Offered(Foreign::new("MD5")) }
             }
             Self::Downgraded => Failure::AuthWeak { peer, weakness: Weakness::Downgraded },
->>>>>>> 03d6b82 (fix(rules): a challenge that takes back what it promised is told as such, not as a setting)
             Self::Unresolved(problem) => Failure::Unresolved { host: host.to_owned(), problem },
             Self::Local => Failure::Local { peer, problem: ErrorKind::NetworkUnreachable },
             Self::Cancelled => Failure::Cancelled,

@@ -8,6 +8,8 @@ use branchline_probes::turn_allocation::{
 use branchline_probes::{
     Chance, Failure, Foreign, Ignored, OptionValue, Options, Phase, Secret, Target, Weakness,
 };
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use crate::server::{
     ALLOCATE, CREATE_PERMISSION, Forgery, PASSWORD, Request, Turn, USER, attribute, error, message,
@@ -93,6 +95,79 @@ fn a_challenge_that_lost_its_password_algorithms_gets_no_credentials() {
         let seen = run(&*module(&[]), &mut turn);
         assert_eq!(seen.label(), "", "{cookie} promises no algorithms");
     }
+}
+
+/// What a list of PASSWORD-ALGORITHMS names first of what we know, where it can be cut (RFC 8489
+/// §14.11): numbers and lengths of two bytes each, parameters padded to four bytes.
+fn first_of(list: &[u8]) -> Option<&'static str> {
+    let mut at = 0;
+    while at + 4 <= list.len() {
+        match (&list[at..at + 2], usize::from(list[at + 2]) << 8 | usize::from(list[at + 3])) {
+            ([0, 1], 0) => return Some("md5"),
+            ([0, 2], 0) => return Some("sha256"),
+            (_, length) => at += 4 + length.div_ceil(4) * 4,
+        }
+    }
+    None
+}
+
+// I1, D-STUN-3
+#[test]
+fn ten_thousand_broken_challenges_get_credentials_only_for_what_they_name() {
+    let mut chance = StdRng::seed_from_u64(53);
+    let (mut weak, mut strong) = (0, 0);
+    for round in 0..10_000 {
+        let mut list = [0, 7, 0, 5, 1, 2, 3, 4, 5, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0].to_vec();
+        let mut cookie = b"obMatJos2gAAA".to_vec();
+        for _ in 0..chance.random_range(0..4) {
+            let at = chance.random_range(0..list.len());
+            list[at] = [0, 1, 2, 4, 5, 0x7F, 0xFF, chance.random()][chance.random_range(0..8)];
+            let at = chance.random_range(0..cookie.len());
+            cookie[at] = chance.random_range(b'!'..b'~');
+        }
+        list.truncate(chance.random_range(0..=list.len()));
+        cookie.truncate(chance.random_range(0..=cookie.len()));
+        let cookie = String::from_utf8(cookie).expect("it is ASCII").leak();
+        let mut turn = Turn { cookie, algorithms: [Some(list.clone())].into(), ..Turn::new() };
+
+        let seen = run(&*module(&[]), &mut turn);
+
+        let named = first_of(&list);
+        let expected = if named.is_some() { "" } else { "auth_weak" };
+        assert_eq!(seen.label(), expected, "round {round}: {cookie} {list:?}");
+        assert_eq!(seen.outcome.facts.read(&PASSWORD_ALGORITHM), named, "{cookie} {list:?}");
+        *if named.is_some() { &mut strong } else { &mut weak } += 1;
+        assert!(named.is_some() || turn.signed(ALLOCATE) == 0, "{cookie} {list:?}");
+    }
+    assert!(weak > 1000 && strong > 1000, "{weak} name nothing, {strong} do");
+}
+
+// I1, D-STUN-3
+#[test]
+fn ten_thousand_broken_nonces_promise_algorithms_only_where_all_of_their_cookie_is_sound() {
+    const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut chance = StdRng::seed_from_u64(54);
+    let (mut promised, mut plain) = (0, 0);
+    for round in 0..10_000 {
+        let mut cookie = b"obMatJos2".to_vec();
+        cookie.extend([(); 4].map(|()| BASE64[chance.random_range(0..64)]));
+        if chance.random_range(0..2) == 0 {
+            let at = chance.random_range(0..cookie.len());
+            cookie[at] = chance.random_range(b'!'..b'~');
+        }
+        // The first of 24 bits is the first of the first of four characters (RFC 8489 §9.2).
+        let digit = |at: usize| BASE64.iter().position(|it| *it == cookie[at]);
+        let is_sound = cookie.starts_with(b"obMatJos2") && (9..13).all(|at| digit(at).is_some());
+        let promises = is_sound && digit(9) >= Some(32);
+        let cookie = String::from_utf8(cookie).expect("it is ASCII").leak();
+        let mut turn = Turn { cookie, ..Turn::new() };
+
+        let seen = run(&*module(&[]), &mut turn);
+
+        assert_eq!(seen.label(), if promises { "auth_weak" } else { "" }, "{round}: {cookie}");
+        *if promises { &mut promised } else { &mut plain } += 1;
+    }
+    assert!(promised > 1000 && plain > 1000, "{promised} promise algorithms, {plain} do not");
 }
 
 // D-STUN-3
