@@ -39,14 +39,15 @@ pub(super) struct Way<'a> {
     pub(super) rung: Rung,
 }
 
-/// The cheapest way over TCP or TLS to one of these addresses that works.
+/// The cheapest way over TCP or TLS to one of these addresses that works: one that TURN took,
+/// where there is any.
 pub(super) fn other_way<'a>(evidence: &'a Evidence, addresses: &[IpAddr]) -> Option<Way<'a>> {
     let working = cases(evidence).filter(|case| case.is_up()).filter_map(|case| {
         let (address, rung) = Rung::of(&case.observation)?;
         let is_other = rung.transport.is_stream() && addresses.contains(&address);
         is_other.then_some(Way { case, rung })
     });
-    working.min_by_key(|way| way.rung.price())
+    working.min_by_key(|way| (!is_turn(way.case), way.rung.price()))
 }
 
 /// What was asked of these addresses over TCP or TLS, where no way works.
@@ -59,6 +60,11 @@ pub(super) fn failed_ways<'a>(evidence: &'a Evidence, addresses: &[IpAddr]) -> V
 }
 
 impl Way<'_> {
+    /// Whether TURN was asked for there: a STUN server alone carries no call.
+    pub(super) fn carries_calls(&self) -> bool {
+        is_turn(self.case)
+    }
+
     /// `tls 5349 to 192.0.2.10`.
     pub(super) fn name(&self) -> String {
         let to = ip(self.case).map(|ip| format!(" to {ip}")).unwrap_or_default();

@@ -34,7 +34,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
 fn finding(evidence: &Evidence, address: SocketAddr, cases: &[&Case]) -> Finding {
     let way = relay::other_way(evidence, &[address.ip()]);
     let others = match &way {
-        Some(way) => format!("; {} there works", way.rung.name()),
+        Some(way) if way.carries_calls() => format!("; {} there works", way.rung.name()),
+        Some(way) => format!("; STUN over {} answers there", way.rung.name()),
         None => String::new(),
     };
     let severity = Severity::where_required(cases.iter().any(|case| case.required));
@@ -43,7 +44,7 @@ fn finding(evidence: &Evidence, address: SocketAddr, cases: &[&Case]) -> Finding
         "Ask the site network whether udp {address} is in the rule that lets the other relays \
          through; where it is, ask whoever runs the relay whether that address is out of service."
     );
-    if let Some(way) = &way {
+    if let Some(way) = way.as_ref().filter(|way| way.carries_calls()) {
         step.push_str(&format!(
             " Until then calls through it depend on {}, which costs {}.",
             way.rung.name(),

@@ -32,6 +32,15 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     let failed = relay::failed_ways(evidence, &addresses);
     let listed = places.join(", ");
     let (summary, step, more) = match &way {
+        Some(way) if !way.carries_calls() => (
+            format!("no relay answers over UDP, STUN over {} does", way.name()),
+            format!(
+                "Ask the site network to let UDP out, and its answers back in, for: {listed}. \
+                 Whether calls can go over {} is not known: probe it with turn-allocation.",
+                way.name()
+            ),
+            vec![way.case],
+        ),
         Some(way) => (
             format!("no relay answers over UDP, {} works", way.name()),
             format!(

@@ -171,7 +171,7 @@ fn silence_over_tcp_alone_blocks_no_udp() {
 
 #[test]
 fn a_silent_relay_address_is_one_finding_and_names_the_way_that_works() {
-    let tcp = stun(RELAY_2).over(Transport::Tcp, 3478);
+    let tcp = turn(RELAY_2).over(Transport::Tcp, 3478);
     let site = Site::new()
         .saw(&turn(RELAY), Said::Rejects(500))
         .saw(&stun(RELAY_2), Said::Silence(7))
@@ -192,6 +192,29 @@ fn a_silent_relay_address_is_one_finding_and_names_the_way_that_works() {
             .contains("1 round trip more than UDP before the first packet (TCP: 10.0 ms here)"),
         "{finding:#?}"
     );
+}
+
+#[test]
+fn an_answer_of_stun_over_tcp_is_no_way_for_calls() {
+    let (lost, works) = (Said::Silence(7), Said::Works);
+    let tcp = |relay| stun(relay).over(Transport::Tcp, 3478);
+    let silent =
+        || Site::new().saw(&turn(RELAY), lost).saw(&dns(NS), works).saw(&tcp(RELAY), works);
+    let some =
+        Site::new().saw(&turn(RELAY), works).saw(&stun(RELAY_2), lost).saw(&tcp(RELAY_2), works);
+
+    let all = silent().judged_by("stun-turn-udp-blocked").remove(0);
+    let one = some.judged_by("relay-address-blocked").remove(0);
+
+    assert_eq!(all.summary, "no relay answers over UDP, STUN over tcp 3478 to 192.0.2.10 does");
+    assert!(one.summary.ends_with("others do; STUN over tcp 3478 answers there"), "{one:#?}");
+    for finding in [all, one] {
+        assert!(!finding.next_step.contains("depend on"), "{finding:#?}");
+    }
+    // What TURN took is a way, be it dearer.
+    let tls = turn(RELAY).over(Transport::Tls, 5349);
+    let dearer = silent().saw(&tls, works).judged_by("stun-turn-udp-blocked").remove(0);
+    assert!(dearer.next_step.contains("calls depend on tls 5349"), "{dearer:#?}");
 }
 
 #[test]
