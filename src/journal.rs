@@ -15,11 +15,13 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::{Intent, LegId};
+use nix::libc;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -125,7 +127,7 @@ impl Journal {
     pub fn open(folder: &Path, now: SystemTime) -> io::Result<(Self, Leftovers)> {
         let (path, now) = (folder.join(NAME), seconds(now));
         let mut text = Vec::new();
-        match File::open(&path) {
+        match open_regular(&path) {
             Ok(file) => drop(file.take(LONGEST).read_to_end(&mut text)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -233,6 +235,15 @@ fn read(text: &[u8]) -> io::Result<(BTreeMap<Key, u64>, Leftovers)> {
     Ok((open, leftovers))
 }
 
+/// Opens what is to be read. A pipe in its place would keep the daemon from starting.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+}
+
 /// Keeps a file with lines that nobody could read for who wants to know whose they are: the first
 /// one, since those after it have no more to tell.
 fn set_aside(path: &Path) {
@@ -253,7 +264,10 @@ fn write_anew(path: &Path, open: &BTreeMap<Key, u64>, now: u64) -> io::Result<Fi
         serde_json::to_writer(&mut text, &Line::Open { at: *at, key: key.clone() })?;
     }
     text.push(b'\n');
-    fs::write(&beside, text)?;
+    // What lies there is of a process that died here, or a link to something else.
+    let _ = fs::remove_file(&beside);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(&beside)?.write_all(&text)?;
     fs::rename(&beside, path)?;
     OpenOptions::new().append(true).open(path)
 }
@@ -288,9 +302,10 @@ fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// A clock that was set back makes nothing older.
+/// A clock that was set back makes nothing older; what seems to be of a far future is of a clock
+/// that was wrong.
 fn is_expired(at: u64, now: u64) -> bool {
-    Duration::from_secs(now.saturating_sub(at)) > LONGEST_LIFE
+    Duration::from_secs(now.abs_diff(at)) > LONGEST_LIFE
 }
 
 /// The file in the state directory.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use branchline_probes::Failure;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +71,8 @@ pub(super) fn by_check<'a>(
     found
 }
 
-/// Takes back what one check left, one after the other.
+/// Takes back what one check left, one after the other, until its server is silent: the rest would
+/// meet the same, and the check is to run.
 pub(super) async fn take_back(
     check: Check,
     intents: Vec<Key>,
@@ -80,11 +82,13 @@ pub(super) async fn take_back(
 ) {
     // Nobody closes the semaphore; if somebody did, there would be no limit.
     let _place = places.acquire().await;
-    for key in intents {
+    for key in intents.into_iter().take(MOST_OF_A_CHECK) {
         if cancel.is_cancelled() {
             return;
         }
         let outcome = driver::take_back(&check, &key, &cancel, &journal).await;
+        let failure = outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
+        let is_silent = failure.is_some_and(|(_, failure)| Failure::is_silence(failure));
         let (module, target_name) = (&*key.module, &*key.target);
         match outcome {
             None => tracing::debug!(
@@ -105,8 +109,15 @@ pub(super) async fn take_back(
                 "took back what an earlier process may have left"
             ),
         }
+        if is_silent {
+            return;
+        }
     }
 }
+
+/// How many intents of one check are taken back: a run has two at most, and the addresses of one
+/// target are few. The others expire.
+const MOST_OF_A_CHECK: usize = 32;
 
 /// How many checks take back at once.
 pub(super) const MOST_AT_ONCE: usize = 64;

@@ -190,3 +190,34 @@ fn a_folder_that_cannot_hold_it_is_an_error_and_no_more() {
         assert!(Journal::open(&folder, SystemTime::now()).is_err());
     }
 }
+
+#[test]
+fn an_intent_of_a_far_future_is_of_a_wrong_clock_and_does_not_stay_for_ever() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let check = check(&NOBODY, "192.0.2.1", 3478);
+    let (journal, _) = open(folder.path(), now);
+    journal.intend(&check, intent(1), now + 2 * HOUR);
+    drop(journal);
+
+    let (_, left) = open(folder.path(), now);
+
+    assert_eq!((left.intents.len(), left.expired), (0, 1));
+}
+
+// I2
+#[test]
+fn a_pipe_in_its_place_is_not_waited_for_and_a_link_beside_it_not_followed() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let precious = folder.path().join("precious");
+    fs::write(&precious, "not ours").unwrap();
+    std::os::unix::fs::symlink(&precious, folder.path().join("intents.new")).unwrap();
+
+    let (journal, _) = open(folder.path(), now);
+    drop(journal);
+
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "not ours");
+    fs::remove_file(folder.path().join("intents")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("intents")).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo is part of coreutils");
+    assert!(Journal::open(folder.path(), now).is_err());
+}
