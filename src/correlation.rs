@@ -44,6 +44,8 @@ pub struct Case {
     pub id: CheckId,
     /// The host that was meant.
     pub host: String,
+    /// The module's options as text, secrets hidden.
+    pub fingerprint: Arc<str>,
     /// Whether it decides between go and no-go.
     pub required: bool,
     /// The vendor's trunk that the target is the other end of.
@@ -292,6 +294,7 @@ impl Memory {
             cases.extend(self.present(check, now).map(|seen| Case {
                 id: check.id(),
                 host: check.host.to_string(),
+                fingerprint: Arc::clone(&check.fingerprint),
                 required: check.required,
                 trunk: check.trunk.as_deref().map(str::to_owned),
                 edge_group: check.edge_group.as_deref().map(str::to_owned),

@@ -131,6 +131,7 @@ fn evidence() -> Evidence {
     let case = Case {
         id,
         host: check.host.to_string(),
+        fingerprint: Arc::clone(&check.fingerprint),
         required: true,
         trunk: None,
         edge_group: None,

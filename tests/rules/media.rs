@@ -1,7 +1,9 @@
 //! The rules about media: the relay, its accounts, and what comes through it.
 
+use std::time::Duration;
+
 use branchline::diagnosis::{Finding, Owner, Severity, Verdict};
-use branchline_probes::turn_allocation::{CHANNEL_ECHO, SEND_ECHO};
+use branchline_probes::turn_allocation::{CHANNEL_ECHO, LIFETIME, SEND_ECHO};
 use branchline_probes::{Phase, Transport};
 
 use super::Row;
@@ -155,12 +157,54 @@ fn a_quota_that_we_filled_ourselves_is_no_outage() {
     assert!(finding.summary.ends_with("no outage"), "{}", finding.summary);
     assert_eq!(finding.evidence[0].text, "may have left its allocation behind");
     assert_eq!(site.diagnosis().verdict, Verdict::Inconclusive);
-    // It is still there when the next cycle asks, and is over ten minutes after it was made.
+    // It is still there when the next cycle asks.
     let again = site.saw(&with_account(), Said::Rejects(486));
     assert_eq!(only(&again).owner, Owner::ThisHost);
-    let late = (0..11).fold(again, |site, _| site.saw(&with_account(), Said::Rejects(486)));
-    assert_eq!(only(&late).owner, Owner::Credentials);
-    assert_eq!(late.diagnosis().verdict, Verdict::NoGo);
+}
+
+// F54
+#[test]
+fn what_we_left_behind_excuses_a_full_account_for_as_long_as_the_relay_granted_it() {
+    let leaves = || turn(RELAY).until(ALL, Phase::Release).leaving_something();
+    let granted = |seconds| leaves().stating(&LIFETIME, Duration::from_secs(seconds));
+    // A cycle is a minute; the first that is full is the second.
+    let owner = |left: &Asked, minutes: u32| {
+        let site = Site::new().saw(left, Said::Silence(7));
+        only(&(0..minutes).fold(site, |site, _| site.saw(&with_account(), Said::Rejects(486))))
+    };
+
+    for (left, minutes, words) in
+        [(granted(600), 10, "10m"), (granted(1800), 30, "30m"), (leaves(), 60, "1h")]
+    {
+        let young = owner(&left, minutes);
+        assert_eq!(young.owner, Owner::ThisHost, "{minutes}");
+        let step = &young.next_step;
+        assert!(step.contains(&format!("{words} after that exchange at most")), "{step}");
+        assert_eq!(owner(&left, minutes + 1).owner, Owner::Credentials, "{minutes}");
+    }
+    let late = owner(&granted(600), 11);
+    assert_eq!(late.severity, Severity::Blocking);
+    assert!(late.next_step.contains("`branchline_intents` above 0"), "{}", late.next_step);
+}
+
+// F54
+#[test]
+fn only_an_allocation_with_the_same_account_fills_its_quota() {
+    let tls = || turn(RELAY).until(ALL, Phase::Release).over(Transport::Tls, 5349);
+    let owner = |held: Asked, said| {
+        let site = Site::new().saw(&with_account().as_user("lyon"), Said::Rejects(486));
+        only(&site.saw(&held, said)).owner
+    };
+
+    assert_eq!(owner(tls().as_user("lyon"), Said::Works), Owner::ThisHost);
+    assert_eq!(owner(tls().as_user("nice"), Said::Works), Owner::Credentials);
+    let left = |user| {
+        let leaves = tls().as_user(user).leaving_something();
+        let full = with_account().as_user("lyon");
+        let site = Site::new().saw(&leaves, Said::Works).saw(&full, Said::Works);
+        only(&site.saw(&full, Said::Rejects(486))).owner
+    };
+    assert_eq!([left("lyon"), left("nice")], [Owner::ThisHost, Owner::Credentials]);
 }
 
 // F54

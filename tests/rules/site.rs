@@ -55,6 +55,7 @@ pub(crate) struct Asked {
     answered: Vec<Phase>,
     stage: Phase,
     left_behind: bool,
+    fingerprint: String,
 }
 
 fn asked(probe: &'static str, module: &'static str, target: &'static str, at: &str) -> Asked {
@@ -73,6 +74,7 @@ fn asked(probe: &'static str, module: &'static str, target: &'static str, at: &s
         answered: Vec::new(),
         stage: Phase::Request,
         left_behind: false,
+        fingerprint: String::new(),
     }
 }
 
@@ -149,6 +151,16 @@ impl Asked {
         Self { transport, ..self }
     }
 
+    /// With the account of this user, among other options.
+    pub(crate) fn as_user(self, user: &str) -> Self {
+        let (module, transport) = (self.module, self.transport.label());
+        let fingerprint = format!(
+            "probe = \"turn-allocation\"\ntimeout = \"{module}\"\ntransport = \"{transport}\"\n\
+             username = \"{user}\"\n"
+        );
+        Self { fingerprint, ..self }
+    }
+
     /// These phases are answered, and a failure comes in `stage`.
     pub(crate) fn until(self, answered: &[Phase], stage: Phase) -> Self {
         Self { answered: answered.to_vec(), stage, ..self }
@@ -201,7 +213,7 @@ impl Asked {
             // No check is run here, so no probe is asked.
             probe: PROBES[0],
             module: Arc::new(NeverRun),
-            fingerprint: "".into(),
+            fingerprint: self.fingerprint.as_str().into(),
             interval: INTERVAL,
             required: self.required,
             trunk: self.trunk.map(Into::into),
