@@ -10,7 +10,7 @@ use crate::rules::media_quality_poor;
 pub(super) static RULE: Rule = Rule {
     id: "dscp-bleached",
     meaning: "Packets that were marked as voice come back with another mark, so a queue beyond that point does not prefer them.",
-    decided_by: "The turn-media probe sent with one DSCP and received another. The confidence is low: the relay sends each packet anew and may set its own mark (RFC 8656 §14), and most of the Internet clears marks.",
+    decided_by: "The turn-media probe sent with one DSCP other than 0 and received another. The confidence is low: the relay sends each packet anew and may set its own mark (RFC 8656 §14), and most of the Internet clears marks.",
     falsified_by: "Packets that come back with the DSCP with which they were sent.",
     remedy: "Compare the marks on both sides of the site's own router; what the provider clears behind it can be kept only by contract.",
     judge,
@@ -23,7 +23,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
 fn finding(evidence: &Evidence, case: &Case) -> Option<Finding> {
     let facts = &case.observation.outcome.facts;
     let (sent, received) = (facts.read(&DSCP_SENT)?, facts.read(&DSCP_RECEIVED)?);
-    if sent == received {
+    // What left without a mark has none to lose: the relay may set its own.
+    if sent == received || sent == 0 {
         return None;
     }
     // A mark that is lost does no harm where nothing has to be preferred.

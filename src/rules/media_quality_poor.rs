@@ -6,7 +6,7 @@ use branchline_probes::FactValue;
 use branchline_probes::stun_binding;
 use branchline_probes::turn_media::{
     BINDING_JITTER, BINDING_LOSS_RATIO, BINDING_RTT_P50, BINDING_SENT, DIRECTION, JITTER,
-    LATE_RATIO, LOSS_RATIO, REORDERED, RTT_P50, SENT, WORST_WINDOW_LOSS_RATIO,
+    LATE_RATIO, LOSS_RATIO, MOUTH_TO_EAR, REORDERED, RTT_P50, SENT, WORST_WINDOW_LOSS_RATIO,
 };
 
 use crate::correlation::{Case, Evidence};
@@ -17,7 +17,7 @@ use crate::profile::{Grade, Measure, Profile, Unit};
 pub(super) static RULE: Rule = Rule {
     id: "media-quality-poor",
     meaning: "Voice-shaped packets through the relay, or paced requests to it, are lost, late or uneven beyond the limits of the profile: calls sound bad.",
-    decided_by: "The turn-media probe, or the burst of stun-binding, sent 100 packets or more, and a measure is beyond its limit in the profile. The packets go up and come back down, so a share p of lost packets is that of both ways together: it warns by itself, and it fails where the share of each way, estimated as 1−√(1−p), is beyond the limit, too. What requests lose never fails by itself, since a server may refuse them.",
+    decided_by: "The turn-media probe, or the burst of stun-binding, sent 100 packets or more, and a measure is beyond its limit in the profile. The packets go up and come back down, so a share p of lost packets is that of both ways together: it warns by itself, and it fails where the share of each way, estimated as 1−√(1−p), is beyond the limit, too. MOS is estimated of that same share, and may fail by itself: no direction of a call is worse than that. What requests lose never fails by itself, since a server may refuse them.",
     falsified_by: "The same stream within the limits of the profile, at the same hour.",
     remedy: "Compare with the load of the uplink at that time; measure again by cable and at a quiet hour to tell the site's own network from the provider's.",
     judge,
@@ -142,7 +142,6 @@ fn measured(case: &Case) -> Option<Vec<(Measure, f64)>> {
     };
     let sent = facts.read(&sent).filter(|sent| *sent >= TRIALS)?;
     let seconds = |key| facts.read(&key).map(|took: Duration| took.as_secs_f64());
-    let rtt = seconds(rtt);
     // Counts of one stream are far below 2^52.
     let reordered = facts.read(&REORDERED).map(|count| count as f64 / sent as f64);
     let mos = facts.iter().filter(|(fact, _)| Measure::Mos.judges(fact.name));
@@ -160,8 +159,8 @@ fn measured(case: &Case) -> Option<Vec<(Measure, f64)>> {
         (Measure::BurstLoss, facts.read(&WORST_WINDOW_LOSS_RATIO)),
         (Measure::Reorder, reordered),
         (Measure::Jitter, seconds(jitter)),
-        (Measure::RoundTrip, rtt),
-        (Measure::OneWayDelay, rtt.map(|rtt| rtt / 2.0)),
+        (Measure::RoundTrip, seconds(rtt)),
+        (Measure::OneWayDelay, seconds(MOUTH_TO_EAR)),
         (Measure::Mos, mos),
     ];
     Some(all.into_iter().filter_map(|(measure, value)| Some((measure, value?))).collect())
@@ -185,8 +184,11 @@ fn direction(case: &Case, broken: &[Broken]) -> String {
         let one_way = of_one_way(loss.measure, loss.value);
         format!("; if both ways lose alike, {} each", loss.measure.show(one_way))
     });
+    let has_mos = broken.iter().any(|it| it.measure == Measure::Mos);
+    let pessimistic = if has_mos { "; so MOS is at least that good on each way alone" } else { "" };
     format!(
-        "{how}, so loss is that of both ways together, at most so much on each{}",
+        "{how}, so loss counts both ways together; on each way alone it is that much at most{}\
+         {pessimistic}",
         estimate.unwrap_or_default()
     )
 }

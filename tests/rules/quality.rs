@@ -1,14 +1,16 @@
 //! The rules about how media sounds, and the mark that it carries.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use branchline::diagnosis::{Finding, Owner, Severity};
 use branchline::profile::{Limit, Measure, Profile};
 use branchline_probes::turn_media::{
     BINDING_LOSS_RATIO, BINDING_SENT, DIRECTION, DSCP_RECEIVED, DSCP_SENT, JITTER, LATE_RATIO,
-    LOSS_RATIO, REORDERED, RTT_P50, SENT, WORST_WINDOW_LOSS_RATIO,
+    LOSS_RATIO, MOS_G711, MOS_G729A, MOUTH_TO_EAR, REORDERED, RTT_P50, SENT,
+    WORST_WINDOW_LOSS_RATIO,
 };
-use branchline_probes::{FactKey, stun_binding};
+use branchline_probes::{PROBES, stun_binding};
 
 use super::Row;
 use super::site::{Asked, RELAY, RELAY_2, Said, Site, media, stun};
@@ -84,7 +86,17 @@ fn each_limit_that_is_broken_is_named_with_what_was_measured() {
         (
             stream(750).stating(&RTT_P50, ms(510)),
             Severity::Blocking,
-            "round trip 510 ms (limit 500 ms), one-way delay 255 ms (limit 250 ms)",
+            "round trip 510 ms (limit 500 ms)",
+        ),
+        (
+            stream(750).stating(&MOUTH_TO_EAR, ms(251)),
+            Severity::Warning,
+            "mouth to ear 251 ms (limit 250 ms)",
+        ),
+        (
+            stream(750).stating(&MOUTH_TO_EAR, ms(401)),
+            Severity::Blocking,
+            "mouth to ear 401 ms (limit 400 ms)",
         ),
     ] {
         let finding = only(&Site::new().saw(&asked, Said::Works));
@@ -102,6 +114,7 @@ fn what_is_within_every_limit_is_not_poor() {
         .stating(&WORST_WINDOW_LOSS_RATIO, 0.1)
         .stating(&REORDERED, 0)
         .stating(&JITTER, Duration::from_millis(30))
+        .stating(&MOUTH_TO_EAR, Duration::from_millis(250))
         .stating(&RTT_P50, Duration::from_millis(300));
 
     assert_eq!(Site::new().saw(&good, Said::Works).found(), [""; 0]);
@@ -110,16 +123,17 @@ fn what_is_within_every_limit_is_not_poor() {
 
 #[test]
 fn a_mos_is_poor_where_even_that_of_the_best_codec_is() {
-    const G711: FactKey<f64> = FactKey::new("mos_g711", "");
-    const G729: FactKey<f64> = FactKey::new("mos_g729a", "");
     let of = |g711, g729| {
-        let asked = stream(750).stating(&G711, g711).stating(&G729, g729);
+        let asked = stream(750).stating(&MOS_G711, g711).stating(&MOS_G729A, g729);
         Site::new().saw(&asked, Said::Works)
     };
 
     assert_eq!(of(3.7, 3.2).found(), [""; 0]);
     let finding = only(&of(3.05, 2.9));
     assert_eq!(finding.summary, "media through the relay is poor: MOS 3.05 (limit 3.1)");
+    // Its loss is of both ways, and that is said.
+    let direction = &finding.evidence[1].text;
+    assert!(direction.ends_with("; so MOS is at least that good on each way alone"), "{direction}");
 }
 
 #[test]
@@ -132,8 +146,8 @@ fn what_a_loop_can_tell_stands_in_the_evidence() {
     // 1 − √(1 − 0.0347) is 0.0175.
     assert_eq!(
         evidence[1].text,
-        "direction loop: each packet went up to the relay and came back down, so loss is that of \
-         both ways together, at most so much on each; if both ways lose alike, 1.75 % each"
+        "direction loop: each packet went up to the relay and came back down, so loss counts \
+         both ways together; on each way alone it is that much at most; if both ways lose alike, 1.75 % each"
     );
 }
 
@@ -185,6 +199,33 @@ fn media_is_held_to_the_site_s_profile() {
     assert_eq!(seen(of("sip-phone")), [""; 0]);
     assert_eq!(seen(of("byoc-trunk")), ["media-quality-poor"]);
     assert_eq!(seen(own), [""; 0]);
+}
+
+#[test]
+fn what_left_without_a_mark_has_none_to_lose() {
+    assert_eq!(Site::new().saw(&marked(0, 46), Said::Works).found(), [""; 0]);
+}
+
+#[test]
+fn every_fact_that_a_measure_judges_is_one_of_some_probe() {
+    let stated: BTreeSet<&str> =
+        PROBES.iter().flat_map(|probe| probe.facts()).map(|fact| fact.name).collect();
+
+    for measure in Measure::ALL {
+        let unknown = measure.facts().iter().find(|name| !stated.contains(**name));
+        assert_eq!(unknown, None, "{measure:?}");
+        assert!(measure.facts().iter().all(|fact| measure.judges(fact)), "{measure:?}");
+    }
+    // What begins so is judged, whichever codec it is of.
+    let mos = stated.iter().filter(|name| name.starts_with("mos_"));
+    assert!(mos.clone().count() > 0 && mos.clone().all(|name| Measure::Mos.judges(name)));
+}
+
+#[test]
+fn what_is_ours_in_a_limit_is_told_beside_its_source() {
+    let burst = Measure::BurstLoss.source();
+    assert!(burst.contains("one lost packet of ten") && !burst.contains("60 ms"), "{burst}");
+    assert!(Measure::NatLifetime.source().contains("15 s (RFC 8445 §11)"));
 }
 
 #[test]

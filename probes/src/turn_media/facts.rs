@@ -104,6 +104,14 @@ pub const RTT_MAX: FactKey<Duration> =
     FactKey::new("rtt_max_seconds", "up to the relay and down again, the slowest packet")
         .labelled("probe_media_rtt_seconds", &[("direction", "loop"), ("statistic", "max")]);
 
+/// From mouth to ear: one way through the network, the jitter buffer and the codec.
+pub const MOUTH_TO_EAR: FactKey<Duration> = FactKey::new(
+    "mouth_to_ear_seconds",
+    "the delay of a call with G.711 from mouth to ear: half of the median loop, the jitter buffer \
+     and one packet",
+)
+.labelled("probe_media_mouth_to_ear_seconds", LOOP);
+
 const G711_PLC: &[(&str, &str)] = &[("codec", "g711"), ("plc", "true"), ("direction", "loop")];
 const G711: &[(&str, &str)] = &[("codec", "g711"), ("plc", "false"), ("direction", "loop")];
 const G729A: &[(&str, &str)] = &[("codec", "g729a"), ("plc", "true"), ("direction", "loop")];
@@ -209,7 +217,7 @@ pub const BINDING_RTT_P95: FactKey<Duration> = FactKey::new(
 .labelled("probe_media_rtt_seconds", &[("direction", "binding"), ("statistic", "p95")]);
 
 /// Every fact of this file.
-pub(super) const FACTS: [FactSpec; 41] = [
+pub(super) const FACTS: [FactSpec; 42] = [
     DIRECTION.spec(),
     RELAY_LOOP_REFUSED.spec(),
     SENT.spec(),
@@ -231,6 +239,7 @@ pub(super) const FACTS: [FactSpec; 41] = [
     RTT_P95.spec(),
     RTT_P99.spec(),
     RTT_MAX.spec(),
+    MOUTH_TO_EAR.spec(),
     R_FACTOR_G711_PLC.spec(),
     R_FACTOR_G711.spec(),
     R_FACTOR_G729A.spec(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::facts::{
     BINDING_JITTER, BINDING_LOSS_RATIO, BINDING_RECEIVED, BINDING_RTT_P50, BINDING_RTT_P95,
     BINDING_SENT, BURST_DENSITY, CLOCK, DSCP_RECEIVED, DUPLICATES, GAP_DENSITY, JITTER, JITTER_P95,
-    LATE, LATE_RATIO, LOSS_RATIO, LOST, MOS_G711, MOS_G711_PLC, MOS_G729A, R_FACTOR_G711,
-    R_FACTOR_G711_PLC, R_FACTOR_G729A, RECEIVED, REORDERED, RTT_MAX, RTT_MEAN, RTT_MIN, RTT_P50,
-    RTT_P95, RTT_P99, SENT, WORST_WINDOW_LOSS_RATIO,
+    LATE, LATE_RATIO, LOSS_RATIO, LOST, MOS_G711, MOS_G711_PLC, MOS_G729A, MOUTH_TO_EAR,
+    R_FACTOR_G711, R_FACTOR_G711_PLC, R_FACTOR_G729A, RECEIVED, REORDERED, RTT_MAX, RTT_MEAN,
+    RTT_MIN, RTT_P50, RTT_P95, RTT_P99, SENT, WORST_WINDOW_LOSS_RATIO,
 };
 use super::stream::Stream;
 use crate::conversation::Conversation;
@@ -74,6 +74,7 @@ fn estimate(
     conversation: &mut Conversation,
 ) {
     let one_way = transit.p50 / 2;
+    conversation.state(&MOUTH_TO_EAR, Codec::G711.mouth_to_ear(one_way, jitter_buffer));
     for (codec, r_key, mos_key) in &CODECS {
         let delay = codec.mouth_to_ear(one_way, jitter_buffer);
         let r = r_factor(*codec, report.unplayed, report.bursts.burst_r, delay);

@@ -170,6 +170,17 @@ fn a_host_that_wakes_up_late_keeps_the_pace_and_makes_no_jitter() {
     }
 }
 
+// 20 ms one way, the buffer of 60 ms, and the 20 ms of sound in a packet.
+#[test]
+fn the_delay_from_mouth_to_ear_is_more_than_half_of_the_loop() {
+    let world = World { fate: Box::new(|_| vec![millis(40)]), ..World::default() };
+
+    let it = two_seconds(world);
+
+    assert_eq!(it.seconds("rtt_p50_seconds"), Some(millis(40)));
+    assert_eq!(it.seconds("mouth_to_ear_seconds"), Some(millis(100)));
+}
+
 #[test]
 fn a_host_that_slept_sends_no_burst_and_counts_nothing_as_lost_that_never_left() {
     let mut wakes = 0;
