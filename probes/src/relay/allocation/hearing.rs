@@ -128,11 +128,9 @@ impl Allocation {
         let code = message.error.as_ref().map(|(code, _)| *code);
         let is_challenge =
             message.class == Class::Error && matches!(code, Some(UNAUTHENTICATED | STALE_NONCE));
-        if flight.is_signed && !is_challenge {
-            if !self.authentication.proves(bytes) {
-                self.hear_unproven(&message);
-                return Err(Ignored::Unproven);
-            }
+        if flight.is_signed && !is_challenge && !self.authentication.proves(bytes) {
+            self.hear_unproven(&message);
+            return Err(Ignored::Unproven);
         }
         if let Some(flight) = self.flight.take() {
             self.count(&flight);
