@@ -192,15 +192,15 @@ fn what_we_left_behind_excuses_a_full_account_for_as_long_as_the_relay_granted_i
 fn only_an_allocation_with_the_same_account_fills_its_quota() {
     let tls = || turn(RELAY).until(ALL, Phase::Release).over(Transport::Tls, 5349);
     let owner = |held: Asked, said| {
-        let site = Site::new().saw(&with_account().as_user("lyon"), Said::Rejects(486));
+        let site = Site::new().saw(&with_account().of_user("lyon"), Said::Rejects(486));
         only(&site.saw(&held, said)).owner
     };
 
-    assert_eq!(owner(tls().as_user("lyon"), Said::Works), Owner::ThisHost);
-    assert_eq!(owner(tls().as_user("nice"), Said::Works), Owner::Credentials);
+    assert_eq!(owner(tls().of_user("lyon"), Said::Works), Owner::ThisHost);
+    assert_eq!(owner(tls().of_user("nice"), Said::Works), Owner::Credentials);
     let left = |user| {
-        let leaves = tls().as_user(user).leaving_something();
-        let full = with_account().as_user("lyon");
+        let leaves = tls().of_user(user).leaving_something();
+        let full = with_account().of_user("lyon");
         let site = Site::new().saw(&leaves, Said::Works).saw(&full, Said::Works);
         only(&site.saw(&full, Said::Rejects(486))).owner
     };

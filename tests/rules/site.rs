@@ -152,7 +152,7 @@ impl Asked {
     }
 
     /// With the account of this user, among other options.
-    pub(crate) fn as_user(self, user: &str) -> Self {
+    pub(crate) fn of_user(self, user: &str) -> Self {
         let (module, transport) = (self.module, self.transport.label());
         let fingerprint = format!(
             "probe = \"turn-allocation\"\ntimeout = \"{module}\"\ntransport = \"{transport}\"\n\
