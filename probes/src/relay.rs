@@ -65,6 +65,15 @@ pub const FREED: FactKey<bool> =
     FactKey::new("freed", "whether the allocation is gone from the server again")
         .metric("probe_turn_freed");
 
+/// The server's error code.
+pub const ERROR_CODE: FactKey<u64> =
+    FactKey::new("error_code", "the error code with which the server said no")
+        .metric("probe_turn_error_code");
+/// What [`ERROR_CODE`] means.
+pub const ERROR_CAUSE: FactKey<&'static str> =
+    FactKey::new("error_cause", "what the error code means, in a word")
+        .info("probe_turn_error_info", "cause");
+
 /// Every option of this file.
 pub(crate) const OPTIONS: [OptionSpec; 7] = [
     USERNAME.spec(),

@@ -18,7 +18,7 @@ use crate::way::{self, Way};
 
 use exchange::TurnExchange;
 
-pub use crate::relay::FREED;
+pub use crate::relay::{ERROR_CAUSE, ERROR_CODE, FREED};
 
 /// How the server let us in.
 pub const MODE: FactKey<&'static str> = FactKey::new(
@@ -30,14 +30,6 @@ pub const MODE: FactKey<&'static str> = FactKey::new(
 pub const REALM: FactKey<Foreign> = FactKey::new("realm", "the realm that the server names");
 /// The server's name for itself.
 pub const SOFTWARE: FactKey<Foreign> = FactKey::new("software", "what the server calls itself");
-/// The server's error code.
-pub const ERROR_CODE: FactKey<u64> =
-    FactKey::new("error_code", "the error code with which the server said no")
-        .metric("probe_turn_error_code");
-/// What [`ERROR_CODE`] means.
-pub const ERROR_CAUSE: FactKey<&'static str> =
-    FactKey::new("error_cause", "what the error code means, in a word")
-        .info("probe_turn_error_info", "cause");
 /// The relayed transport address: a claim of the server's.
 pub const RELAYED_ADDRESS: FactKey<SocketAddr> =
     FactKey::new("relayed_address", "the address that the server relays for us, as it says");

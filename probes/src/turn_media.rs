@@ -29,7 +29,7 @@ use crate::relay::{self, Credentials, Family, Undo};
 use crate::target::{Target, Transport};
 use crate::way::{self, Way};
 
-pub use crate::relay::FREED;
+pub use crate::relay::{ERROR_CAUSE, ERROR_CODE, FREED};
 pub use facts::*;
 
 use exchange::MediaExchange;

@@ -29,7 +29,7 @@ pub struct Distribution {
 
 impl Distribution {
     /// Sums up all durations; `None` where there is none. It keeps them all while it works, so the
-    /// caller bounds their number ([`Samples`] does).
+    /// caller bounds their number.
     #[must_use]
     pub fn of(durations: impl IntoIterator<Item = Duration>) -> Option<Self> {
         let mut sorted: Vec<Duration> = durations.into_iter().collect();
@@ -54,43 +54,6 @@ impl Distribution {
 pub fn percentile(sorted: &[Duration], percent: u8) -> Option<Duration> {
     let rank = sorted.len().saturating_mul(usize::from(percent)).div_ceil(100);
     sorted.get(rank.saturating_sub(1).min(sorted.len().saturating_sub(1))).copied()
-}
-
-/// A list of durations that does not grow beyond its capacity.
-#[derive(Clone, Debug)]
-pub struct Samples {
-    kept: Vec<Duration>,
-    capacity: usize,
-    beyond: u64,
-}
-
-impl Samples {
-    /// Room for `capacity` durations, 16 bytes each.
-    #[must_use]
-    pub const fn new(capacity: usize) -> Self {
-        Self { kept: Vec::new(), capacity, beyond: 0 }
-    }
-
-    /// Keeps one more, or counts that there was no room for it.
-    pub fn add(&mut self, duration: Duration) {
-        if self.kept.len() < self.capacity {
-            self.kept.push(duration);
-        } else {
-            self.beyond = self.beyond.saturating_add(1);
-        }
-    }
-
-    /// How many found no room.
-    #[must_use]
-    pub const fn beyond(&self) -> u64 {
-        self.beyond
-    }
-
-    /// What was kept, summed up; `None` where nothing was.
-    #[must_use]
-    pub fn distribution(&self) -> Option<Distribution> {
-        Distribution::of(self.kept.iter().copied())
-    }
 }
 
 /// The interarrival jitter of [RFC 3550 §6.4.1], by the integers of its §A.8 with nanoseconds for

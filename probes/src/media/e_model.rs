@@ -35,10 +35,6 @@ pub enum Codec {
     G711Plc,
     /// G.729 Annex A, two frames of 10 ms a packet.
     G729A,
-    /// G.723.1 at 6.3 kbit/s.
-    G7231,
-    /// GSM enhanced full rate.
-    GsmEfr,
 }
 
 impl Codec {
@@ -48,8 +44,6 @@ impl Codec {
         match self {
             Self::G711 | Self::G711Plc => 0.0,
             Self::G729A => 11.0,
-            Self::G7231 => 15.0,
-            Self::GsmEfr => 5.0,
         }
     }
 
@@ -60,19 +54,16 @@ impl Codec {
             Self::G711 => 4.3,
             Self::G711Plc => 25.1,
             Self::G729A => 19.0,
-            Self::G7231 => 16.1,
-            Self::GsmEfr => 10.0,
         }
     }
 
     /// The delay of its own: the sound of one packet and the look-ahead, which are 20 ms for G.711
-    /// and GSM-EFR, 20 + 5 ms for G.729 and 30 + 7.5 ms for G.723.1.
+    /// and 20 + 5 ms for G.729.
     #[must_use]
     pub const fn delay(self) -> Duration {
         match self {
-            Self::G711 | Self::G711Plc | Self::GsmEfr => Duration::from_millis(20),
+            Self::G711 | Self::G711Plc => Duration::from_millis(20),
             Self::G729A => Duration::from_millis(25),
-            Self::G7231 => Duration::from_micros(37_500),
         }
     }
 

@@ -39,7 +39,6 @@ pub struct Reception {
     packets: Vec<Packet>,
     /// The numbers of the packets received, the first of each, in the order of arrival.
     order: Vec<u32>,
-    beyond: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,10 +73,6 @@ pub struct Report {
     pub duplicates: u64,
     /// Received after a packet of a higher number (RFC 4737 §3.3: Type-P-Reordered).
     pub reordered: usize,
-    /// Received, and nothing was said of their sending: counted nowhere else.
-    pub unsent: usize,
-    /// Numbers beyond the capacity, sent or received: counted nowhere else.
-    pub beyond: u64,
     /// Lost of sent, 0 to 1.
     pub loss_ratio: f64,
     /// Late of sent, 0 to 1.
@@ -104,26 +99,21 @@ impl Reception {
             playout,
             packets: vec![Packet::default(); capacity],
             order: Vec::with_capacity(capacity),
-            beyond: 0,
         }
     }
 
     /// A packet left. Said once more of the same packet, as with the kernel's stamp, the later
     /// word counts.
     pub fn sent(&mut self, sequence: u32, at: Moment) {
-        match self.packet(sequence) {
-            Some(packet) => packet.sent = Some(at),
-            None => self.beyond = self.beyond.saturating_add(1),
+        if let Some(packet) = self.packet(sequence) {
+            packet.sent = Some(at);
         }
     }
 
     /// A packet came. It may be said before the word of its sending; between packets the order of
     /// the calls is the order of arrival.
     pub fn received(&mut self, sequence: u32, at: Moment) -> Arrival {
-        let Some(packet) = self.packet(sequence) else {
-            self.beyond = self.beyond.saturating_add(1);
-            return Arrival::Beyond;
-        };
+        let Some(packet) = self.packet(sequence) else { return Arrival::Beyond };
         if packet.received.is_some() {
             packet.duplicates = packet.duplicates.saturating_add(1);
             return Arrival::Duplicate;
@@ -157,8 +147,6 @@ impl Reception {
             late,
             duplicates: sent.iter().map(|packet| packet.duplicates).sum(),
             reordered: reordered(&arrivals),
-            unsent: self.order.len() - arrivals.len(),
-            beyond: self.beyond,
             loss_ratio: ratio(missing, sent.len())?,
             late_ratio: ratio(late, sent.len())?,
             unplayed: LossPercent::of_packets(missing + late, sent.len()),

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use super::bindings::{self, Bindings};
 use super::facts::{
-    CARRIER, DIRECTION, DSCP_SENT, ERROR_CODE, RELAY_LOOP_REFUSED, RELAYED_ADDRESS,
-    RELAYED_ADDRESS_RECEIVING,
+    CARRIER, DIRECTION, DSCP_SENT, RELAY_LOOP_REFUSED, RELAYED_ADDRESS, RELAYED_ADDRESS_RECEIVING,
 };
 use super::notes;
 use super::side::Side;
@@ -344,7 +343,8 @@ impl MediaExchange {
             return;
         }
         if let Some(code) = denial.code {
-            self.conversation.state(&ERROR_CODE, u64::from(code));
+            self.conversation.state(&relay::ERROR_CODE, u64::from(code));
+            self.conversation.state(&relay::ERROR_CAUSE, relay::cause(code));
         }
         if ask.phase() == Phase::Permission && denial.code == Some(relay::FORBIDDEN) {
             self.conversation.state(&RELAY_LOOP_REFUSED, true);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::fact::{FactKey, FactSpec};
-use crate::relay::FREED;
+use crate::relay::{ERROR_CAUSE, ERROR_CODE, FREED};
 
 /// The labels of what was measured through the loop.
 const LOOP: &[(&str, &str)] = &[("direction", "loop")];
@@ -78,6 +78,24 @@ pub const GAP_DENSITY: FactKey<f64> = FactKey::new(
     "packets lost or late of those between bursts, 0 to 1 (RFC 3611 §4.7.2)",
 )
 .labelled("probe_media_gap_density_ratio", LOOP);
+/// How many bursts of loss there were.
+pub const BURSTS: FactKey<u64> = FactKey::new(
+    "bursts",
+    "bursts of packets lost or late: two or more, with fewer than 16 received in a row among them",
+)
+.labelled("probe_media_bursts", LOOP);
+/// How long a burst lasted.
+pub const BURST_DURATION: FactKey<Duration> = FactKey::new(
+    "burst_duration_seconds",
+    "how long a burst of packets lost or late lasted, the mean (RFC 3611 §4.7.2)",
+)
+.labelled("probe_media_burst_duration_seconds", LOOP);
+/// How long a gap lasted.
+pub const GAP_DURATION: FactKey<Duration> = FactKey::new(
+    "gap_duration_seconds",
+    "how long it was from one burst to the next, the mean (RFC 3611 §4.7.2)",
+)
+.labelled("probe_media_gap_duration_seconds", LOOP);
 
 /// The shortest time under way.
 pub const RTT_MIN: FactKey<Duration> =
@@ -156,9 +174,9 @@ pub const MOS_G729A: FactKey<f64> = FactKey::new(
 )
 .labelled(MOS, G729A);
 
-/// The mark with which packets left.
+/// The mark that was asked for.
 pub const DSCP_SENT: FactKey<u64> =
-    FactKey::new("dscp_sent", "the DSCP with which the packets left; 46 is EF")
+    FactKey::new("dscp_sent", "the DSCP that was asked for; 46 is EF")
         .labelled("probe_media_dscp_sent", LOOP);
 /// The mark with which most packets came.
 pub const DSCP_RECEIVED: FactKey<u64> =
@@ -177,10 +195,6 @@ pub const CARRIER: FactKey<&'static str> = FactKey::new(
     "carrier",
     "what carried the voice; over tcp and tls nothing is lost, and what waits behind it is late",
 );
-/// The server's error code.
-pub const ERROR_CODE: FactKey<u64> =
-    FactKey::new("error_code", "the STUN error code with which the relay refused")
-        .metric("probe_media_error_code");
 /// Whose clock measured.
 pub const CLOCK: FactKey<&'static str> =
     FactKey::new("clock", "whose clock measured every packet's time: kernel or program");
@@ -217,7 +231,7 @@ pub const BINDING_RTT_P95: FactKey<Duration> = FactKey::new(
 .labelled("probe_media_rtt_seconds", &[("direction", "binding"), ("statistic", "p95")]);
 
 /// Every fact of this file.
-pub(super) const FACTS: [FactSpec; 42] = [
+pub(super) const FACTS: [FactSpec; 46] = [
     DIRECTION.spec(),
     RELAY_LOOP_REFUSED.spec(),
     SENT.spec(),
@@ -233,6 +247,9 @@ pub(super) const FACTS: [FactSpec; 42] = [
     JITTER_P95.spec(),
     BURST_DENSITY.spec(),
     GAP_DENSITY.spec(),
+    BURSTS.spec(),
+    BURST_DURATION.spec(),
+    GAP_DURATION.spec(),
     RTT_MIN.spec(),
     RTT_MEAN.spec(),
     RTT_P50.spec(),
@@ -252,6 +269,7 @@ pub(super) const FACTS: [FactSpec; 42] = [
     RELAYED_ADDRESS_RECEIVING.spec(),
     CARRIER.spec(),
     ERROR_CODE.spec(),
+    ERROR_CAUSE.spec(),
     CLOCK.spec(),
     FREED.spec(),
     BINDING_SENT.spec(),

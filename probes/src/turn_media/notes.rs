@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::facts::{
     BINDING_JITTER, BINDING_LOSS_RATIO, BINDING_RECEIVED, BINDING_RTT_P50, BINDING_RTT_P95,
-    BINDING_SENT, BURST_DENSITY, CLOCK, DSCP_RECEIVED, DUPLICATES, GAP_DENSITY, JITTER, JITTER_P95,
-    LATE, LATE_RATIO, LOSS_RATIO, LOST, MOS_G711, MOS_G711_PLC, MOS_G729A, MOUTH_TO_EAR,
-    R_FACTOR_G711, R_FACTOR_G711_PLC, R_FACTOR_G729A, RECEIVED, REORDERED, RTT_MAX, RTT_MEAN,
-    RTT_MIN, RTT_P50, RTT_P95, RTT_P99, SENT, WORST_WINDOW_LOSS_RATIO,
+    BINDING_SENT, BURST_DENSITY, BURST_DURATION, BURSTS, CLOCK, DSCP_RECEIVED, DUPLICATES,
+    GAP_DENSITY, GAP_DURATION, JITTER, JITTER_P95, LATE, LATE_RATIO, LOSS_RATIO, LOST, MOS_G711,
+    MOS_G711_PLC, MOS_G729A, MOUTH_TO_EAR, R_FACTOR_G711, R_FACTOR_G711_PLC, R_FACTOR_G729A,
+    RECEIVED, REORDERED, RTT_MAX, RTT_MEAN, RTT_MIN, RTT_P50, RTT_P95, RTT_P99, SENT,
+    WORST_WINDOW_LOSS_RATIO,
 };
 use super::stream::Stream;
 use crate::conversation::Conversation;
@@ -40,6 +41,13 @@ pub(super) fn state(stream: &Stream, jitter_buffer: Duration, conversation: &mut
     }
     if let Some(density) = report.bursts.gap_density {
         conversation.state(&GAP_DENSITY, density);
+    }
+    conversation.state(&BURSTS, count(report.bursts.bursts));
+    if let Some(duration) = report.bursts.burst_duration {
+        conversation.state(&BURST_DURATION, duration);
+    }
+    if let Some(duration) = report.bursts.gap_duration {
+        conversation.state(&GAP_DURATION, duration);
     }
     if let Some(jitter) = report.jitter {
         conversation.state(&JITTER, jitter);

@@ -134,8 +134,6 @@ pub struct Message {
     pub xor_peer: Option<SocketAddr>,
     /// DATA.
     pub data: Option<Vec<u8>>,
-    /// ADDRESS-ERROR-CODE (RFC 8656 §18.12): the family's number and the code.
-    pub address_error: Option<(u8, u16)>,
     /// Whether it has an integrity attribute; [`Key::proves`] says whether it is right.
     pub has_integrity: bool,
     /// Whether it holds an attribute that must be understood and is not.
@@ -203,10 +201,6 @@ pub fn read(bytes: &[u8]) -> Result<Message, Malformed> {
         lifetime: number(attribute::LIFETIME),
         xor_peer: xored(attribute::XOR_PEER_ADDRESS),
         data: value(attribute::DATA),
-        address_error: first(&whole, attribute::ADDRESS_ERROR_CODE).and_then(|raw| {
-            let [family, _, class, number, ..] = &*raw.value else { return None };
-            Some((*family, u16::from(class & 0b111) * 100 + u16::from(*number)))
-        }),
         has_integrity: whole.has_attribute(attribute::MESSAGE_INTEGRITY.into())
             || whole.has_attribute(attribute::MESSAGE_INTEGRITY_SHA256.into()),
         has_unknown_required: whole.iter_attributes().any(|(_, raw)| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use branchline_probes::Moment;
-use branchline_probes::media::distribution::{Distribution, Interarrival, Samples, percentile};
+use branchline_probes::media::distribution::{Distribution, Interarrival, percentile};
 
 use crate::{Dice, at, millis};
 
@@ -111,7 +111,6 @@ fn five_hundred_durations_are_summed_up_as_elsewhere() {
 #[test]
 fn nothing_has_no_distribution() {
     assert_eq!(Distribution::of([]), None);
-    assert_eq!(Samples::new(4).distribution(), None);
 }
 
 #[test]
@@ -139,18 +138,6 @@ fn percentiles_rise_with_their_percentage() {
         let not_longer = durations.iter().filter(|duration| **duration <= it.p95).count();
         assert!(not_longer * 100 >= 95 * count, "{it:?}");
     }
-}
-
-#[test]
-fn samples_stop_at_their_capacity_and_count_the_rest() {
-    let mut samples = Samples::new(3);
-    for duration in [5, 1, 3, 900, 900] {
-        samples.add(millis(duration));
-    }
-
-    let kept = samples.distribution().expect("there are three");
-    assert_eq!((kept.count, kept.min, kept.mean, kept.max), (3, millis(1), millis(3), millis(5)));
-    assert_eq!(samples.beyond(), 2);
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn a_relay_that_gives_one_allocation_only_is_named_and_the_first_is_freed() {
 
     assert_eq!((it.label(), it.stage()), ("rejected", "allocate"));
     assert_eq!((it.count("error_code"), it.granted), (Some(486), 1));
+    assert_eq!(it.word("error_cause"), Some("allocation_quota_reached"));
     assert_eq!((it.held.len(), it.flag("freed")), (0, Some(true)));
     assert_eq!(it.flag("relay_loop_refused"), None);
     assert_eq!(it.word("direction"), None);

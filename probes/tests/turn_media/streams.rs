@@ -51,6 +51,8 @@ fn voice_that_arrives_whole_has_nothing_to_complain_of() {
     assert_eq!(it.seconds("jitter_p95_seconds"), Some(Duration::ZERO));
     assert_eq!(it.number("burst_density_ratio"), None);
     assert_eq!(it.number("gap_density_ratio"), Some(0.0));
+    assert_eq!((it.count("bursts"), it.seconds("burst_duration_seconds")), (Some(0), None));
+    assert_eq!(it.seconds("gap_duration_seconds"), Some(millis(2_000)));
     assert_eq!(it.word("clock"), Some("kernel"));
     // 20 ms one way, 60 ms of jitter buffer and 20 ms of sound: 100 ms, so Id is 2.40 and
     // R = 93.2 − 2.40; G.729A has 5 ms more, and Ie = 11.
@@ -73,6 +75,21 @@ fn five_percent_lost_sounds_as_the_table_of_the_e_model_says() {
     assert_near(it.number("mos_estimate_g711_plc"), 3.771, 0.0005);
     // Of ten packets, 200 ms, one was lost at most.
     assert_eq!(it.number("worst_window_loss_ratio"), Some(0.1));
+}
+
+#[test]
+fn bursts_and_gaps_are_as_long_as_their_packets() {
+    // Four in a row, later two with one between them: 80 ms and 60 ms. Before, between and after
+    // them 10, 46 and 37 packets of 20 ms came.
+    let is_lost = |packet| matches!(packet, 10..=13 | 60 | 62);
+    let fate = |packet: usize| if is_lost(packet) { Vec::new() } else { vec![millis(40)] };
+
+    let it = two_seconds(World { fate: Box::new(fate), ..World::default() });
+
+    assert_eq!((it.count("lost"), it.count("bursts")), (Some(6), Some(2)));
+    assert_eq!(it.seconds("burst_duration_seconds"), Some(millis(70)));
+    assert_eq!(it.seconds("gap_duration_seconds"), Some(millis(620)));
+    assert_near(it.number("burst_density_ratio"), 6.0 / 7.0, 1e-9);
 }
 
 /// The interarrival jitter of RFC 3550 §6.4.1, as its text defines it, in seconds.
