@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::agent::{Probe, Probed, probe};
+use serde_json::Value;
+
+use crate::agent::{Probe, Probed, check, configure, keep_secret, probe};
 use crate::certificates::Authority;
 use crate::coturn::{Coturn, REALM, Setup};
 use crate::echo::Echo;
@@ -201,6 +203,51 @@ fn a_quota_of_coturn_s_that_is_used_up_is_told_apart() {
     other.join().expect("it ends").assert_failure("no_response");
     coturn.await_no_allocation(PATIENCE);
     assert_whole(&coturn, &allocate(coturn.port).run());
+}
+
+// F54
+#[test]
+fn check_finds_that_the_quota_of_the_account_is_used_up_and_says_whose_matter_that_is() {
+    let coturn = coturn().user_quota(1).start();
+    let folder = tempfile::tempdir().expect("a folder for the check");
+    let secret = keep_secret(folder.path(), "turn-password", PASSWORD);
+    let config = configure(
+        folder.path(),
+        &format!(
+            "[site]\nname = \"lyon\"\n\
+             [modules.relay]\nprobe = \"turn-allocation\"\nusername = \"{USER}\"\n\
+             password = {{ file = \"{}\" }}\n\
+             [[targets]]\nname = \"relay\"\naddress = \"127.0.0.1:{}\"\n\
+             modules = [\"relay\"]\n",
+            secret.display(),
+            coturn.port
+        ),
+    );
+    let quota = |report: &Value| {
+        let findings = report["findings"].as_array().expect("a list of findings").clone();
+        findings.into_iter().find(|finding| finding["rule"] == "turn-quota")
+    };
+    let silent = free_port(LOOPBACK);
+    // Another client of the same account holds its allocation for as long as it waits for an echo.
+    let other = std::thread::spawn({
+        let port = coturn.port;
+        move || allocate(port).option("peer", &format!("127.0.0.1:{silent}")).run()
+    });
+    coturn.await_allocations(1, PATIENCE);
+
+    let (code, report) = check(folder.path(), &config);
+
+    let finding = quota(&report).unwrap_or_else(|| panic!("no turn-quota in {report:#}"));
+    assert_eq!(finding["owner"], "credentials", "{finding:#}");
+    assert!(finding["summary"].to_string().contains("486"), "{finding:#}");
+    assert!(finding["evidence"].to_string().contains("relay@relay"), "{finding:#}");
+    assert!(matches!(code, Some(2 | 3)), "{code:?}: {report:#}");
+
+    other.join().expect("it ends").assert_failure("no_response");
+    coturn.await_no_allocation(PATIENCE);
+    let (_, after) = check(folder.path(), &config);
+    assert_eq!(quota(&after), None, "{after:#}");
+    coturn.await_no_allocation(PATIENCE);
 }
 
 #[test]
