@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::chance::Chance;
 use crate::fact::{FactKey, FactSpec};
 use crate::foreign::Foreign;
+use crate::leg::LegId;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
 use crate::probe::{Exchange, Module, Probe, TIMEOUT};
 use crate::target::{Target, Transport};
@@ -123,6 +124,8 @@ pub const RTT_MAX: FactKey<Duration> =
 /// RFC 8489 §18.6.
 const PORT: u16 = 3478;
 const TLS_PORT: u16 = 5349;
+
+const LEG: LegId = LegId(0);
 
 /// The probe `stun-binding`.
 pub struct StunBinding;

@@ -4,6 +4,13 @@ use std::time::Duration;
 
 use crate::moment::Moment;
 
+/// The first interval between two transmissions of a STUN request. RFC 8489 §6.2.1: "it SHOULD be
+/// 500 ms or greater".
+pub(crate) const STUN_RTO: Duration = Duration::from_millis(500);
+/// How long a STUN response is waited for over a stream, where there is one transmission.
+/// RFC 8489 §6.2.2: Ti = 39.5 s.
+pub(crate) const STUN_TI: Duration = Duration::from_millis(39_500);
+
 /// What a transaction's timer says at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {

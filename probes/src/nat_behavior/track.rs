@@ -9,7 +9,7 @@ use crate::chance::Chance;
 use crate::leg::LegId;
 use crate::moment::Moment;
 use crate::probe::Output;
-use crate::transaction::{Due, Retransmission};
+use crate::transaction::{Due, Retransmission, STUN_RTO};
 use crate::wire::stun::{Class, Message, Method, TransactionId, Writer, attribute};
 
 /// What a question is for.
@@ -256,7 +256,7 @@ impl Track {
                 if let Some(question) = self.todo.pop_front() {
                     let transaction = chance.bytes();
                     let bytes = question.bytes(&transaction);
-                    let timer = (question.schedule)(now, RTO);
+                    let timer = (question.schedule)(now, STUN_RTO);
                     self.flight = Some(Flight { question, transaction, bytes, timer, began: now });
                 }
                 continue;
@@ -344,6 +344,3 @@ fn reply(message: &Message) -> Reply {
     let is_rewritten = message.mapped.is_some_and(|clear| clear != mapped);
     Reply::Answered(Answer { mapped, other: message.other_address, is_rewritten })
 }
-
-/// RFC 8489 §6.2.1: "it SHOULD be 500 ms or greater".
-const RTO: Duration = Duration::from_millis(500);

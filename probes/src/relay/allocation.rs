@@ -17,7 +17,7 @@ use crate::leg::LegId;
 use crate::moment::Moment;
 use crate::observation::Ignored;
 use crate::probe::{Output, Stamp};
-use crate::transaction::Retransmission;
+use crate::transaction::{Retransmission, STUN_RTO, STUN_TI};
 use crate::wire::stun::{
     Class, Frames, Method, TransactionId, Writer, attribute, write_channel_data,
 };
@@ -279,9 +279,9 @@ impl Allocation {
         let transaction = self.chance.bytes();
         let bytes = self.authentication.seal(ask.write(&transaction));
         let timer = if self.is_stream {
-            Retransmission::reliable(now, PATIENCE)
+            Retransmission::reliable(now, STUN_TI)
         } else {
-            Retransmission::stun(now, RTO)
+            Retransmission::stun(now, STUN_RTO)
         };
         Flight {
             ask,
@@ -352,8 +352,3 @@ fn left_by(flight: &Flight) -> Hold {
         | Ask::Release => Hold::Nothing,
     }
 }
-
-/// RFC 8489 §6.2.1: "it SHOULD be 500 ms or greater".
-const RTO: Duration = Duration::from_millis(500);
-/// RFC 8489 §6.2.2: over a stream there is one transmission, and Ti = 39.5 s of patience.
-const PATIENCE: Duration = Duration::from_millis(39_500);

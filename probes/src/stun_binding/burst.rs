@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::exchange::{LEG, RTO};
 use super::{
-    BURST, BURST_RECEIVED, BURST_SENT, CLOCK, JITTER, LOSS_RATIO, PACE, RTT_MAX, RTT_MEAN, RTT_MIN,
-    RTT_P50, RTT_P95, RTT_P99,
+    BURST, BURST_RECEIVED, BURST_SENT, CLOCK, JITTER, LEG, LOSS_RATIO, PACE, RTT_MAX, RTT_MEAN,
+    RTT_MIN, RTT_P50, RTT_P95, RTT_P99,
 };
 use crate::chance::Chance;
 use crate::conversation::Conversation;
@@ -15,6 +14,7 @@ use crate::moment::Moment;
 use crate::options::{BadOption, Options, show_duration};
 use crate::probe::{Output, Stamp};
 use crate::target::Transport;
+use crate::transaction::STUN_RTO;
 use crate::wire::stun::{self, TransactionId};
 
 /// What the options ask for.
@@ -59,7 +59,7 @@ impl Plan {
             let problem = format!("has no meaning over {}", transport.label());
             return refuse(burst, problem, hint.to_owned());
         }
-        let needed = pace.saturating_mul(count - 1) + LATEST + RTO;
+        let needed = pace.saturating_mul(count - 1) + LATEST + STUN_RTO;
         if needed > timeout {
             let hint = format!(
                 "{count} requests {} apart and the wait for their answers take {}: set `timeout` to \
@@ -121,7 +121,7 @@ impl Burst {
             ids: (0..plan.count).map(|_| chance.bytes()).collect(),
             shots: Vec::new(),
             earlier,
-            patience: LATEST + rtt.unwrap_or(RTO).min(LATEST),
+            patience: LATEST + rtt.unwrap_or(STUN_RTO).min(LATEST),
             last_left: now,
         }
     }

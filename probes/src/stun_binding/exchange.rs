@@ -5,27 +5,20 @@ use std::time::Duration;
 
 use super::burst::{Answered, Burst, Plan};
 use super::{
-    ALTERNATE_SERVER, BOGUS, CLOCK, ERROR_CODE, LOCAL_ADDRESS, MAPPED_ADDRESS, NAT, OTHER_ADDRESS,
-    RESPONSE_ORIGIN, REWRITTEN, RTT, SOFTWARE, StunModule, TRANSMISSIONS,
+    ALTERNATE_SERVER, BOGUS, CLOCK, ERROR_CODE, LEG, LOCAL_ADDRESS, MAPPED_ADDRESS, NAT,
+    OTHER_ADDRESS, RESPONSE_ORIGIN, REWRITTEN, RTT, SOFTWARE, StunModule, TRANSMISSIONS,
 };
 use crate::chance::Chance;
 use crate::conversation::{Conversation, Request, Step};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
-use crate::leg::LegId;
 use crate::moment::Moment;
 use crate::observation::{Ignored, Phase};
 use crate::probe::{Exchange, Input, Output, Stamp};
 use crate::target::Target;
-use crate::transaction::Retransmission;
+use crate::transaction::{Retransmission, STUN_RTO, STUN_TI};
 use crate::way::Opening;
 use crate::wire::stun::{self, Class, Frame, Frames, Malformed, Message, Method, TransactionId};
-
-/// RFC 8489 §6.2.1: "it SHOULD be 500 ms or greater".
-pub(super) const RTO: Duration = Duration::from_millis(500);
-/// RFC 8489 §6.2.2: over a stream there is one transmission, and Ti = 39.5 s of patience.
-const PATIENCE: Duration = Duration::from_millis(39_500);
-pub(super) const LEG: LegId = LegId(0);
 
 pub(super) struct StunExchange {
     conversation: Conversation,
@@ -122,9 +115,9 @@ impl StunExchange {
             LEG,
             Phase::Request,
             if self.frames.is_some() {
-                Retransmission::reliable(now, PATIENCE)
+                Retransmission::reliable(now, STUN_TI)
             } else {
-                Retransmission::stun(now, RTO)
+                Retransmission::stun(now, STUN_RTO)
             },
             stun::binding_request(&self.transaction),
             "the STUN response",
