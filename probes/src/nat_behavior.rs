@@ -97,7 +97,8 @@ const LIFETIME_MOST: OptionKey<Duration> =
 const LIFETIME_KNOWN: OptionKey<Duration> = OptionKey::new(
     "lifetime_known",
     Kind::Duration,
-    "a silence that a binding is known to survive: only longer ones are tried",
+    "a silence that a binding is known to survive, binding_lifetime_seconds of the last run: only \
+     longer ones are tried",
 );
 
 /// RFC 8489 §18.6.

@@ -33,7 +33,8 @@ pub(crate) const PASSWORD: OptionKey<Secret> =
 pub(crate) const SHARED_SECRET: OptionKey<Secret> = OptionKey::new(
     "shared_secret",
     Kind::Secret,
-    "the secret shared with the server, of which time-limited credentials are made",
+    "the secret shared with the server, of which time-limited credentials are made: the user's name \
+     is another one every hour",
 );
 /// The only realm that gets the credentials.
 pub(crate) const REALM: OptionKey<String> = OptionKey::new(

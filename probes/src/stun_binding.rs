@@ -22,7 +22,8 @@ use self::exchange::StunExchange;
 const BURST: OptionKey<u64> = OptionKey::new(
     "burst",
     Kind::Count,
-    "how many paced requests follow the first, over UDP, to measure loss and jitter: 25 is a start",
+    "how many paced requests follow the first, over UDP, to measure loss and jitter: 25 for a look, \
+     100 or more to be judged",
 )
 .default("0");
 /// How far apart they leave.

@@ -25,13 +25,13 @@ pub(crate) const PORT: OptionKey<u64> =
 pub(crate) const SERVER_NAME: OptionKey<String> = OptionKey::new(
     "server_name",
     Kind::Text,
-    "the name that the server's certificate must be for; the target's host where it is not set",
+    "the name that the server's certificate must be for; else the target's host",
 );
 /// Who may vouch for the certificate.
 pub(crate) const CA_FILE: OptionKey<Authorities> = OptionKey::new(
     "ca_file",
     Kind::Certificates,
-    "the authorities that may vouch for the server, instead of those that this host trusts",
+    "the authorities that may vouch for the server; else those that this host trusts",
 );
 
 /// Every option of this file.

@@ -50,7 +50,9 @@ impl Plan {
             Ok(0) => return Ok(None),
             Ok(count) if count <= MOST => count,
             _ => {
-                let hint = format!("a burst has at most {MOST} requests; 25 is a start");
+                let hint = format!(
+                    "a burst has at most {MOST} requests; 25 for a look, 100 or more to be judged"
+                );
                 return refuse(burst, "is too long".to_owned(), hint);
             }
         };

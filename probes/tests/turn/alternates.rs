@@ -71,7 +71,9 @@ fn an_allowed_alternate_server_is_followed_once_on_a_leg_of_its_own() {
     }
 }
 
-// D-STUN-5
+// D-STUN-5. Nothing has to be remembered of a loop: each exchange takes one step at most, so the
+// longest circle is from the target to one alternate server and ends there, and the next exchange
+// begins at the target again, with at most one message to each.
 #[test]
 fn servers_that_send_us_in_circles_are_left_at_the_second() {
     for to in [desk::peer(), alternate(), SocketAddr::new(alternate().ip(), 9)] {

@@ -45,6 +45,8 @@ pub(crate) struct Turn {
     /// The error that every request gets without being looked at.
     pub(crate) first_error: Option<(u16, Option<SocketAddr>)>,
     pub(crate) lifetime: Option<u32>,
+    /// What a Refresh success says instead, unless it was asked for the end.
+    pub(crate) refreshed: Option<u32>,
     /// How many echoes get lost.
     pub(crate) lost_echoes: usize,
     /// Whether it binds channels and carries nothing on them.
@@ -200,6 +202,7 @@ impl Turn {
             errors: BTreeMap::new(),
             first_error: None,
             lifetime: Some(600),
+            refreshed: None,
             lost_echoes: 0,
             is_channel_lost: false,
             is_spoiling: false,
@@ -369,7 +372,13 @@ impl Turn {
                 self.allocations.remove(&key);
                 Ok(vec![attribute(0x000D, &[0; 4])])
             }
-            REFRESH => Ok(lifetime),
+            REFRESH => {
+                if self.refreshed == Some(0) {
+                    self.allocations.remove(&key);
+                }
+                let seconds = self.refreshed.or(self.lifetime);
+                Ok(seconds.iter().map(|it| attribute(0x000D, &it.to_be_bytes())).collect())
+            }
             CREATE_PERMISSION => {
                 held.permissions.push(request.peer().ip());
                 Ok(Vec::new())

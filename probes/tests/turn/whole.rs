@@ -116,6 +116,23 @@ fn a_lifetime_is_an_hour_at_most_and_zero_or_none_is_no_allocation() {
     }
 }
 
+// D-STUN-7: what a Refresh grants changes nothing of what the Allocate did, and an allocation that
+// the server has ended by itself is gone.
+#[test]
+fn whatever_a_refresh_grants_the_allocation_is_freed() {
+    for refreshed in [0, 3601, u32::MAX] {
+        let mut turn = Turn { refreshed: Some(refreshed), ..Turn::new() };
+
+        let seen = run(&*module(&[]), &mut turn);
+
+        assert_eq!(seen.label(), "", "{refreshed}: {}", seen.trace);
+        assert_eq!(seen.outcome.facts.read(&LIFETIME), Some(Duration::from_secs(600)));
+        assert_eq!(seen.fact("freed").as_deref(), Some("Flag(true)"), "{refreshed}");
+        assert!(turn.allocations.is_empty() && !seen.outcome.left_behind);
+        assert_eq!(turn.requests.iter().filter(|it| it.kind == REFRESH).count(), 2);
+    }
+}
+
 #[test]
 fn the_intent_is_told_before_the_first_datagram_and_not_over_a_stream() {
     let udp = run(&*module(&[]), &mut Turn::new());
