@@ -71,18 +71,19 @@ fn run(module: &dyn Module, target: &Target, answer: Answer) -> Outcome {
                 arriving.push_back((now + AFTER, answer(count, leg, to, &bytes)));
                 count += 1;
             }
-            Output::Wait { until, .. } => match arriving.pop_front_if(|(at, _)| *at <= until) {
-                Some((at, (from, leg, bytes))) => {
-                    now = at;
-                    let (stamp, dscp) = (Stamp::Kernel, None);
-                    let input = Input::Received { leg, from, bytes: &bytes, stamp, dscp };
-                    exchange.handle_input(input, now);
-                }
-                None => {
+            Output::Wait { until, .. } => {
+                let is_there = arriving.front().is_some_and(|(at, _)| *at <= until);
+                let arrived = if is_there { arriving.pop_front() } else { None };
+                let Some((at, (from, leg, bytes))) = arrived else {
                     now = until;
                     exchange.handle_input(Input::Timeout, now);
-                }
-            },
+                    continue;
+                };
+                now = at;
+                let (stamp, dscp) = (Stamp::Kernel, None);
+                let input = Input::Received { leg, from, bytes: &bytes, stamp, dscp };
+                exchange.handle_input(input, now);
+            }
         }
     }
 }

@@ -114,7 +114,7 @@ fn target(address: SocketAddr) -> Target {
     Target {
         name: "stun".into(),
         site: "lyon".into(),
-        host: address.ip().to_string().into(),
+        host: address.ip().to_string(),
         address,
         started: SystemTime::UNIX_EPOCH,
     }

@@ -185,44 +185,46 @@ fn assert_mapping_survives_loss(nat: Nat, filtering: &str, hairpin: &str) {
 }
 
 #[test]
-fn five_percent_loss_each_way_names_no_nat_wrong_that_filters() {
-    for (nat, mapping) in [
-        (Nat::PortRestricted, "endpoint_independent"),
-        (Nat::Symmetric, "address_and_port_dependent"),
-    ] {
-        let site = Site::behind(nat);
-        site.branch.lose(Traffic::Udp, 5.0);
+fn five_percent_loss_each_way_names_no_symmetric_nat_wrong() {
+    let site = Site::behind(Nat::Symmetric);
+    site.branch.lose(Traffic::Udp, 5.0);
 
-        for probed in &site.probe_often(BATCH, &[("repeats", "1"), ("hairpin", "false")]) {
-            probed.assert_success();
-            assert_word(probed, "mapping", mapping);
-            assert_word(probed, "filtering", "address_and_port_dependent");
-        }
+    for probed in &site.probe_often(FEWER, &[("hairpin", "false")]) {
+        probed.assert_success();
+        assert_word(probed, "mapping", "address_and_port_dependent");
+        assert_word(probed, "filtering", "address_and_port_dependent");
     }
 }
 
 #[test]
 fn jitter_of_forty_milliseconds_names_no_nat_wrong() {
-    for (nat, mapping, filtering) in [
-        (Nat::None, "none", "endpoint_independent"),
-        (Nat::FullCone, "endpoint_independent", "endpoint_independent"),
-        (Nat::PortRestricted, "endpoint_independent", "address_and_port_dependent"),
-        (Nat::Symmetric, "address_and_port_dependent", "address_and_port_dependent"),
-    ] {
-        let uneven = Way::of(JITTER).jitter(JITTER);
-        let site = Site::at(Branch::behind_wire(nat, uneven, uneven));
-
-        let all = site.probe_often(SHAKEN, &[("repeats", "1"), ("hairpin", "false")]);
-
-        for probed in &all {
-            probed.assert_success();
-            assert_word(probed, "mapping", mapping);
-            assert_word(probed, "filtering", filtering);
+    thread::scope(|scope| {
+        for (nat, mapping, filtering) in [
+            (Nat::None, "none", "endpoint_independent"),
+            (Nat::FullCone, "endpoint_independent", "endpoint_independent"),
+            (Nat::PortRestricted, "endpoint_independent", "address_and_port_dependent"),
+            (Nat::Symmetric, "address_and_port_dependent", "address_and_port_dependent"),
+        ] {
+            scope.spawn(move || assert_named_under_jitter(nat, mapping, filtering));
         }
-        // Nothing is lost, and the longest round trip is shorter than the first retransmission.
-        let named = all.iter().filter(|it| it.fact("mapping") == mapping).count();
-        assert!(named >= SHAKEN * 9 / 10, "{named} of {SHAKEN} are conclusive behind {nat:?}");
+    });
+}
+
+#[track_caller]
+fn assert_named_under_jitter(nat: Nat, mapping: &str, filtering: &str) {
+    let uneven = Way::of(JITTER).jitter(JITTER);
+    let site = Site::at(Branch::behind_wire(nat, uneven, uneven));
+
+    let all = site.probe_often(SHAKEN, &[("hairpin", "false")]);
+
+    for probed in &all {
+        probed.assert_success();
+        assert_word(probed, "mapping", mapping);
+        assert_word(probed, "filtering", filtering);
     }
+    // Nothing is lost, and the longest round trip is shorter than the first retransmission.
+    let named = all.iter().filter(|it| it.fact("mapping") == mapping).count();
+    assert!(named >= SHAKEN * 9 / 10, "{named} of {SHAKEN} are conclusive behind {nat:?}");
 }
 
 #[test]
@@ -290,7 +292,7 @@ impl Site {
         probe.run()
     }
 
-    /// Runs the probe so many times, many at once.
+    /// Runs the probe so many times, [`BATCH`] at once.
     fn probe_often(&self, runs: usize, options: &[(&str, &str)]) -> Vec<Probed> {
         let one = |share: usize| (0..share).map(|_| self.probe(options)).collect::<Vec<_>>();
         thread::scope(|scope| {
@@ -336,9 +338,13 @@ fn mapped_ip(probed: &Probed) -> String {
 }
 
 const RUNS: usize = 200;
-/// How many run at once.
-const BATCH: usize = 50;
+/// How many runs the rarer NATs get.
+const FEWER: usize = 50;
 /// How many runs each kind of NAT gets over a path that jitters.
 const SHAKEN: usize = 25;
+/// How many run at once: behind a NAT that filters, each of them waits for most of its minute.
+/// A port of one may have been another's a moment ago, and still be open at the NAT for whom that
+/// one spoke to: therefore each has its three repeats.
+const BATCH: usize = 200;
 /// Packets take up to twice this long, each way, and overtake each other.
 const JITTER: Duration = Duration::from_millis(40);
