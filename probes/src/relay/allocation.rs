@@ -42,6 +42,8 @@ pub(crate) struct Allocation {
     hold: Hold,
     /// Whether the server has sent us on to another realm, which it may once.
     has_moved: bool,
+    /// How often a release was repeated because its Allocate may have come after it.
+    looks: u8,
     notes: Notes,
 }
 
@@ -168,6 +170,7 @@ impl Allocation {
             events: VecDeque::new(),
             hold: Hold::Nothing,
             has_moved: false,
+            looks: 0,
             notes: Notes::default(),
         }
     }

@@ -90,6 +90,34 @@ fn called_off_against_silence_it_gives_up_within_five_seconds_and_says_what_it_l
     assert!(seen.ended.elapsed() <= millis(5_200), "{:?}", seen.ended);
 }
 
+// I11: coturn looks a key up beside its other work, so a release can overtake its Allocate.
+#[test]
+fn an_allocate_that_is_granted_after_its_release_is_released_again() {
+    let mut turn = Turn::new();
+    let (mut allocates, mut late) = (0, None);
+    let mut world = |wanted: Wanted<'_>| -> Reply {
+        let Wanted::Bytes(leg, to, bytes) = wanted else { return turn.respond(wanted) };
+        let kind = u16::from_be_bytes([bytes[0], bytes[1]]);
+        allocates += u32::from(kind == 0x0003);
+        if kind == 0x0003 && allocates == 2 {
+            late = Some(bytes.to_vec());
+            return vec![(millis(1), News::Cancelled)];
+        }
+        let reply = turn.respond(wanted);
+        if let Some(late) = late.take_if(|_| kind == 0x0004) {
+            turn.respond(Wanted::Bytes(leg, to, &late));
+        }
+        reply
+    };
+
+    let seen = desk::run(desk::begin(&*module(&[]), 7).as_mut(), &mut world);
+
+    assert_eq!(seen.label(), "cancelled");
+    assert!(turn.allocations.is_empty(), "{}", seen.trace);
+    assert_eq!(seen.fact("freed").as_deref(), Some("Flag(true)"));
+    assert!(!seen.outcome.left_behind);
+}
+
 /// A world in which each datagram gets lost, there or back, with this probability.
 fn lossy(turn: &mut Turn, seed: u64, loss: f64) -> impl FnMut(Wanted<'_>) -> Reply {
     let mut chance = StdRng::seed_from_u64(seed);

@@ -1,6 +1,7 @@
 //! What an allocation makes of what it hears.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::super::request::{Answer, Ask, Denial};
 use super::super::{
@@ -251,6 +252,12 @@ impl Allocation {
                     && !self.authentication.is_of_another_realm(message);
                 is_signed && !flight.is_renewed && is_renewal
             }
+            ALLOCATION_MISMATCH if ask == Ask::Release && self.may_be_overtaken() => {
+                let later = now + LOOKS_AGAIN[usize::from(self.looks)];
+                self.looks += 1;
+                self.flight = Some(self.flight(ask, began, later));
+                return;
+            }
             ALLOCATION_MISMATCH if ask == Ask::Release => {
                 self.hold = Hold::Nothing;
                 false
@@ -272,6 +279,14 @@ impl Allocation {
         self.has_moved |= is_signed && *code == UNAUTHENTICATED;
         self.notes.nonce_renewals += u64::from(*code == STALE_NONCE);
         self.flight = Some(again);
+    }
+
+    /// Whether "there is no such allocation" may be said too early: an Allocate that was not
+    /// answered can still be on its way, or wait in the server for its key to be looked up, when
+    /// the release that was sent after it is answered.
+    fn may_be_overtaken(&self) -> bool {
+        let is_open = self.hold != Hold::Nothing && self.hold != Hold::Surely;
+        is_open && !self.is_stream && usize::from(self.looks) < LOOKS_AGAIN.len()
     }
 
     /// The end of a request that has no answer.
@@ -296,3 +311,6 @@ impl Allocation {
         Failure::Misbehaved { peer: self.server, rule, what }
     }
 }
+
+/// How long after each answer an allocation is released once more that might have been late.
+const LOOKS_AGAIN: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
