@@ -20,7 +20,7 @@ fn voice_through_coturn_arrives_whole_and_its_own_client_agrees() {
     let probed = voice(at, "3s").run();
 
     probed.assert_success();
-    assert_eq!(counts(&probed), (150, 150, 0), "{probed:#?}");
+    assert_all_arrived(&probed, 150);
     for name in ["late", "duplicates", "reordered"] {
         assert_eq!(probed.fact(name), 0, "{probed:#?}");
     }
@@ -51,7 +51,7 @@ fn voice_over_tcp_arrives_whole_and_says_what_carried_it() {
         voice(SocketAddr::new(LOOPBACK, coturn.port), "2s").option("transport", "tcp").run();
 
     probed.assert_success();
-    assert_eq!(counts(&probed), (100, 100, 0), "{probed:#?}");
+    assert_all_arrived(&probed, 100);
     assert_eq!((probed.fact("carrier"), probed.fact("clock")), (&"tcp".into(), &"program".into()));
     coturn.await_no_allocation(AT_ONCE);
 }
@@ -214,6 +214,14 @@ fn from_the_branch(branch: &Branch, duration: &str) -> crate::agent::Probe {
 fn counts(probed: &Probed) -> (u64, u64, u64) {
     let count = |name| probed.fact(name).as_u64().unwrap_or_else(|| panic!("{name}: {probed:#?}"));
     (count("sent"), count("received"), count("lost"))
+}
+
+/// What was sent arrived. A host that was too busy leaves packets out rather than send them late.
+#[track_caller]
+fn assert_all_arrived(probed: &Probed, planned: u64) {
+    let (sent, received, lost) = counts(probed);
+    assert_eq!((received, lost), (sent, 0), "{probed:#?}");
+    assert!((planned * 2 / 3..=planned).contains(&sent), "{probed:#?}");
 }
 
 #[track_caller]
