@@ -157,6 +157,7 @@ const QUIET: Floors = &[
     ("fact", &["foreign"]),
     ("leg", &["foreign", "target"]),
     ("target", &[]),
+    ("joined", &[]),
     ("moment", &[]),
     ("foreign", &[]),
     ("secret", &[]),
@@ -166,6 +167,7 @@ const QUIET: Floors = &[
 
 /// What a probe may use: everything but another probe.
 const TOOLS: &[&str] = &[
+    "joined",
     "relay",
     "media",
     "digest",

@@ -29,6 +29,7 @@ mod digest;
 mod fact;
 mod failure;
 mod foreign;
+mod joined;
 mod leg;
 mod moment;
 mod observation;

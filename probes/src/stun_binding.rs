@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::chance::Chance;
 use crate::fact::{FactKey, FactSpec};
 use crate::foreign::Foreign;
+use crate::joined::joined;
 use crate::leg::LegId;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
 use crate::probe::{Exchange, Module, Probe, TIMEOUT};
@@ -153,16 +154,7 @@ modules = ["stun-udp"]
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const {
-            &[
-                way::OPTIONS[0],
-                way::OPTIONS[1],
-                way::OPTIONS[2],
-                way::OPTIONS[3],
-                BURST.spec(),
-                PACE.spec(),
-            ]
-        }
+        const { &joined::<_, 4, 2, 6>(way::OPTIONS, [BURST.spec(), PACE.spec()]) }
     }
 
     fn timeout(&self) -> Duration {
@@ -171,36 +163,34 @@ modules = ["stun-udp"]
 
     fn facts(&self) -> &'static [FactSpec] {
         const {
-            &[
-                RTT.spec(),
-                CLOCK.spec(),
-                MAPPED_ADDRESS.spec(),
-                NAT.spec(),
-                REWRITTEN.spec(),
-                TRANSMISSIONS.spec(),
-                LOCAL_ADDRESS.spec(),
-                RESPONSE_ORIGIN.spec(),
-                OTHER_ADDRESS.spec(),
-                BOGUS.spec(),
-                SOFTWARE.spec(),
-                ALTERNATE_SERVER.spec(),
-                ERROR_CODE.spec(),
-                BURST_SENT.spec(),
-                BURST_RECEIVED.spec(),
-                LOSS_RATIO.spec(),
-                JITTER.spec(),
-                RTT_MIN.spec(),
-                RTT_MEAN.spec(),
-                RTT_P50.spec(),
-                RTT_P95.spec(),
-                RTT_P99.spec(),
-                RTT_MAX.spec(),
-                way::TLS_FACTS[0],
-                way::TLS_FACTS[1],
-                way::TLS_FACTS[2],
-                way::TLS_FACTS[3],
-                way::TLS_FACTS[4],
-            ]
+            &joined::<_, 23, 5, 28>(
+                [
+                    RTT.spec(),
+                    CLOCK.spec(),
+                    MAPPED_ADDRESS.spec(),
+                    NAT.spec(),
+                    REWRITTEN.spec(),
+                    TRANSMISSIONS.spec(),
+                    LOCAL_ADDRESS.spec(),
+                    RESPONSE_ORIGIN.spec(),
+                    OTHER_ADDRESS.spec(),
+                    BOGUS.spec(),
+                    SOFTWARE.spec(),
+                    ALTERNATE_SERVER.spec(),
+                    ERROR_CODE.spec(),
+                    BURST_SENT.spec(),
+                    BURST_RECEIVED.spec(),
+                    LOSS_RATIO.spec(),
+                    JITTER.spec(),
+                    RTT_MIN.spec(),
+                    RTT_MEAN.spec(),
+                    RTT_P50.spec(),
+                    RTT_P95.spec(),
+                    RTT_P99.spec(),
+                    RTT_MAX.spec(),
+                ],
+                way::TLS_FACTS,
+            )
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::chance::Chance;
 use crate::fact::{FactKey, FactSpec};
 use crate::foreign::Foreign;
+use crate::joined::joined;
 use crate::options::{BadOption, OptionSpec, Options};
 use crate::probe::{Exchange, Intent, Module, Probe, TIMEOUT};
 use crate::relay::{self, Credentials, Family, Undo};
@@ -118,21 +119,7 @@ modules = ["turn-udp"]
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const {
-            &[
-                way::OPTIONS[0],
-                way::OPTIONS[1],
-                way::OPTIONS[2],
-                way::OPTIONS[3],
-                relay::OPTIONS[0],
-                relay::OPTIONS[1],
-                relay::OPTIONS[2],
-                relay::OPTIONS[3],
-                relay::OPTIONS[4],
-                relay::OPTIONS[5],
-                relay::OPTIONS[6],
-            ]
-        }
+        const { &joined::<_, 4, 7, 11>(way::OPTIONS, relay::OPTIONS) }
     }
 
     fn timeout(&self) -> Duration {
@@ -141,34 +128,32 @@ modules = ["turn-udp"]
 
     fn facts(&self) -> &'static [FactSpec] {
         const {
-            &[
-                MODE.spec(),
-                REALM.spec(),
-                SOFTWARE.spec(),
-                ERROR_CODE.spec(),
-                ERROR_CAUSE.spec(),
-                RELAYED_ADDRESS.spec(),
-                MAPPED_ADDRESS.spec(),
-                LIFETIME.spec(),
-                NONCE_RENEWALS.spec(),
-                INTEGRITY.spec(),
-                PASSWORD_ALGORITHM.spec(),
-                USERHASH.spec(),
-                ALTERNATE_SERVER.spec(),
-                SEND_ECHO.spec(),
-                CHANNEL_ECHO.spec(),
-                LOOP_REFUSED.spec(),
-                ECHO_RTT.spec(),
-                TRANSMISSIONS.spec(),
-                RTT.spec(),
-                CLOCK.spec(),
-                FREED.spec(),
-                way::TLS_FACTS[0],
-                way::TLS_FACTS[1],
-                way::TLS_FACTS[2],
-                way::TLS_FACTS[3],
-                way::TLS_FACTS[4],
-            ]
+            &joined::<_, 21, 5, 26>(
+                [
+                    MODE.spec(),
+                    REALM.spec(),
+                    SOFTWARE.spec(),
+                    ERROR_CODE.spec(),
+                    ERROR_CAUSE.spec(),
+                    RELAYED_ADDRESS.spec(),
+                    MAPPED_ADDRESS.spec(),
+                    LIFETIME.spec(),
+                    NONCE_RENEWALS.spec(),
+                    INTEGRITY.spec(),
+                    PASSWORD_ALGORITHM.spec(),
+                    USERHASH.spec(),
+                    ALTERNATE_SERVER.spec(),
+                    SEND_ECHO.spec(),
+                    CHANNEL_ECHO.spec(),
+                    LOOP_REFUSED.spec(),
+                    ECHO_RTT.spec(),
+                    TRANSMISSIONS.spec(),
+                    RTT.spec(),
+                    CLOCK.spec(),
+                    FREED.spec(),
+                ],
+                way::TLS_FACTS,
+            )
         }
     }
 

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use crate::chance::Chance;
 use crate::fact::FactSpec;
+use crate::joined::joined;
 use crate::media::rtp::{FRAME, PayloadType};
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options, show_duration};
 use crate::probe::{Exchange, Intent, Module, Probe, TIMEOUT};
@@ -94,21 +95,20 @@ interval = "15m"
 
     fn options(&self) -> &'static [OptionSpec] {
         const {
-            &[
-                way::OPTIONS[0],
-                way::OPTIONS[1],
-                way::OPTIONS[2],
-                way::OPTIONS[3],
-                relay::USERNAME.spec(),
-                relay::PASSWORD.spec(),
-                relay::SHARED_SECRET.spec(),
-                relay::REALM.spec(),
-                relay::FAMILY.spec(),
-                DURATION.spec(),
-                CODEC.spec(),
-                JITTER_BUFFER.spec(),
-                DSCP.spec(),
-            ]
+            &joined::<_, 4, 9, 13>(
+                way::OPTIONS,
+                [
+                    relay::USERNAME.spec(),
+                    relay::PASSWORD.spec(),
+                    relay::SHARED_SECRET.spec(),
+                    relay::REALM.spec(),
+                    relay::FAMILY.spec(),
+                    DURATION.spec(),
+                    CODEC.spec(),
+                    JITTER_BUFFER.spec(),
+                    DSCP.spec(),
+                ],
+            )
         }
     }
 
@@ -117,19 +117,7 @@ interval = "15m"
     }
 
     fn facts(&self) -> &'static [FactSpec] {
-        const {
-            let mut all = [way::TLS_FACTS[0]; FACTS.len() + way::TLS_FACTS.len()];
-            let mut place = 0;
-            while place < FACTS.len() {
-                all[place] = FACTS[place];
-                place += 1;
-            }
-            while place < all.len() {
-                all[place] = way::TLS_FACTS[place - FACTS.len()];
-                place += 1;
-            }
-            &{ all }
-        }
+        const { &joined::<_, 46, 5, 51>(FACTS, way::TLS_FACTS) }
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {
