@@ -130,7 +130,7 @@ fn binding_response(request: &[u8]) -> Vec<u8> {
 
 fn dns_response(query: &[u8]) -> Vec<u8> {
     const ADDRESS: &[u8] = b"\xc0\x0c\0\x01\0\x01\0\0\x01\x2c\0\x04\xcb\0\x71\x50";
-    const OPT: usize = 11;
+    const OPT: usize = 15;
     let question = &query[12..query.len() - OPT];
     [&query[..2], &[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0], question, ADDRESS].concat()
 }

@@ -29,6 +29,11 @@ impl Chance {
         self.0.random()
     }
 
+    /// Draws yes or no.
+    pub fn flag(&mut self) -> bool {
+        self.0.random()
+    }
+
     /// Draws `N` bytes and writes them in lower-case hexadecimal.
     pub fn token<const N: usize>(&mut self) -> String {
         hex(&self.bytes::<N>())

@@ -42,6 +42,11 @@ impl Conversation {
         self.outcome.facts.state(key, value);
     }
 
+    /// Whether a fact was stated.
+    pub(crate) fn has_stated<T: Fact>(&self, key: &FactKey<T>) -> bool {
+        self.outcome.facts.read(key).is_some()
+    }
+
     pub(crate) fn ignore(&mut self, reason: Ignored) {
         *self.outcome.ignored.entry(reason).or_default() += 1;
     }

@@ -1,67 +1,28 @@
 //! Probe: what does this one nameserver answer?
 
 mod exchange;
+mod facts;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::chance::Chance;
-use crate::fact::{FactKey, FactSpec};
-use crate::foreign::Foreign;
+use crate::fact::FactSpec;
+use crate::joined::joined;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
 use crate::probe::{Exchange, Module, Probe, TIMEOUT};
 use crate::target::{Target, Transport};
-use crate::wire::dns::Question;
+use crate::way::{self, Way};
+use crate::wire::dns::{Asking, Question};
+
+pub use facts::{
+    ADDITIONAL_RRS, ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHENTIC, AUTHORITATIVE, AUTHORITY_RRS,
+    CHAIN, CLOCK, CONNECT, EXTENDED_ERRORS, NEGATIVE_TTL, NSID, QUERY_SUCCEEDED, QUESTION,
+    RANDOM_LABEL, RCODE, RECURSION_AVAILABLE, REFRESH, REQUEST, RTT, SERIAL, TRANSMISSIONS,
+    TRUNCATED, TTL, ZONE, addresses,
+};
 
 use exchange::DnsExchange;
-
-/// The question, as `NAME TYPE`.
-pub const QUESTION: FactKey<Foreign> = FactKey::new("question", "what was asked");
-/// The response code.
-pub const RCODE: FactKey<&'static str> = FactKey::new("rcode", "the response code");
-/// The answer section.
-pub const ANSWERS: FactKey<Vec<Foreign>> =
-    FactKey::new("answers", "the records of the answer, CNAMEs included");
-/// How many records of the answer are of the type that was asked for.
-pub const ANSWER_COUNT: FactKey<u64> =
-    FactKey::new("answer_count", "records of the type that was asked for, aliases apart")
-        .metric("probe_dns_answer_rrs");
-/// The smallest TTL of the answer.
-pub const TTL: FactKey<Duration> =
-    FactKey::new("ttl_seconds", "the smallest TTL in the answer, CNAMEs included")
-        .metric("probe_dns_record_ttl_seconds");
-/// The zone's serial number.
-pub const SERIAL: FactKey<u64> =
-    FactKey::new("serial", "the serial of the zone's SOA record").metric("probe_dns_serial");
-/// How long the absence of an answer may be cached.
-pub const NEGATIVE_TTL: FactKey<Duration> =
-    FactKey::new("negative_ttl_seconds", "how long resolvers may remember that there is no answer")
-        .metric("probe_dns_negative_ttl_seconds");
-/// AA.
-pub const AUTHORITATIVE: FactKey<bool> =
-    FactKey::new("authoritative", "whether the nameserver is authoritative for the name (AA)")
-        .metric("probe_dns_authoritative");
-/// RA.
-pub const RECURSION_AVAILABLE: FactKey<bool> =
-    FactKey::new("recursion_available", "whether the nameserver resolves for others (RA)");
-/// AD.
-pub const AUTHENTIC: FactKey<bool> =
-    FactKey::new("authentic", "whether the nameserver vouches for DNSSEC (AD)");
-/// TC.
-pub const TRUNCATED: FactKey<bool> =
-    FactKey::new("truncated", "whether the answer did not fit a datagram and was asked for by TCP")
-        .metric("probe_dns_truncated");
-/// From the query to its response.
-pub const RTT: FactKey<Duration> =
-    FactKey::new("rtt_seconds", "round trip of the query, where none was repeated")
-        .metric("probe_dns_rtt_seconds");
-/// Whose clock measured [`RTT`].
-pub const CLOCK: FactKey<&'static str> =
-    FactKey::new("clock", "whose clock measured the round trip: kernel or program");
-/// How many queries were sent.
-pub const TRANSMISSIONS: FactKey<u64> =
-    FactKey::new("transmissions", "queries sent by the transport that brought the answer")
-        .metric("probe_dns_transmissions");
 
 const NAME: OptionKey<String> =
     OptionKey::new("name", Kind::Text, "the domain name to ask for").required();
@@ -75,14 +36,37 @@ const RECURSION: OptionKey<bool> = OptionKey::new(
 .default("true");
 const TRANSPORT: OptionKey<&'static str> = OptionKey::new(
     "transport",
-    Kind::Word(&["udp", "tcp"]),
+    Kind::Word(&["udp", "tcp", "tls", HTTPS]),
     "what carries the query; a truncated answer by udp is asked for by tcp",
 )
 .default("udp");
+const PATH: OptionKey<String> =
+    OptionKey::new("path", Kind::Text, "where a server over https answers").default("/dns-query");
 const EXPECT: OptionKey<Vec<IpAddr>> =
     OptionKey::new("expect", Kind::Addresses, "the addresses that the answer may hold");
+const ASK_NSID: OptionKey<bool> =
+    OptionKey::new("nsid", Kind::Flag, "ask which of the nameserver's machines answers (RFC 5001)")
+        .default("true");
+const RANDOM_CASE: OptionKey<bool> = OptionKey::new(
+    "random_case",
+    Kind::Flag,
+    "spell the name at random over udp, and believe only who repeats the spelling (0x20)",
+)
+.default("true");
+const ASK_RANDOM_LABEL: OptionKey<bool> = OptionKey::new(
+    "random_label",
+    Kind::Flag,
+    "put a label in front that nobody can have created: who has an answer makes answers up",
+)
+.default("false");
 
+/// RFC 1035 §4.2.1.
 const PORT: u16 = 53;
+/// RFC 7858 §3.1.
+const TLS_PORT: u16 = 853;
+/// RFC 8484 §5: that of the `https` scheme.
+const HTTPS_PORT: u16 = 443;
+const HTTPS: &str = "https";
 /// `resolv.conf(5)`: timeout 5 s, attempts 2.
 const INTERVAL: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 2;
@@ -114,7 +98,22 @@ modules = ["edge-group-name"]
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const { &[NAME.spec(), TYPE.spec(), RECURSION.spec(), TRANSPORT.spec(), EXPECT.spec()] }
+        const {
+            &[
+                NAME.spec(),
+                TYPE.spec(),
+                RECURSION.spec(),
+                TRANSPORT.spec(),
+                way::PORT.spec(),
+                way::SERVER_NAME.spec(),
+                way::CA_FILE.spec(),
+                PATH.spec(),
+                EXPECT.spec(),
+                ASK_NSID.spec(),
+                RANDOM_CASE.spec(),
+                ASK_RANDOM_LABEL.spec(),
+            ]
+        }
     }
 
     fn timeout(&self) -> Duration {
@@ -122,24 +121,7 @@ modules = ["edge-group-name"]
     }
 
     fn facts(&self) -> &'static [FactSpec] {
-        const {
-            &[
-                QUESTION.spec(),
-                RCODE.spec(),
-                ANSWERS.spec(),
-                ANSWER_COUNT.spec(),
-                TTL.spec(),
-                SERIAL.spec(),
-                NEGATIVE_TTL.spec(),
-                AUTHORITATIVE.spec(),
-                RECURSION_AVAILABLE.spec(),
-                AUTHENTIC.spec(),
-                TRUNCATED.spec(),
-                RTT.spec(),
-                CLOCK.spec(),
-                TRANSMISSIONS.spec(),
-            ]
-        }
+        const { &joined::<_, 26, 5, 31>(facts::ALL, way::TLS_FACTS) }
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {
@@ -149,48 +131,97 @@ modules = ["edge-group-name"]
             problem: format!("is {bad}"),
             hint: Some("write it as in name = \"lyon-edge-group.genesyscloud.com\"".to_owned()),
         })?;
-        let expect = options.read(&EXPECT).unwrap_or_default();
-        if !expect.is_empty() && !matches!(kind, "A" | "AAAA") {
-            return Err(BadOption {
-                option: EXPECT.spec().name,
-                problem: format!("holds addresses, and a {kind} record has none"),
-                hint: Some("remove it, or ask for type = \"A\" or \"AAAA\"".to_owned()),
-            });
-        }
-        let by_tcp = options.read(&TRANSPORT) == Some(Transport::Tcp.label());
+        let has_random_label = options.require(&ASK_RANDOM_LABEL)?;
+        let (way, path) = read_way(options)?;
         Ok(Box::new(DnsModule {
             question,
-            recursion: options.require(&RECURSION)?,
-            transport: if by_tcp { Transport::Tcp } else { Transport::Udp },
-            expect,
+            asking: Asking {
+                recursion: options.require(&RECURSION)?,
+                nsid: options.require(&ASK_NSID)?,
+            },
+            way,
+            path,
+            expect: read_expect(options, kind, has_random_label)?,
+            has_random_case: options.require(&RANDOM_CASE)?,
+            has_random_label,
             timeout: options.read(&TIMEOUT).unwrap_or(self.timeout()),
         }))
     }
 }
 
+fn read_expect(
+    options: &Options,
+    kind: &str,
+    has_random_label: bool,
+) -> Result<Vec<IpAddr>, BadOption> {
+    let expect = options.read(&EXPECT).unwrap_or_default();
+    let refuse = |problem: String, hint: &str| {
+        Err(BadOption { option: EXPECT.spec().name, problem, hint: Some(hint.to_owned()) })
+    };
+    if !expect.is_empty() && has_random_label {
+        return refuse(
+            "holds addresses, and a random label has none".to_owned(),
+            "remove it, or random_label",
+        );
+    }
+    if !expect.is_empty() && !matches!(kind, "A" | "AAAA") {
+        return refuse(
+            format!("holds addresses, and a {kind} record has none"),
+            "remove it, or ask for type = \"A\" or \"AAAA\"",
+        );
+    }
+    Ok(expect)
+}
+
+/// What carries the query and, over HTTPS, for which path.
+fn read_way(options: &Options) -> Result<(Way, Option<String>), BadOption> {
+    let word = options.require(&TRANSPORT)?;
+    let path = options.require(&PATH)?;
+    if word != HTTPS {
+        let transport = Transport::named(word).unwrap_or(Transport::Udp);
+        let port = if transport == Transport::Tls { TLS_PORT } else { PORT };
+        return Ok((Way::named(word, transport, options, port)?, None));
+    }
+    if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(BadOption {
+            option: PATH.spec().name,
+            problem: "is no path of a URL".to_owned(),
+            hint: Some("it begins with a slash, as in path = \"/dns-query\"".to_owned()),
+        });
+    }
+    let mut way = Way::named(word, Transport::Tls, options, HTTPS_PORT)?;
+    // RFC 9113 §3.2: HTTP/2 over TLS.
+    way.protocol = Some("h2");
+    Ok((way, Some(path)))
+}
+
 #[derive(Clone)]
 struct DnsModule {
     question: Question,
-    recursion: bool,
-    transport: Transport,
+    asking: Asking,
+    way: Way,
+    /// Where the server answers, over HTTPS.
+    path: Option<String>,
     expect: Vec<IpAddr>,
+    has_random_case: bool,
+    has_random_label: bool,
     timeout: Duration,
 }
 
 impl Module for DnsModule {
     fn transport(&self) -> Transport {
-        self.transport
+        self.way.transport
     }
 
     fn default_port(&self) -> u16 {
-        PORT
+        self.way.port
     }
 
     fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    fn begin(&self, target: &Target, mut chance: Chance) -> Box<dyn Exchange> {
-        Box::new(DnsExchange::new(self.clone(), target.address, chance.number()))
+    fn begin(&self, target: &Target, chance: Chance) -> Box<dyn Exchange> {
+        Box::new(DnsExchange::new(self.clone(), target.clone(), chance))
     }
 }

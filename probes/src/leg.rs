@@ -47,6 +47,8 @@ pub struct Tls {
     pub server_name: String,
     /// Who may vouch for the certificate.
     pub trust: Trust,
+    /// The protocol to be spoken on it, by its name in the registry of ALPN (RFC 7301 §6).
+    pub protocol: Option<&'static str>,
 }
 
 /// Who may vouch for a certificate.

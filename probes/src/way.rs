@@ -72,6 +72,8 @@ pub(crate) struct Way {
     pub(crate) port: u16,
     server_name: Option<String>,
     trust: Trust,
+    /// The protocol that a TLS handshake names (RFC 7301), where it names one.
+    pub(crate) protocol: Option<&'static str>,
 }
 
 impl Way {
@@ -83,6 +85,22 @@ impl Way {
     pub(crate) fn read(options: &Options, port: u16, tls_port: u16) -> Result<Self, BadOption> {
         let word = options.read(&TRANSPORT).unwrap_or(Transport::Udp.label());
         let transport = Transport::named(word).unwrap_or(Transport::Udp);
+        let port = if transport == Transport::Tls { tls_port } else { port };
+        Self::named(word, transport, options, port)
+    }
+
+    /// Reads the options of this file but the transport, of which the probe has a word of its own;
+    /// `port` is the default.
+    ///
+    /// # Errors
+    ///
+    /// As [`Way::read`].
+    pub(crate) fn named(
+        word: &str,
+        transport: Transport,
+        options: &Options,
+        port: u16,
+    ) -> Result<Self, BadOption> {
         let is_tls = transport == Transport::Tls;
         let server_name = options.read(&SERVER_NAME);
         let authorities = options.read(&CA_FILE);
@@ -109,9 +127,10 @@ impl Way {
         };
         Ok(Self {
             transport,
-            port: chosen.unwrap_or(if is_tls { tls_port } else { port }),
+            port: chosen.unwrap_or(port),
             server_name,
             trust: authorities.map_or(Trust::System, Trust::Only),
+            protocol: None,
         })
     }
 
@@ -120,7 +139,8 @@ impl Way {
         let mut leg = Leg::new(id, self.transport, target.address);
         if self.transport == Transport::Tls {
             let server_name = self.server_name.clone().unwrap_or_else(|| target.host.clone());
-            leg.tls = Some(Tls { server_name, trust: self.trust.clone() });
+            let (trust, protocol) = (self.trust.clone(), self.protocol);
+            leg.tls = Some(Tls { server_name, trust, protocol });
         }
         leg
     }

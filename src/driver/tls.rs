@@ -46,6 +46,7 @@ impl Session {
             .with_no_client_auth();
         // Each handshake is a whole one, so that each shows the certificate.
         config.resumption = Resumption::disabled();
+        config.alpn_protocols = tls.protocol.iter().map(|it| it.as_bytes().to_vec()).collect();
         let connection = ClientConnection::new(Arc::new(config), name).map_err(own_fault)?;
         Ok(Self { connection, witness, peer, is_up: false })
     }

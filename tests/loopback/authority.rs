@@ -111,5 +111,5 @@ impl Identity {
 
 /// A leg over TLS to a server of this name.
 pub(crate) fn leg(peer: std::net::SocketAddr, name: &str, trust: Trust) -> Leg {
-    Leg::over_tls(LEG, peer, Tls { server_name: name.to_owned(), trust })
+    Leg::over_tls(LEG, peer, Tls { server_name: name.to_owned(), trust, protocol: None })
 }

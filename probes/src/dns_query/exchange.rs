@@ -1,24 +1,26 @@
 //! The exchange of `dns-query`: datagrams first, a stream where an answer does not fit or somebody
 //! seems to be guessing.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+mod answer;
 
-use super::{
-    ANSWER_COUNT, ANSWERS, ATTEMPTS, AUTHENTIC, AUTHORITATIVE, CLOCK, DnsModule, INTERVAL,
-    NEGATIVE_TTL, QUESTION, RCODE, RECURSION_AVAILABLE, RTT, SERIAL, TRANSMISSIONS, TRUNCATED, TTL,
-    WHOLE_SCHEDULE,
+use std::net::SocketAddr;
+
+use super::facts::{
+    CLOCK, CONNECT, QUERY_SUCCEEDED, QUESTION, RANDOM_LABEL, REQUEST, RTT, TRANSMISSIONS, TRUNCATED,
 };
+use super::{ATTEMPTS, DnsModule, INTERVAL, WHOLE_SCHEDULE};
+use crate::chance::Chance;
 use crate::conversation::{Conversation, Request, Step};
-use crate::failure::Failure;
+use crate::failure::{Failure, Standing};
 use crate::foreign::Foreign;
 use crate::leg::{Leg, LegId};
 use crate::moment::Moment;
 use crate::observation::{Ignored, Phase};
 use crate::probe::{Exchange, Input, Output, Stamp};
-use crate::target::Transport;
+use crate::target::{Target, Transport};
 use crate::transaction::Retransmission;
-use crate::wire::dns::{self, Frames, Response};
+use crate::way::Opening;
+use crate::wire::dns::{self, Frames, Question, Response};
 
 const DATAGRAMS: LegId = LegId(0);
 const STREAM: LegId = LegId(1);
@@ -26,6 +28,11 @@ const STREAM: LegId = LegId(1);
 pub(super) struct DnsExchange {
     conversation: Conversation,
     module: DnsModule,
+    target: Target,
+    /// What is asked, a random label included.
+    question: Question,
+    /// The same, as datagrams spell it.
+    spelled: Question,
     id: u16,
     datagrams: Way,
     stream: Way,
@@ -39,13 +46,31 @@ pub(super) struct DnsExchange {
 }
 
 impl DnsExchange {
-    pub(super) fn new(module: DnsModule, peer: SocketAddr, id: u16) -> Self {
-        let mut conversation = Conversation::new(peer, module.timeout);
-        conversation.state(&QUESTION, Foreign::new(module.question.to_string()));
+    pub(super) fn new(module: DnsModule, target: Target, mut chance: Chance) -> Self {
+        let mut conversation = Conversation::new(target.address, module.timeout);
+        let id = chance.number();
+        let mut question = module.question.clone();
+        if module.has_random_label {
+            // A name that is too long for one more label is asked for as it is.
+            question = question.below(&chance.token::<8>()).unwrap_or(question);
+            let shown = format!("a random label under {}", module.question);
+            conversation.state(&QUESTION, Foreign::new(shown));
+            conversation.state(&RANDOM_LABEL, true);
+        } else {
+            conversation.state(&QUESTION, Foreign::new(question.to_string()));
+        }
+        let spelled = if module.has_random_case {
+            question.respelled(|| chance.flag())
+        } else {
+            question.clone()
+        };
         Self {
             conversation,
-            needs_stream: module.transport == Transport::Tcp,
+            needs_stream: module.way.transport.is_stream(),
             module,
+            target,
+            question,
+            spelled,
             id,
             datagrams: Way::Unused,
             stream: Way::Unused,
@@ -60,7 +85,7 @@ impl DnsExchange {
 enum Way {
     Unused,
     Wanted,
-    Opening(Moment),
+    Opening(Opening),
     Asked(Request),
     Over,
 }
@@ -72,7 +97,7 @@ impl Exchange for DnsExchange {
             return;
         }
         match input {
-            Input::Connected { leg, .. } => self.ask(leg),
+            Input::Connected { leg, .. } | Input::Secured { leg, .. } => self.open(leg, &input),
             Input::Sent { leg, stamp, .. } => {
                 if let Way::Asked(request) = self.way(leg) {
                     request.sent(now, stamp);
@@ -100,7 +125,7 @@ impl Exchange for DnsExchange {
                 }
             }
             Input::Cancelled => self.finish(Phase::Request, Err(Failure::Cancelled)),
-            Input::Secured { .. } | Input::Timeout => {}
+            Input::Timeout => {}
         }
     }
 
@@ -138,40 +163,47 @@ impl DnsExchange {
             return None;
         }
         let Conversation { peer, now, deadline, .. } = self.conversation;
-        let way = self.way(leg);
-        match way {
-            Way::Unused | Way::Over => None,
-            Way::Wanted => {
-                *way = Way::Opening(now);
-                let transport = if leg == STREAM { Transport::Tcp } else { Transport::Udp };
-                Some(Output::Open(Leg::new(leg, transport, peer)))
-            }
-            Way::Opening(began) if now >= deadline => {
-                let waited = now.since(*began);
-                let awaited = "the connection";
-                self.give_up(leg, Failure::Deadline { peer, awaited, transmissions: 0, waited });
+        if matches!(self.way(leg), Way::Wanted) {
+            let opening = Opening::new(self.leg(leg, peer), now);
+            *self.way(leg) = Way::Opening(opening);
+        }
+        let step = match self.way(leg) {
+            Way::Unused | Way::Wanted | Way::Over => return None,
+            Way::Opening(opening) => opening.poll(now, deadline),
+            Way::Asked(request) => request.poll(peer, now, deadline),
+        };
+        match step {
+            Step::Output(output) => Some(output),
+            Step::Over(failure) => {
+                let failure = self.conversation.end_of_wait(failure);
+                self.give_up(leg, failure);
                 None
             }
-            Way::Opening(_) => Some(Output::Wait { until: deadline, reason: "the connection" }),
-            Way::Asked(request) => match request.poll(peer, now, deadline) {
-                Step::Output(output) => Some(output),
-                Step::Over(failure) => {
-                    let failure = self.conversation.end_of_wait(failure);
-                    self.give_up(leg, failure);
-                    None
-                }
-            },
+        }
+    }
+
+    fn leg(&self, id: LegId, peer: SocketAddr) -> Leg {
+        if id == STREAM && !self.module.way.transport.is_stream() {
+            return Leg::new(id, Transport::Tcp, peer);
+        }
+        self.module.way.leg(id, &self.target)
+    }
+
+    fn open(&mut self, leg: LegId, input: &Input<'_>) {
+        let way = if leg == STREAM { &mut self.stream } else { &mut self.datagrams };
+        let Way::Opening(opening) = way else { return };
+        if opening.hear(input, &mut self.conversation).is_some() {
+            self.ask(leg);
         }
     }
 
     fn ask(&mut self, leg: LegId) {
         let now = self.conversation.now;
-        let Way::Opening(began) = *self.way(leg) else { return };
-        let Ok(query) = dns::query(self.id, &self.module.question, self.module.recursion) else {
+        let question = if leg == STREAM { &self.question } else { &self.spelled };
+        let Ok(query) = dns::query(self.id, question, self.module.asking) else {
             return self.finish(Phase::Request, Err(Failure::Internal));
         };
         let (timer, bytes) = if leg == STREAM {
-            self.conversation.ended(Phase::Connect, began);
             (Retransmission::reliable(now, WHOLE_SCHEDULE), dns::framed(&query))
         } else {
             (Retransmission::dns(now, INTERVAL, ATTEMPTS), query)
@@ -184,7 +216,7 @@ impl DnsExchange {
         if self.is_done || !matches!(self.way(leg), Way::Asked(_)) {
             return;
         }
-        match self.accept(message) {
+        match self.accept(leg, message) {
             Ok(response) if response.truncated && leg == DATAGRAMS => {
                 self.conversation.state(&TRUNCATED, true);
                 self.needs_stream = true;
@@ -221,13 +253,18 @@ impl DnsExchange {
     }
 
     /// Whether this is the answer to our query (RFC 5452 §9.1).
-    fn accept(&self, message: &[u8]) -> Result<Response, Ignored> {
+    fn accept(&self, leg: LegId, message: &[u8]) -> Result<Response, Ignored> {
         let response =
-            dns::read_response(message, &self.module.question).map_err(|_| Ignored::Malformed)?;
+            dns::read_response(message, &self.question).map_err(|_| Ignored::Malformed)?;
         if !response.is_answer {
             return Err(Ignored::Unasked);
         }
-        let repeats_ours = response.questions == [self.module.question.clone()];
+        // Whoever did not see the query has to guess its spelling, too.
+        let is_ours = |it: &Question| {
+            let needs_spelling = leg == DATAGRAMS && self.module.has_random_case;
+            *it == self.question && (!needs_spelling || it.is_spelled_as(&self.spelled))
+        };
+        let repeats_ours = matches!(&response.questions[..], [it] if is_ours(it));
         // A server that could not read the query, or would not, need not repeat it.
         let is_bare_error = response.questions.is_empty()
             && response.answers.is_empty()
@@ -245,66 +282,20 @@ impl DnsExchange {
     fn learn(&mut self, leg: LegId, response: &Response, now: Moment, stamp: Stamp) {
         if let Way::Asked(request) = self.way(leg) {
             let round_trip = request.round_trip(now, stamp);
-            let transmissions = request.transmissions();
+            let (transmissions, took) = (request.transmissions(), now.since(request.began));
             self.conversation.state(&TRANSMISSIONS, transmissions);
+            self.conversation.state(&REQUEST, took);
             if let Some((rtt, stamp)) = round_trip {
                 self.conversation.state(&RTT, rtt);
                 self.conversation.state(&CLOCK, stamp.label());
             }
         }
-        let seconds = |count: u32| Duration::from_secs(count.into());
-        let conversation = &mut self.conversation;
-        conversation.state(&RCODE, Response::rcode_word(response.rcode));
-        conversation.state(&AUTHORITATIVE, response.authoritative);
-        conversation.state(&RECURSION_AVAILABLE, response.recursion_available);
-        conversation.state(&AUTHENTIC, response.authentic);
         if leg == DATAGRAMS {
-            conversation.state(&TRUNCATED, false);
+            self.conversation.state(&TRUNCATED, false);
         }
-        if let Some(ttl) = response.answers.iter().map(|record| record.ttl).min() {
-            conversation.state(&TTL, seconds(ttl));
-        }
-        if let Some(soa) = response.soa {
-            conversation.state(&SERIAL, soa.serial.into());
-            if !response.has_asked_type() {
-                conversation.state(&NEGATIVE_TTL, seconds(soa.negative_ttl));
-            }
-        }
-        let count = response.answers.iter().filter(|record| record.is_of_asked_type).count();
-        conversation.state(&ANSWER_COUNT, count as u64);
-        let answers = response.answers.iter().take(SHOWN).map(|record| Foreign::new(&record.text));
-        conversation.state(&ANSWERS, answers.collect());
-        let judgement = self.judge(response);
+        answer::state(response, &mut self.conversation);
+        let judgement = answer::judge(response, &self.module, self.conversation.peer);
         self.finish(Phase::Request, judgement);
-    }
-
-    fn judge(&self, response: &Response) -> Result<(), Failure> {
-        let peer = self.conversation.peer;
-        if response.rcode != 0 {
-            let reason = Foreign::new(Response::rcode_word(response.rcode));
-            return Err(Failure::Rejected { peer, code: response.rcode, reason });
-        }
-        let unexpected = |found: String, expected: String| {
-            Err(Failure::UnexpectedAnswer { peer, found: Foreign::new(found), expected })
-        };
-        if !response.has_asked_type() {
-            let found = match response.answers.last() {
-                // Who does not resolve for others may know the alias and not where it leads.
-                Some(_) if !self.module.recursion && self.module.expect.is_empty() => {
-                    return Ok(());
-                }
-                Some(alias) => format!("the alias {} alone", alias.text),
-                None if response.soa.is_some() => "no data".to_owned(),
-                None => "a referral, or nothing".to_owned(),
-            };
-            return unexpected(found, format!("an answer to {}", self.module.question));
-        }
-        let expect = &self.module.expect;
-        let found: Vec<IpAddr> = response.answers.iter().filter_map(|it| it.address).collect();
-        if !expect.is_empty() && !found.iter().all(|address| expect.contains(address)) {
-            return unexpected(listed(&found), listed(expect));
-        }
-        Ok(())
     }
 
     /// One transport cannot bring the answer; the exchange fails with the last one that could.
@@ -315,7 +306,8 @@ impl DnsExchange {
                 self.conversation.ended(request.phase, request.began);
                 request.phase
             }
-            Way::Unused | Way::Wanted | Way::Opening(_) | Way::Over => Phase::Connect,
+            Way::Opening(opening) => opening.phase(),
+            Way::Unused | Way::Wanted | Way::Over => Phase::Connect,
         };
         let other = if leg == STREAM { &self.datagrams } else { &self.stream };
         let other_goes_on = matches!(other, Way::Wanted | Way::Opening(_) | Way::Asked(_));
@@ -337,16 +329,21 @@ impl DnsExchange {
                 self.conversation.ended(request.phase, request.began);
             }
         }
+        let is_handshake = |phase: Phase| matches!(phase, Phase::Connect | Phase::Tls);
+        let phases = self.conversation.outcome.phases.iter();
+        let handshakes: Vec<_> = phases.filter(|(phase, _)| is_handshake(*phase)).collect();
+        if !handshakes.is_empty() {
+            let took = handshakes.into_iter().map(|(_, took)| *took).sum();
+            self.conversation.state(&CONNECT, took);
+        }
         if let Err(failure) = result {
+            // What this host could not do says nothing of the nameserver.
+            if !self.conversation.has_stated(&QUERY_SUCCEEDED)
+                && failure.standing() == Standing::Down
+            {
+                self.conversation.state(&QUERY_SUCCEEDED, false);
+            }
             self.conversation.fail(phase, failure);
         }
     }
 }
-
-fn listed(addresses: &[IpAddr]) -> String {
-    let texts: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
-    if texts.is_empty() { "no address".to_owned() } else { texts.join(", ") }
-}
-
-/// How many records an observation keeps.
-const SHOWN: usize = 32;

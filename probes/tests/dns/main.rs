@@ -4,8 +4,10 @@
 mod desk;
 
 mod answers;
+mod extras;
 mod forgeries;
 mod queries;
+mod spelling;
 mod streams;
 
 use branchline_probes::dns_query::ANSWERS;

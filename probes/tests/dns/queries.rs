@@ -8,15 +8,17 @@ use crate::{NAME, labels, options};
 
 #[test]
 fn the_query_is_as_rfc_1035_and_rfc_6891_write_it() {
-    let result = run(begin(&*options(&[]), 7).as_mut(), &mut silence());
+    let plain = options(&[("random_case", OptionValue::Flag(false))]);
+    let result = run(begin(&*plain, 7).as_mut(), &mut silence());
 
     let query = &result.sent[0].2;
     let question = [labels(NAME), vec![0, 1, 0, 1]].concat();
     // RD, one question, one additional record.
     assert_eq!(query[2..12], [1, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
     assert_eq!(query[12..12 + question.len()], question);
-    // OPT: root, type 41, payload size 1232.
-    assert_eq!(query[12 + question.len()..][..5], [0, 0, 41, 0x04, 0xD0]);
+    // OPT: root, type 41, payload size 1232, no flags; and NSID, empty (RFC 5001 §2.1).
+    let opt = [0, 0, 41, 0x04, 0xD0, 0, 0, 0, 0, 0, 4, 0, 3, 0, 0];
+    assert_eq!(query[12 + question.len()..], opt);
 }
 
 #[test]
