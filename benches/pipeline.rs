@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use branchline::check::Check;
+use branchline::check::{Check, Whom};
 use branchline::correlation::Memory;
 use branchline::diagnosis::diagnose;
 use branchline::outputs::metrics;
@@ -26,6 +26,7 @@ fn checks(count: usize) -> Vec<Check> {
         target: Arc::from(format!("relay-{index}")),
         host: Arc::from("192.0.2.10"),
         port: 3478,
+        whom: Whom::Host,
         module_name: Arc::from("stun-udp"),
         probe: *probe,
         module: Arc::clone(&module),
@@ -34,6 +35,7 @@ fn checks(count: usize) -> Vec<Check> {
         required: true,
         trunk: None,
         edge_group: None,
+        sight: None,
     };
     (0..count).map(check).collect()
 }

@@ -1,9 +1,13 @@
 //! `Check`: one module meeting one target, as the plan means it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use branchline_probes::{Module, Probe};
+
+use crate::guide::Guide;
+use crate::sight::Sight;
 
 /// One module meeting one target.
 #[derive(Clone)]
@@ -12,10 +16,12 @@ pub struct Check {
     pub site: Arc<str>,
     /// The target's name.
     pub target: Arc<str>,
-    /// The target's host: a name or an address literal.
+    /// The target's host: a name or an address literal, or what people call those who are asked.
     pub host: Arc<str>,
     /// The target's port.
     pub port: u16,
+    /// Which addresses are asked.
+    pub whom: Whom,
     /// The module's name.
     pub module_name: Arc<str>,
     /// The probe of which the module is one.
@@ -33,6 +39,23 @@ pub struct Check {
     pub trunk: Option<Arc<str>>,
     /// The vendor's edge group whose name or phones this target serves, by name or id.
     pub edge_group: Option<Arc<str>>,
+    /// What it shows of a name that is watched.
+    pub sight: Option<Sight>,
+}
+
+/// Which addresses a check asks.
+#[derive(Clone)]
+pub enum Whom {
+    /// Those of its host.
+    Host,
+    /// These.
+    Listed(Arc<[SocketAddr]>),
+    /// Those of the resolvers that this host was given.
+    Resolvers,
+    /// Those to which a guide leads.
+    Led(Arc<Guide>),
+    /// The guide is asked itself.
+    Guide(Arc<Guide>),
 }
 
 /// What makes a check the same one across cycles and reloads: its module and its target.
@@ -59,6 +82,23 @@ impl Check {
             && self.host == other.host
             && self.port == other.port
             && self.fingerprint == other.fingerprint
+            && self.whom.is_same(&other.whom)
+            && self.sight == other.sight
             && self.interval == other.interval
+    }
+}
+
+impl Whom {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Host, Self::Host) | (Self::Resolvers, Self::Resolvers) => true,
+            (Self::Listed(one), Self::Listed(other)) => one == other,
+            (Self::Led(one), Self::Led(other)) | (Self::Guide(one), Self::Guide(other)) => {
+                one.is_same(other)
+            }
+            (Self::Host | Self::Listed(_) | Self::Resolvers | Self::Led(_) | Self::Guide(_), _) => {
+                false
+            }
+        }
     }
 }

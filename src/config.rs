@@ -33,7 +33,7 @@ use self::known::Known;
 use self::profiles::Profiles;
 use self::reader::Reader;
 use self::table::Table;
-use crate::check::Check;
+use crate::check::{Check, Whom};
 use crate::poller;
 use crate::profile::Profile;
 
@@ -125,6 +125,7 @@ pub fn check_from_words(
         target: Arc::from(target),
         host: Arc::from(address.host.as_str()),
         port: address.port.unwrap_or(module.default_port()),
+        whom: Whom::Host,
         module_name: Arc::from(probe.name()),
         probe,
         interval: module.timeout(),
@@ -133,6 +134,7 @@ pub fn check_from_words(
         required: true,
         trunk: None,
         edge_group: None,
+        sight: None,
     })
 }
 

@@ -9,6 +9,7 @@ use branchline_probes::{Failure, Observation, Phase, Verdict};
 
 use crate::check::{Check, CheckId};
 use crate::profile::Profile;
+use crate::sight::Sight;
 use crate::telephony::{ApiProblem, Edge, Part, Reference, Snapshot, Trunk};
 
 /// All that is known at one moment, as rules see it.
@@ -58,6 +59,13 @@ pub struct Case {
     pub confirmed: bool,
     /// The last earlier exchange after which the peer may still hold something of ours.
     pub left_behind: Option<Arc<Observation>>,
+    /// What the check shows of a name that is watched.
+    pub sight: Option<Sight>,
+    /// What was seen the time before.
+    pub previous: Option<Arc<Observation>>,
+    /// The first observation of each thing that the peer has said since, the last one being of
+    /// what it says now; nothing where it never said anything that tells.
+    pub turns: Vec<Arc<Observation>>,
 }
 
 impl Case {
@@ -201,12 +209,28 @@ struct Seen {
     latest: Arc<Observation>,
     /// The last earlier one after which the peer may still hold something of ours.
     left_behind: Option<Arc<Observation>>,
+    previous: Option<Arc<Observation>>,
+    turns: Vec<Arc<Observation>>,
     /// Whether each of the last cycles met silence, the latest one last.
     silences: VecDeque<bool>,
     /// For how many cycles the target has not had this address.
     absent: usize,
     /// Until when it speaks however old it is.
     held_until: Option<SystemTime>,
+}
+
+impl Seen {
+    /// Notes it where the peer now says something else than before.
+    fn turn(&mut self) {
+        let facts = &self.latest.outcome.facts;
+        let is_new = |last: &Arc<Observation>| !facts.tells_the_same(&last.outcome.facts);
+        if facts.is_telling() && self.turns.last().is_none_or(is_new) {
+            if self.turns.len() == TURNS {
+                self.turns.remove(0);
+            }
+            self.turns.push(Arc::clone(&self.latest));
+        }
+    }
 }
 
 /// The last observations of every check, from which evidence is drawn.
@@ -228,6 +252,8 @@ impl Memory {
             let seen = addresses.entry(latest.address).or_insert_with(|| Seen {
                 latest: Arc::clone(&latest),
                 left_behind: None,
+                previous: None,
+                turns: Vec::new(),
                 silences: VecDeque::with_capacity(CYCLES),
                 absent: 0,
                 held_until: None,
@@ -237,8 +263,12 @@ impl Memory {
             }
             seen.silences.push_back(is_silence);
             let earlier = std::mem::replace(&mut seen.latest, latest);
-            if earlier.outcome.left_behind && !Arc::ptr_eq(&earlier, &seen.latest) {
-                seen.left_behind = Some(earlier);
+            seen.turn();
+            if !Arc::ptr_eq(&earlier, &seen.latest) {
+                if earlier.outcome.left_behind {
+                    seen.left_behind = Some(Arc::clone(&earlier));
+                }
+                seen.previous = Some(earlier);
             }
             seen.absent = 0;
             seen.held_until = None;
@@ -301,6 +331,9 @@ impl Memory {
                 observation: Arc::clone(&seen.latest),
                 confirmed: is_confirmed(seen),
                 left_behind: seen.left_behind.clone(),
+                sight: check.sight.clone(),
+                previous: seen.previous.clone(),
+                turns: seen.turns.clone(),
             }));
             if check.required && cases.len() == before {
                 missing.push(check.id());
@@ -336,6 +369,8 @@ fn is_confirmed(seen: &Seen) -> bool {
 
 /// How many cycles decide.
 const CYCLES: usize = 3;
+/// How many different things are remembered that one peer has said.
+const TURNS: usize = 8;
 /// How many unanswered requests of one exchange decide.
 const TRIALS: u32 = 3;
 /// After so many intervals without news a state is unknown, never the last good one (I6).
@@ -344,7 +379,7 @@ const KEEPS_INTERVALS: u32 = 3;
 #[cfg(test)]
 mod tests {
     use super::{Memory, SystemTime};
-    use crate::check::{Check, CheckId};
+    use crate::check::{Check, CheckId, Whom};
     use branchline_probes::{Observation, Options, Outcome, PROBES, Transport};
     use std::sync::Arc;
     use std::time::Duration;
@@ -357,6 +392,7 @@ mod tests {
             target: "relay".into(),
             host: "relay.example.net".into(),
             port: 3478,
+            whom: Whom::Host,
             module_name: "stun".into(),
             probe,
             module: Arc::from(module),
@@ -365,6 +401,7 @@ mod tests {
             required: true,
             trunk: None,
             edge_group: None,
+            sight: None,
         }
     }
 

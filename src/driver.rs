@@ -3,10 +3,12 @@
 
 mod clock;
 mod event;
+mod guide;
 mod ledger;
 mod leg;
 mod refusal;
 mod resolve;
+mod resolvers;
 mod stream;
 mod tls;
 mod udp;
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use branchline_probes::{
     Chance, Exchange, Failure, Input, Moment, Observation, Outcome, Output, Phase, Target,
+    Unresolved,
 };
 use futures_util::FutureExt;
 use nix::sys::resource::{Resource, getrlimit};
@@ -26,7 +29,7 @@ use rand::rngs::SysRng;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::check::Check;
+use crate::check::{Check, Whom};
 use crate::journal::{Journal, Key};
 use clock::Clock;
 use ledger::Ledger;
@@ -60,12 +63,12 @@ pub async fn observe(
     journal: Option<&Journal>,
 ) -> Vec<Observation> {
     let (started, begun) = (SystemTime::now(), Instant::now());
-    let resolved = tokio::select! {
-        resolved = resolve::addresses(&check.host, check.port, patience(check)) => resolved,
-        () = cancel.cancelled() => Err(Failure::Cancelled),
-    };
+    if let Whom::Guide(guide) = &check.whom {
+        return guide::observe(check, guide, cancel, watcher).await.into_iter().collect();
+    }
+    let found = find(check, cancel, watcher).await;
     let took = begun.elapsed();
-    let (addresses, by_name) = match resolved.map(|(addresses, by_name)| {
+    let (addresses, by_name) = match found.map(|(addresses, by_name)| {
         (if by_name { udp::with_a_way(addresses) } else { addresses }, by_name)
     }) {
         Ok(resolved) => resolved,
@@ -78,20 +81,12 @@ pub async fn observe(
     };
     let resolution = by_name.then_some(took);
     let one = |address| async move {
-        // Nobody closes the semaphore; if somebody did, there would be no limit. The wait for a
-        // place is no part of what is measured.
-        let _place = PLACES.acquire().await;
-        let started = SystemTime::now();
-        let begun = Instant::now();
-        let begin = |target: &Target, chance| Some(check.module.begin(target, chance));
-        let ledger = journal.map(|journal| Ledger::new(journal, check));
-        let mut outcome =
-            run(check, address, begin, cancel, watcher, ledger).await.unwrap_or_default();
+        let mut observation = observe_one(check, address, cancel, watcher, journal).await;
         if let Some(took) = resolution {
-            outcome.phases.insert(0, (Phase::Resolve, took));
+            observation.outcome.phases.insert(0, (Phase::Resolve, took));
+            observation.elapsed += took;
         }
-        let elapsed = begun.elapsed() + resolution.unwrap_or_default();
-        observation(check, Some(address), started, elapsed, outcome)
+        observation
     };
     if check.module.is_exclusive() {
         let mut observations = Vec::new();
@@ -101,6 +96,57 @@ pub async fn observe(
         observations
     } else {
         futures_util::future::join_all(addresses.into_iter().map(one)).await
+    }
+}
+
+/// Runs one check once at one address.
+pub async fn observe_one(
+    check: &Check,
+    address: SocketAddr,
+    cancel: &CancellationToken,
+    watcher: Option<Watcher<'_>>,
+    journal: Option<&Journal>,
+) -> Observation {
+    // Nobody closes the semaphore; if somebody did, there would be no limit. The wait for a
+    // place is no part of what is measured.
+    let _place = PLACES.acquire().await;
+    let (started, begun) = (SystemTime::now(), Instant::now());
+    let begin = |target: &Target, chance| Some(check.module.begin(target, chance));
+    let ledger = journal.map(|journal| Ledger::new(journal, check));
+    let outcome = run(check, address, begin, cancel, watcher, ledger).await.unwrap_or_default();
+    observation(check, Some(address), started, begun.elapsed(), outcome)
+}
+
+/// The addresses that a check asks, and whether they had to be found out.
+async fn find(
+    check: &Check,
+    cancel: &CancellationToken,
+    watcher: Option<Watcher<'_>>,
+) -> Result<(Vec<SocketAddr>, bool), Failure> {
+    let nobody = |problem| Failure::Unresolved { host: check.host.to_string(), problem };
+    match &check.whom {
+        Whom::Host => tokio::select! {
+            resolved = resolve::addresses(&check.host, check.port, patience(check)) => resolved,
+            () = cancel.cancelled() => Err(Failure::Cancelled),
+        },
+        Whom::Listed(addresses) => Ok((addresses.to_vec(), false)),
+        Whom::Resolvers => {
+            let addresses = resolvers::of_this_host(check.port);
+            if addresses.is_empty() {
+                return Err(nobody(Unresolved::NoResolver));
+            }
+            Ok((addresses, false))
+        }
+        Whom::Led(guide) => {
+            let addresses = guide::follow(check, guide, cancel, watcher).await?;
+            let addresses = udp::with_a_way(addresses);
+            if addresses.is_empty() {
+                return Err(nobody(Unresolved::NotLed));
+            }
+            Ok((addresses, true))
+        }
+        // It finds others, and nobody finds it.
+        Whom::Guide(_) => Err(Failure::Internal),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod report;
 pub mod rules;
 
 pub mod diagnosis;
+pub mod propagation;
 
 pub mod correlation;
 pub mod driver;
@@ -24,6 +25,8 @@ pub mod schedule;
 pub mod journal;
 
 pub mod check;
+pub mod guide;
 pub mod ladder;
 pub mod profile;
+pub mod sight;
 pub mod telephony;

@@ -10,6 +10,8 @@ mod api_credentials;
 mod api_permission;
 mod api_throttled;
 mod api_unreachable;
+mod dns_inconsistent;
+mod dns_intercepted;
 mod dns_not_created;
 mod dns_not_propagated;
 mod dns_resolver_down;
@@ -63,6 +65,8 @@ pub static RULES: &[&Rule] = &[
     &dns_not_created::RULE,
     &dns_not_propagated::RULE,
     &dns_wrong_address::RULE,
+    &dns_intercepted::RULE,
+    &dns_inconsistent::RULE,
     &sip_port_blocked::RULE,
     &sip_credentials::RULE,
     &sip_server_down::RULE,

@@ -1,6 +1,7 @@
 //! The vendor's state as plain data: edges, edge groups, trunks and phones, each with a normalised
 //! state and the vendor's own words beside it.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::Foreign;
@@ -243,6 +244,8 @@ pub struct Edge {
     pub edge_group: Option<Reference>,
     /// The site at which it stands.
     pub site: Option<Reference>,
+    /// The addresses of its interfaces, where the vendor tells them.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// Edges that serve together.

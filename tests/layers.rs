@@ -1,5 +1,7 @@
 //! The floors of the house: who may import whom, and what is never done.
 
+#[path = "layers/floors.rs"]
+mod floors;
 #[path = "layers/source.rs"]
 mod source;
 
@@ -9,226 +11,8 @@ use std::path::{Path, PathBuf};
 
 use branchline_probes::PROBES;
 
+use floors::{AGENT, Floors, NEIGHBOURS, NEVER, QUIET};
 use source::Source;
-
-/// A room and the rooms that it may import, top floor first: all of them stand further down, so
-/// no circle can be.
-type Floors = &'static [(&'static str, &'static [&'static str])];
-
-/// The rooms of `src/`.
-const AGENT: Floors = &[
-    ("main", &["cli"]),
-    ("lib", &[]),
-    (
-        "cli",
-        &[
-            "daemon",
-            "config",
-            "outputs/json",
-            "outputs/metrics",
-            "outputs/text",
-            "report",
-            "rules",
-            "diagnosis",
-            "correlation",
-            "poller",
-            "driver",
-            "schedule",
-            "check",
-            "profile",
-            "telephony",
-        ],
-    ),
-    (
-        "daemon",
-        &[
-            "config",
-            "outputs/json",
-            "outputs/metrics",
-            "outputs/text",
-            "web",
-            "report",
-            "rules",
-            "diagnosis",
-            "correlation",
-            "poller",
-            "driver",
-            "schedule",
-            "journal",
-            "check",
-            "profile",
-            "telephony",
-        ],
-    ),
-    ("config", &["web", "poller", "check", "profile", "telephony"]),
-    ("outputs", &[]),
-    (
-        "outputs/json",
-        &["report", "diagnosis", "correlation", "ladder", "check", "profile", "telephony"],
-    ),
-    ("outputs/metrics", &["report", "diagnosis", "correlation", "check", "telephony"]),
-    (
-        "outputs/text",
-        &["report", "diagnosis", "correlation", "ladder", "check", "profile", "telephony"],
-    ),
-    ("web", &[]),
-    ("report", &["diagnosis", "correlation", "check", "profile", "telephony"]),
-    ("rules", &["diagnosis", "correlation", "ladder", "check", "profile", "telephony"]),
-    ("diagnosis", &["correlation", "check", "telephony"]),
-    ("correlation", &["check", "profile", "telephony"]),
-    ("poller", &["telephony"]),
-    ("driver", &["journal", "check"]),
-    ("schedule", &["check"]),
-    ("journal", &["check"]),
-    ("check", &[]),
-    ("ladder", &[]),
-    ("profile", &[]),
-    ("telephony", &[]),
-];
-
-/// The rooms of `probes/src/`.
-const QUIET: Floors = &[
-    ("lib", &[]),
-    ("stun_binding", TOOLS),
-    ("nat_behavior", TOOLS),
-    ("turn_allocation", TOOLS),
-    ("turn_media", TOOLS),
-    ("dns_query", TOOLS),
-    ("sip_register", TOOLS),
-    ("media", &["moment", "chance"]),
-    (
-        "relay",
-        &[
-            "way",
-            "conversation",
-            "probe",
-            "observation",
-            "options",
-            "transaction",
-            "failure",
-            "fact",
-            "leg",
-            "target",
-            "moment",
-            "foreign",
-            "secret",
-            "chance",
-            "wire",
-        ],
-    ),
-    ("digest", &["chance", "secret", "wire"]),
-    (
-        "way",
-        &[
-            "conversation",
-            "probe",
-            "observation",
-            "options",
-            "failure",
-            "fact",
-            "leg",
-            "target",
-            "moment",
-            "foreign",
-        ],
-    ),
-    (
-        "conversation",
-        &["probe", "observation", "transaction", "failure", "fact", "leg", "foreign", "moment"],
-    ),
-    (
-        "probe",
-        &[
-            "observation",
-            "options",
-            "failure",
-            "fact",
-            "leg",
-            "target",
-            "moment",
-            "chance",
-            "secret",
-        ],
-    ),
-    ("observation", &["failure", "fact", "foreign", "target", "moment"]),
-    ("options", &["leg", "secret"]),
-    ("transaction", &["moment"]),
-    ("failure", &["leg", "foreign"]),
-    ("fact", &["foreign"]),
-    ("leg", &["foreign", "target"]),
-    ("target", &[]),
-    ("joined", &[]),
-    ("moment", &[]),
-    ("foreign", &[]),
-    ("secret", &[]),
-    ("chance", &[]),
-    ("wire", &[]),
-];
-
-/// What a probe may use: everything but another probe.
-const TOOLS: &[&str] = &[
-    "joined",
-    "relay",
-    "media",
-    "digest",
-    "way",
-    "media",
-    "conversation",
-    "probe",
-    "observation",
-    "options",
-    "transaction",
-    "failure",
-    "fact",
-    "leg",
-    "target",
-    "moment",
-    "foreign",
-    "secret",
-    "chance",
-    "wire",
-];
-
-/// The probes.
-const NEIGHBOURS: &[&str] =
-    &["stun_binding", "nat_behavior", "turn_allocation", "turn_media", "dns_query", "sip_register"];
-
-/// What no change of the tables above may allow.
-const NEVER: &[(&[&str], &[&str], &str)] = &[
-    (
-        &["correlation", "diagnosis", "rules"],
-        &["driver", "poller", "schedule", "outputs", "web", "config", "daemon", "cli"],
-        "what thinks does not act",
-    ),
-    (
-        &["outputs/json", "outputs/metrics", "outputs/text", "web"],
-        &["outputs", "web", "rules", "driver", "poller", "config", "daemon", "cli"],
-        "each output can be taken away alone",
-    ),
-    (
-        &[
-            "driver",
-            "schedule",
-            "journal",
-            "poller",
-            "check",
-            "profile",
-            "ladder",
-            "telephony",
-            "report",
-            "web",
-            "outputs/json",
-            "outputs/metrics",
-            "outputs/text",
-            "rules",
-            "main",
-        ],
-        &["config"],
-        "each room owns its settings; only cli and daemon import config",
-    ),
-    (NEIGHBOURS, NEIGHBOURS, "neighbours do not share a wall"),
-    (&["wire"], &[""], "bytes have no opinions"),
-];
 
 /// A source file of one of the two houses.
 struct File {
@@ -343,11 +127,11 @@ fn protocols_in_the_driver(files: &[File]) -> Vec<String> {
     broken
 }
 
-/// Every place that names a probe and may not. Only rules read facts by key.
+/// Every place that names a probe and may not. Only those who draw conclusions read facts by key.
 fn probes_by_name(files: &[File]) -> Vec<String> {
     let modules: Vec<String> = PROBES.iter().map(|probe| probe.name().replace('-', "_")).collect();
     let mut broken = Vec::new();
-    for file in files.iter().filter(|file| file.room() != "rules") {
+    for file in files.iter().filter(|file| !["rules", "propagation"].contains(&&*file.room())) {
         for path in file.source.paths(&[], &["branchline_probes"]) {
             let is_probe =
                 path.names.first().is_some_and(|it| modules.contains(it) || it == "wire");

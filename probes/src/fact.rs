@@ -38,6 +38,8 @@ pub struct FactSpec {
     pub help: &'static str,
     /// The metric that it is, too.
     pub metric: Option<Metric>,
+    /// Whether another value of it means that the peer now says something else.
+    pub is_telling: bool,
 }
 
 /// How a fact is exported. A number, a duration or a flag is the sample itself; a word is the
@@ -63,7 +65,8 @@ impl<T: Fact> FactKey<T> {
     /// Declares a fact that reports show.
     #[must_use]
     pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { spec: FactSpec { name, help, metric: None }, value: PhantomData }
+        let spec = FactSpec { name, help, metric: None, is_telling: false };
+        Self { spec, value: PhantomData }
     }
 
     /// Declares that the fact is a metric, too, under this name.
@@ -88,6 +91,13 @@ impl<T: Fact> FactKey<T> {
     #[must_use]
     pub const fn info(mut self, name: &'static str, label: &'static str) -> Self {
         self.spec.metric = Some(Metric { name, labels: &[], word: Some(label) });
+        self
+    }
+
+    /// Declares that another value of it means that the peer now says something else.
+    #[must_use]
+    pub const fn telling(mut self) -> Self {
+        self.spec.is_telling = true;
         self
     }
 
@@ -154,6 +164,29 @@ impl Facts {
     /// Every fact with what its probe says about it.
     pub fn iter(&self) -> impl Iterator<Item = (FactSpec, &FactValue)> {
         self.0.iter().map(|(spec, value)| (*spec, value))
+    }
+
+    /// Whether there is something that tells, and `other` tells the same. Several texts are the
+    /// same in any order.
+    #[must_use]
+    pub fn tells_the_same(&self, other: &Self) -> bool {
+        self.telling().next().is_some() && self.telling().eq(other.telling())
+    }
+
+    /// Whether anything here tells what the peer says.
+    #[must_use]
+    pub fn is_telling(&self) -> bool {
+        self.telling().next().is_some()
+    }
+
+    fn telling(&self) -> impl Iterator<Item = (&'static str, FactValue)> {
+        self.0.iter().filter(|(spec, _)| spec.is_telling).map(|(spec, value)| {
+            let mut value = value.clone();
+            if let FactValue::Texts(texts) = &mut value {
+                texts.sort();
+            }
+            (spec.name, value)
+        })
     }
 
     fn place(&self, name: &str) -> Result<usize, usize> {

@@ -188,6 +188,12 @@ pub enum Unresolved {
     /// The resolver answered with an error.
     #[error("the resolver failed (SERVFAIL or REFUSED)")]
     ResolverFailed,
+    /// This host was given no resolver.
+    #[error("this host's resolv.conf names no resolver")]
+    NoResolver,
+    /// Whoever should have led to the addresses led nowhere.
+    #[error("nobody was found who could be asked")]
+    NotLed,
 }
 
 /// How somebody on the way said no.
@@ -286,7 +292,12 @@ impl Failure {
             | Self::Local { .. }
             | Self::Internal
             | Self::Unresolved {
-                problem: Unresolved::NoAnswer | Unresolved::ResolverFailed, ..
+                problem:
+                    Unresolved::NoAnswer
+                    | Unresolved::ResolverFailed
+                    | Unresolved::NoResolver
+                    | Unresolved::NotLed,
+                ..
             } => Standing::Unknown,
             Self::Unresolved { problem: Unresolved::NoAddress, .. }
             | Self::NoResponse { .. }

@@ -56,7 +56,7 @@ pub use failure::{Failure, Refusal, Standing, Unresolved, Weakness};
 pub use foreign::Foreign;
 pub use leg::{Authorities, Certificate, Handshake, Hears, Leg, LegId, Tls, TlsProblem, Trust};
 pub use moment::Moment;
-pub use observation::{Ignored, Observation, Outcome, Phase, Verdict};
+pub use observation::{Ignored, Lead, Observation, Outcome, Phase, Verdict};
 pub use options::{
     BadOption, FromOption, Kind, OptionKey, OptionSpec, OptionValue, Options, read_duration,
     show_duration,

@@ -109,6 +109,15 @@ impl Ignored {
     }
 }
 
+/// Whom others are to ask, as an exchange has found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lead {
+    /// Their addresses.
+    pub addresses: Vec<SocketAddr>,
+    /// For how long that holds.
+    pub keeps: Duration,
+}
+
 /// How one exchange ended: what it measured and, where it failed, how.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
@@ -124,6 +133,8 @@ pub struct Outcome {
     pub back_off: bool,
     /// Whether the peer may still hold something that the exchange created there.
     pub left_behind: bool,
+    /// Whom others are to ask, where the exchange was to find that out.
+    pub leads_to: Option<Lead>,
 }
 
 /// What one exchange saw, with the names that make it findable.

@@ -11,7 +11,7 @@ use super::known::Known;
 use super::modules::{self, Declared, LONGEST, Modules};
 use super::reader::Reader;
 use super::table::Table;
-use crate::check::Check;
+use crate::check::{Check, Whom};
 
 /// Reads every `[[targets]]`.
 pub(super) fn read(
@@ -75,6 +75,7 @@ fn read_target(
             target: Arc::clone(&target),
             host: Arc::clone(&host),
             port: address.port.unwrap_or_else(|| declared.module.default_port()),
+            whom: Whom::Host,
             module_name: Arc::from(module_name),
             probe: declared.probe,
             module: Arc::clone(&declared.module),
@@ -83,6 +84,7 @@ fn read_target(
             required,
             trunk: trunk.clone(),
             edge_group: edge_group.clone(),
+            sight: None,
         })
         .collect()
 }

@@ -134,7 +134,7 @@ mod tests {
         Transport,
     };
 
-    use crate::check::Check;
+    use crate::check::{Check, Whom};
     use crate::config::{self, Surroundings};
     use crate::daemon::{Daemon, Recorder};
     use crate::journal::Journal;
@@ -209,6 +209,7 @@ mod tests {
             target: "a-target".into(),
             host: "127.0.0.1".into(),
             port: 9,
+            whom: Whom::Host,
             module_name: "a-module".into(),
             probe: PROBES[0],
             module: Arc::new(Invented(Arc::clone(&diary))),
@@ -217,6 +218,7 @@ mod tests {
             required: false,
             trunk: None,
             edge_group: None,
+            sight: None,
         };
         let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));

@@ -1,5 +1,6 @@
 //! The published API in the words of `telephony`.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::Foreign;
@@ -126,6 +127,8 @@ struct RawEdge {
     status_code: Option<String>,
     edge_group: Option<Named>,
     site: Option<Named>,
+    /// Not every edge has them, and an odd one costs nothing but itself.
+    interfaces: Option<Value>,
 }
 
 impl Entity for RawEdge {
@@ -175,9 +178,24 @@ impl Entity for RawEdge {
             raw,
             edge_group: self.edge_group.and_then(Named::reference),
             site: self.site.and_then(Named::reference),
+            addresses: self.interfaces.as_ref().map(addresses).unwrap_or_default(),
         })
     }
 }
+
+/// The addresses that a list of interfaces tells, sorted, each once.
+fn addresses(interfaces: &Value) -> Vec<IpAddr> {
+    let listed = interfaces.as_array().into_iter().flatten().take(MOST_INTERFACES);
+    let address = |it: &Value| it.get("ipAddress")?.as_str()?.trim().parse::<IpAddr>().ok();
+    let mut addresses: Vec<IpAddr> =
+        listed.filter_map(address).filter(|it| !it.is_unspecified()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
+}
+
+/// No appliance has more.
+const MOST_INTERFACES: usize = 64;
 
 /// An edge group as it is listed: without its edges.
 #[derive(Clone)]

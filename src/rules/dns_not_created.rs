@@ -6,8 +6,9 @@ use branchline_probes::{Failure, Unresolved};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
-use crate::rules::dns::{self, Answer};
-use crate::telephony::State;
+use crate::propagation::{self, Propagation, Says, Standing};
+use crate::rules::dns;
+use crate::sight::View;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -50,45 +51,41 @@ fn is_nameless(case: &Case) -> bool {
 }
 
 fn asked(evidence: &Evidence) -> Vec<Finding> {
-    dns::questions(evidence)
+    propagation::of(evidence)
         .into_iter()
-        .filter_map(|(question, cases)| {
-            let absent: Vec<&Case> =
-                cases.iter().copied().filter(|it| dns::answer(it) == Answer::Absent).collect();
-            let is_anywhere =
-                cases.iter().any(|it| matches!(dns::answer(it), Answer::Right | Answer::Wrong));
-            if absent.is_empty() || is_anywhere {
-                return None;
-            }
-            let by_authority = absent.iter().any(|case| dns::is_authoritative(case));
-            let (owner, mut step) = owner(evidence, &absent);
-            let mut summary = format!("no nameserver has {question}");
-            if !by_authority {
-                let wait = dns::longest_negative_ttl(&absent);
-                summary.push_str("; no authoritative one was asked");
-                step = format!(
-                    "Ask an authoritative nameserver (recursion = false); a resolver may remember \
-                     the absence for {wait}."
-                );
-            }
-            let severity = Severity::where_required(absent.iter().any(|case| case.required));
-            Some(
-                Finding::new(&RULE, severity, owner, question, summary)
-                    .because(absent.into_iter().map(Exhibit::of_case))
-                    .next(step),
-            )
-        })
+        .filter(|name| name.standing == Standing::NotCreated)
+        .map(|name| finding(evidence, &name))
         .collect()
 }
 
+fn finding(evidence: &Evidence, name: &Propagation) -> Finding {
+    let is_absent = |says| says == Says::Absent;
+    let by_authority = name.who(is_absent).any(|it| it.view == View::Authoritative);
+    let (owner, mut step) = owner(evidence, name);
+    let mut summary = format!("no nameserver has {}", name.question);
+    if !by_authority {
+        let wait = dns::wait(evidence, name, is_absent);
+        let case = name.who(is_absent).next().map(|it| dns::case(evidence, it));
+        let (seen, how) = if case.is_some_and(|case| case.sight.is_some()) {
+            ("no authoritative one answered", "")
+        } else {
+            ("no authoritative one was asked", " (recursion = false)")
+        };
+        summary.push_str(&format!("; {seen}"));
+        step = format!(
+            "Ask an authoritative nameserver{how}; a resolver may remember the absence for {wait}."
+        );
+    }
+    let severity = dns::severity(evidence, name, is_absent);
+    Finding::new(&RULE, severity, owner, &name.question, summary)
+        .because(dns::exhibits(evidence, name, is_absent))
+        .next(step)
+}
+
 /// A group that is ready should have its record by now: then it is the vendor's.
-fn owner(evidence: &Evidence, absent: &[&Case]) -> (Owner, String) {
-    let group = absent.iter().find_map(|case| case.edge_group.as_deref());
-    let state = evidence.state.as_ref().zip(group).and_then(|(state, name)| {
-        state.edge_groups.items.iter().find(|group| group.reference.is(name))
-    });
-    match state {
-        Some(group) if group.state == State::Up => (
+fn owner(evidence: &Evidence, name: &Propagation) -> (Owner, String) {
+    match dns::ready_group(evidence, name.edge_group.as_deref()) {
+        Some(group) => (
             Owner::Vendor,
             format!(
                 "Open a ticket with the vendor: edge group {} is ready and its name was not \
@@ -96,6 +93,6 @@ fn owner(evidence: &Evidence, absent: &[&Case]) -> (Owner, String) {
                 group.reference.name
             ),
         ),
-        _ => (Owner::Dns, RULE.remedy.to_owned()),
+        None => (Owner::Dns, RULE.remedy.to_owned()),
     }
 }

@@ -1,35 +1,45 @@
 //! Rule `dns-wrong-address`: every answer gives an address that nobody expects.
 
-use crate::correlation::{Case, Evidence};
-use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
-use crate::rules::dns::{self, Answer};
+use crate::correlation::Evidence;
+use crate::diagnosis::{Finding, Owner, Rule};
+use crate::propagation::{self, Propagation, Says, Standing};
+use crate::rules::dns;
+use crate::sight::View;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "dns-wrong-address",
     meaning: "The name leads to an address that is not the expected one.",
-    decided_by: "Nameservers answer, and none gives an address that the configuration expects.",
+    decided_by: "Nameservers answer, and none gives an address that the configuration, or an edge of the name's group by the vendor's API, expects.",
     falsified_by: "The expected address from one of them.",
     remedy: "Compare the record with the address of the provisioning server; one of the two is wrong.",
     judge,
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    dns::questions(evidence)
+    propagation::of(evidence)
         .into_iter()
-        .filter_map(|(question, cases)| {
-            let wrong: Vec<&Case> =
-                cases.iter().copied().filter(|it| dns::answer(it) == Answer::Wrong).collect();
-            let is_right_somewhere = cases.iter().any(|it| dns::answer(it) == Answer::Right);
-            if wrong.is_empty() || is_right_somewhere {
-                return None;
-            }
-            let severity = Severity::where_required(wrong.iter().any(|case| case.required));
-            let summary = format!("{question} leads to an address that is not expected");
-            Some(
-                Finding::new(&RULE, severity, Owner::Dns, question, summary)
-                    .because(wrong.into_iter().map(Exhibit::of_case)),
-            )
-        })
+        .filter(|name| name.standing == Standing::WrongAddress)
+        .map(|name| finding(evidence, &name))
         .collect()
+}
+
+fn finding(evidence: &Evidence, name: &Propagation) -> Finding {
+    let is_wrong = |says| says == Says::Wrong;
+    let severity = dns::severity(evidence, name, is_wrong);
+    let summary = format!("{} leads to an address that is not expected", name.question);
+    let by_authority = name.who(is_wrong).any(|it| it.view == View::Authoritative);
+    let group = dns::ready_group(evidence, name.edge_group.as_deref()).filter(|_| by_authority);
+    // What the zone itself says of a group that is ready, the vendor has published.
+    let owner = if group.is_some() { Owner::Vendor } else { Owner::Dns };
+    let mut finding = Finding::new(&RULE, severity, owner, &name.question, summary)
+        .because(dns::exhibits(evidence, name, is_wrong));
+    if !name.expected.is_empty() {
+        let expected: Vec<String> = name.expected.iter().map(ToString::to_string).collect();
+        finding = finding.next(format!(
+            "Compare the record with the address that is expected, {}; one of the two is wrong.",
+            expected.join(" or ")
+        ));
+    }
+    finding
 }

@@ -2,7 +2,7 @@
 
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
-use crate::rules::dns;
+use crate::propagation;
 use crate::telephony::{EdgeGroup, State};
 
 /// The rule.
@@ -31,12 +31,11 @@ fn finding(evidence: &Evidence, group: &EdgeGroup) -> Finding {
         .about(&group.reference)
         .because([Exhibit::of_state(format!("edge group {name}"), &group.raw)]);
     // A group that is not ready has no record to spread yet.
-    for (question, cases) in dns::questions(evidence) {
-        let is_linked = |link: &String| group.reference.is(link);
-        if cases.iter().any(|case| case.edge_group.as_ref().is_some_and(is_linked)) {
+    for name in propagation::of(evidence) {
+        if name.edge_group.as_ref().is_some_and(|link| group.reference.is(link)) {
             finding = finding
-                .covering_subject("dns-not-created", &question)
-                .covering_subject("dns-not-propagated", &question);
+                .covering_subject("dns-not-created", &name.question)
+                .covering_subject("dns-not-propagated", &name.question);
         }
     }
     finding

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use branchline::check::Check;
+use branchline::check::{Check, Whom};
 use branchline::driver;
 use branchline_probes::{
     BadOption, Chance, Exchange, FactSpec, Failure, Input, Intent, Module, Moment, OptionSpec,
@@ -84,6 +84,7 @@ pub(crate) fn check(probe: &'static Invented, host: &str, port: u16) -> Check {
         target: "a-target".into(),
         host: host.into(),
         port,
+        whom: Whom::Host,
         module_name: "a-module".into(),
         probe,
         module: probe.module(&Options::defaults(&[])).expect("it has no options").into(),
@@ -92,6 +93,7 @@ pub(crate) fn check(probe: &'static Invented, host: &str, port: u16) -> Check {
         required: false,
         trunk: None,
         edge_group: None,
+        sight: None,
     }
 }
 

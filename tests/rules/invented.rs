@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use branchline::check::{Check, CheckId};
+use branchline::check::{Check, CheckId, Whom};
 use branchline::correlation::{Case, Evidence, Links};
 use branchline::diagnosis::diagnose;
 use branchline::outputs::{json, metrics, text};
@@ -118,6 +118,7 @@ fn evidence() -> Evidence {
         target: "kitchen".into(),
         host: "192.0.2.40".into(),
         port: 418,
+        whom: Whom::Host,
         module_name: "tea".into(),
         probe: &TEA_POT,
         module: Arc::new(TeaPot),
@@ -126,6 +127,7 @@ fn evidence() -> Evidence {
         required: true,
         trunk: None,
         edge_group: None,
+        sight: None,
     };
     let id: CheckId = check.id();
     let case = Case {
@@ -135,9 +137,12 @@ fn evidence() -> Evidence {
         required: true,
         trunk: None,
         edge_group: None,
+        sight: None,
         observation: Arc::new(observation()),
         confirmed: true,
         left_behind: None,
+        previous: None,
+        turns: Vec::new(),
     };
     Evidence {
         now: SystemTime::UNIX_EPOCH,

@@ -15,6 +15,7 @@ mod site;
 mod texts;
 mod vendor;
 mod verdict;
+mod views;
 mod ways;
 
 use branchline::diagnosis::{Owner, Severity};
@@ -44,6 +45,7 @@ fn row(id: &str) -> &'static Row {
         media::ROWS,
         quality::ROWS,
         names::ROWS,
+        views::ROWS,
         signalling::ROWS,
         vendor::ROWS,
     ];
@@ -113,6 +115,8 @@ rules! {
     dns_not_created => "dns-not-created",
     dns_not_propagated => "dns-not-propagated",
     dns_wrong_address => "dns-wrong-address",
+    dns_intercepted => "dns-intercepted",
+    dns_inconsistent => "dns-inconsistent",
     sip_port_blocked => "sip-port-blocked",
     sip_credentials => "sip-credentials",
     sip_server_down => "sip-server-down",

@@ -6,17 +6,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use branchline::check::{Check, CheckId};
+use branchline::check::{Check, CheckId, Whom};
 use branchline::correlation::{Evidence, Memory};
 use branchline::diagnosis::{Diagnosis, Finding, Rule, diagnose};
 use branchline::profile::Profile;
 use branchline::rules::RULES;
+use branchline::sight::{Compare, Shows, Sight, View, Watched};
 use branchline::telephony::{
     ApiProblem, Edge, EdgeGroup, Part, Phone, PhoneState, Reference, Registration, Snapshot, State,
     Trunk,
 };
 use branchline_probes::dns_query::{
-    ANSWER_COUNT, AUTHORITATIVE, NEGATIVE_TTL, QUESTION, SERIAL, TTL,
+    ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHORITATIVE, NEGATIVE_TTL, QUESTION, RCODE,
+    RECURSION_AVAILABLE, SERIAL, TTL,
 };
 use branchline_probes::{
     Chance, Exchange, Fact, FactKey, Facts, Failure, Foreign, Module, Observation, Outcome, PROBES,
@@ -49,6 +51,7 @@ pub(crate) struct Asked {
     required: bool,
     trunk: Option<&'static str>,
     edge_group: Option<&'static str>,
+    sight: Option<Sight>,
     facts: Facts,
     transport: Transport,
     /// The phases that were answered, and the one in which a failure comes.
@@ -69,6 +72,7 @@ fn asked(probe: &'static str, module: &'static str, target: &'static str, at: &s
         required: true,
         trunk: None,
         edge_group: None,
+        sight: None,
         facts: Facts::default(),
         transport: Transport::Udp,
         answered: Vec::new(),
@@ -112,7 +116,64 @@ pub(crate) fn dns(at: &'static str) -> Asked {
     dns
 }
 
+/// The nameserver at this address, as one view of the watched name of [`NAME`].
+pub(crate) fn watched(view: View, at: &str) -> Asked {
+    let (name, kind) = NAME.split_once(' ').expect("a name and a type");
+    let record = Watched {
+        name: name.to_owned(),
+        kind,
+        expect: Vec::new(),
+        compare: Compare::Records,
+        required: true,
+    };
+    let sight = Sight { view, shows: Shows::Record, name: Arc::new(record) };
+    let mut watched = asked("dns-query", NAME, view.label(), at);
+    watched.facts.state(&QUESTION, Foreign::new(NAME));
+    watched.facts.state(&AUTHORITATIVE, view == View::Authoritative);
+    watched.facts.state(&RECURSION_AVAILABLE, view != View::Authoritative);
+    Asked { required: view == View::Site, sight: Some(sight), ..watched }
+}
+
 impl Asked {
+    /// The same of a watched name that is declared otherwise.
+    pub(crate) fn declared(mut self, change: impl FnOnce(&mut Watched)) -> Self {
+        let sight = self.sight.as_mut().expect("a watched name");
+        let mut name = (*sight.name).clone();
+        change(&mut name);
+        sight.name = Arc::new(name);
+        self
+    }
+
+    /// It shows something else of the watched name than its record.
+    pub(crate) fn showing(mut self, shows: Shows, module: &'static str) -> Self {
+        let sight = self.sight.as_mut().expect("a watched name");
+        sight.shows = shows;
+        Self { module, required: false, ..self }
+    }
+
+    /// The answer has these records, for so long.
+    pub(crate) fn with_records(mut self, records: &[&str], ttl: u64) -> Self {
+        let texts: Vec<Foreign> = records.iter().map(Foreign::new).collect();
+        self.facts.state(&ANSWER_COUNT, texts.len() as u64);
+        self.facts.state(&ANSWER_RRS, texts.len() as u64);
+        self.facts.state(&ANSWERS, texts);
+        self.facts.state(&RCODE, "NOERROR");
+        self.with_ttl_of(ttl)
+    }
+
+    fn with_ttl_of(mut self, ttl: u64) -> Self {
+        self.facts.state(&TTL, Duration::from_secs(ttl));
+        self
+    }
+
+    /// There is no such name, for so long.
+    pub(crate) fn absent_for(mut self, ttl: u64) -> Self {
+        self.facts.state(&ANSWERS, Vec::new());
+        self.facts.state(&ANSWER_RRS, 0);
+        self.facts.state(&RCODE, "NXDOMAIN");
+        self.with_negative_ttl(Duration::from_secs(ttl))
+    }
+
     /// It does not decide between go and no-go.
     pub(crate) fn optional(self) -> Self {
         Self { required: false, ..self }
@@ -209,6 +270,7 @@ impl Asked {
             target: self.target.into(),
             host: self.host.as_str().into(),
             port: self.address.port(),
+            whom: Whom::Host,
             module_name: self.module.into(),
             // No check is run here, so no probe is asked.
             probe: PROBES[0],
@@ -218,6 +280,7 @@ impl Asked {
             required: self.required,
             trunk: self.trunk.map(Into::into),
             edge_group: self.edge_group.map(Into::into),
+            sight: self.sight.clone(),
         }
     }
 
@@ -529,6 +592,7 @@ pub(crate) fn edge(name: &str, state: State) -> Edge {
         raw: Foreign::new("the edge's words"),
         edge_group: None,
         site: None,
+        addresses: Vec::new(),
     }
 }
 

@@ -16,10 +16,10 @@ pub const QUERY_SUCCEEDED: FactKey<bool> =
     FactKey::new("query_succeeded", "whether the query had a response, whatever it said")
         .metric("probe_dns_query_succeeded");
 /// The response code.
-pub const RCODE: FactKey<&'static str> = FactKey::new("rcode", "the response code");
+pub const RCODE: FactKey<&'static str> = FactKey::new("rcode", "the response code").telling();
 /// The answer section.
 pub const ANSWERS: FactKey<Vec<Foreign>> =
-    FactKey::new("answers", "the records of the answer, CNAMEs included");
+    FactKey::new("answers", "the records of the answer, CNAMEs included").telling();
 /// How many records of the answer are of the type that was asked for.
 pub const ANSWER_COUNT: FactKey<u64> =
     FactKey::new("answer_count", "records of the type that was asked for, aliases apart");

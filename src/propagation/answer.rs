@@ -1,0 +1,148 @@
+//! What one nameserver said of one name.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use branchline_probes::dns_query::{
+    ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHORITATIVE, CHAIN, NEGATIVE_TTL, QUESTION, RANDOM_LABEL,
+    RCODE, RECURSION_AVAILABLE, TTL, addresses,
+};
+use branchline_probes::{Facts, Failure, Foreign, Observation, Verdict};
+
+use crate::correlation::Case;
+use crate::sight::{Compare, View};
+
+/// What one nameserver said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It has records.
+    Has(Records),
+    /// There is no such name, or no such record.
+    Absent,
+    /// It points elsewhere, or says that it cannot answer.
+    Failing,
+    /// It said nothing.
+    Silent,
+    /// This host could not ask.
+    Unknown,
+}
+
+/// The records of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Records {
+    /// All of them as text, sorted.
+    texts: Vec<Foreign>,
+    /// The names from the question to the last alias.
+    chain: Vec<Foreign>,
+    /// The addresses among them.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Whether there is nothing but aliases, which lead out of the zone.
+    is_alias_alone: bool,
+    /// Whether the module expects something else.
+    pub(super) is_unexpected: bool,
+}
+
+impl Records {
+    fn of(facts: &Facts, is_unexpected: bool) -> Self {
+        let mut texts = facts.read(&ANSWERS).unwrap_or_default();
+        texts.sort();
+        Self {
+            texts,
+            chain: facts.read(&CHAIN).unwrap_or_default(),
+            addresses: addresses(facts),
+            is_alias_alone: facts.read(&ANSWER_COUNT) == Some(0),
+            is_unexpected,
+        }
+    }
+
+    /// Whether both say the same, as far as it is to be compared.
+    pub(super) fn is_same(&self, other: &Self, compare: Compare) -> bool {
+        let is_partial = self.is_alias_alone || other.is_alias_alone;
+        match compare {
+            Compare::Records if !is_partial => self.texts == other.texts,
+            // Whoever does not resolve for others tells the beginning of the chain alone.
+            Compare::Records | Compare::Chain if is_partial => {
+                self.chain.iter().zip(&other.chain).all(|(one, other)| one == other)
+            }
+            Compare::Records | Compare::Chain => self.chain == other.chain,
+        }
+    }
+}
+
+/// What was asked, where the case asks a nameserver for a record.
+pub(super) fn question(case: &Case) -> Option<String> {
+    let facts = &case.observation.outcome.facts;
+    let is_asked = case.is_of("dns-query") && facts.read(&RANDOM_LABEL) != Some(true);
+    is_asked.then(|| facts.read(&QUESTION).map(|question| question.as_str().to_owned())).flatten()
+}
+
+/// What the nameserver of this case said last.
+pub(super) fn of(case: &Case) -> Answer {
+    match (case.observation.verdict(), case.confirmed) {
+        (Verdict::Unknown, _) | (Verdict::Down, false) => Answer::Unknown,
+        (Verdict::Up | Verdict::Down, _) => of_observation(&case.observation),
+    }
+}
+
+/// What the nameserver said in this observation.
+pub(super) fn of_observation(observation: &Observation) -> Answer {
+    const NXDOMAIN: u16 = 3;
+    let facts = &observation.outcome.facts;
+    match observation.failure() {
+        None => Answer::Has(Records::of(facts, false)),
+        Some(Failure::Rejected { code: NXDOMAIN, .. }) => Answer::Absent,
+        Some(Failure::Rejected { .. }) => Answer::Failing,
+        Some(Failure::UnexpectedAnswer { .. }) => {
+            let is_some = facts.read(&ANSWER_COUNT).is_some_and(|count| count > 0);
+            let is_empty = facts.read(&ANSWER_RRS) == Some(0) && !is_referral(facts);
+            if is_some {
+                Answer::Has(Records::of(facts, true))
+            } else if facts.read(&NEGATIVE_TTL).is_some() || is_empty {
+                Answer::Absent
+            } else {
+                // An alias into another zone, or a referral: somebody else has to be asked.
+                Answer::Failing
+            }
+        }
+        Some(_) => Answer::Silent,
+    }
+}
+
+/// Nothing in the answer from somebody who neither is authoritative nor resolves for others.
+fn is_referral(facts: &Facts) -> bool {
+    facts.read(&AUTHORITATIVE) != Some(true) && facts.read(&RECURSION_AVAILABLE) != Some(true)
+}
+
+/// Whether the nameserver speaks for the zone itself.
+pub(super) fn is_authoritative(case: &Case) -> bool {
+    case.observation.outcome.facts.read(&AUTHORITATIVE) == Some(true)
+}
+
+/// From which side the case looks at the name.
+pub(super) fn view(case: &Case) -> View {
+    match &case.sight {
+        Some(sight) => sight.view,
+        None if is_authoritative(case) => View::Authoritative,
+        None => View::Site,
+    }
+}
+
+/// Whether an address that should speak for the zone answers as a resolver does.
+pub(super) fn is_relayed(case: &Case) -> bool {
+    let facts = &case.observation.outcome.facts;
+    view(case) == View::Authoritative
+        && facts.read(&RCODE).is_some()
+        && facts.read(&AUTHORITATIVE) == Some(false)
+        && facts.read(&RECURSION_AVAILABLE) == Some(true)
+}
+
+/// How long what was said may be kept.
+pub(super) fn ttl(observation: &Observation) -> Option<Duration> {
+    let facts = &observation.outcome.facts;
+    facts.read(&TTL).or(facts.read(&NEGATIVE_TTL))
+}
+
+/// When the observation was over, so that a TTL in it begins to run.
+pub(super) fn heard(observation: &Observation) -> SystemTime {
+    observation.started + observation.elapsed
+}

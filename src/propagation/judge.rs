@@ -1,0 +1,339 @@
+//! The verdict on one question.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use branchline_probes::dns_query::{REFRESH, SERIAL};
+
+use super::answer::{self, Answer, Records};
+use super::interception::{self, Why};
+use super::serial::is_newer;
+use super::{Propagation, Says, Sighting, Standing, expectation};
+use crate::correlation::{Case, Evidence};
+use crate::sight::{Compare, Shows, View};
+
+/// Judges one question, of which the cases stand at `places`.
+pub(super) fn of(evidence: &Evidence, question: String, places: Vec<usize>) -> Propagation {
+    let cases: Vec<&Case> = places.iter().map(|place| &evidence.cases[*place]).collect();
+    let scene = Scene::of(evidence, &cases);
+    let mut sightings: Vec<Sighting> = places
+        .iter()
+        .zip(&cases)
+        .map(|(place, case)| {
+            let says = scene.says(case);
+            Sighting {
+                case: *place,
+                view: answer::view(case),
+                name: name(case),
+                address: case.observation.address,
+                says,
+                until: scene.until(case, says),
+                ttl: answer::ttl(&case.observation),
+                serial: serial(evidence, case),
+                heard: answer::heard(&case.observation),
+            }
+        })
+        .collect();
+    sightings.sort_by_key(|it| (it.view, it.case));
+    let answers: Vec<&Sighting> = sightings.iter().filter(|it| it.says.is_an_answer()).collect();
+    let current = answers.iter().filter(|it| it.says == Says::Current).count();
+    let share = (!answers.is_empty()).then(|| current as f64 / answers.len() as f64);
+    let standing = standing(&answers);
+    let by = if standing == Standing::Propagating { by(&answers) } else { None };
+    let (since, has_begun_in_view) = scene.since();
+    Propagation {
+        question,
+        edge_group: cases.iter().find_map(|case| case.edge_group.clone()),
+        standing,
+        expected: scene.expected,
+        share,
+        since,
+        has_begun_in_view,
+        by,
+        sightings,
+    }
+}
+
+/// What findings call a nameserver: one of several behind a target has its address, too.
+fn name(case: &Case) -> String {
+    match (&case.sight, case.observation.address) {
+        (Some(_), Some(address)) => format!("{} {}", case.id.target, address.ip()),
+        (Some(_), None) | (None, _) => case.id.target.to_string(),
+    }
+}
+
+fn standing(answers: &[&Sighting]) -> Standing {
+    let has = |is_it: fn(Says) -> bool| answers.iter().any(|it| is_it(it.says));
+    let all = |is_it: fn(Says) -> bool| answers.iter().all(|it| is_it(it.says));
+    let is_current = |says| says == Says::Current;
+    if answers.is_empty() {
+        Standing::Unknown
+    } else if all(is_current) {
+        Standing::Propagated
+    } else if has(|says| matches!(says, Says::MadeUp(_))) {
+        Standing::Intercepted
+    } else if has(is_current) && has(|says| matches!(says, Says::Stale | Says::Behind)) {
+        Standing::Propagating
+    } else if !has(is_current) && has(|says| says == Says::Wrong) {
+        Standing::WrongAddress
+    } else if has(|says| says == Says::Different) {
+        Standing::Inconsistent
+    } else if all(|says| says == Says::Absent) {
+        Standing::NotCreated
+    } else {
+        Standing::Inconsistent
+    }
+}
+
+/// When the last older answer will be gone; a resolver may learn the old one again from a
+/// nameserver that is behind.
+fn by(answers: &[&Sighting]) -> Option<SystemTime> {
+    let of = |wanted: Says| answers.iter().filter(move |it| it.says == wanted);
+    let latest = |wanted| {
+        of(wanted)
+            .map(|it| it.until)
+            .try_fold(None, |latest, until| until.map(|until| latest.max(Some(until))))
+    };
+    let (stale, behind) = (latest(Says::Stale)?, latest(Says::Behind)?);
+    let again = of(Says::Stale).filter_map(|it| it.ttl).max().unwrap_or_default();
+    stale.max(behind.map(|behind| behind + again))
+}
+
+/// What is right, and who says what.
+struct Scene<'a> {
+    evidence: &'a Evidence,
+    cases: &'a [&'a Case],
+    compare: Compare,
+    expected: Vec<IpAddr>,
+    /// Whether the modules themselves compare with what is expected.
+    is_by_module: bool,
+    authorities: Vec<&'a Case>,
+    /// What the authoritative nameservers with the newest zone agree on.
+    truth: Option<Answer>,
+    /// The newest serial.
+    newest: Option<u32>,
+    /// Whether somebody has what is right.
+    is_somewhere: bool,
+}
+
+impl<'a> Scene<'a> {
+    fn of(evidence: &'a Evidence, cases: &'a [&'a Case]) -> Self {
+        let name = cases.iter().find_map(|case| case.sight.as_ref()).map(|sight| &sight.name);
+        let speaks = |case: &&&Case| {
+            answer::is_authoritative(case)
+                && matches!(answer::of(case), Answer::Has(_) | Answer::Absent)
+        };
+        let authorities: Vec<&Case> = cases.iter().filter(speaks).copied().collect();
+        let serials: Option<Vec<u32>> =
+            authorities.iter().map(|case| serial(evidence, case)).collect();
+        let newest = serials.and_then(|serials| {
+            serials.into_iter().reduce(|one, other| if is_newer(other, one) { other } else { one })
+        });
+        let mut scene = Self {
+            evidence,
+            cases,
+            compare: name.map(|name| name.compare).unwrap_or_default(),
+            expected: expectation::of(evidence, cases),
+            is_by_module: name.is_none(),
+            authorities,
+            truth: None,
+            newest,
+            is_somewhere: false,
+        };
+        scene.truth = scene.agreed();
+        let is_right =
+            |case: &&Case| matches!(answer::of(case), Answer::Has(it) if scene.is_right(&it));
+        scene.is_somewhere = cases.iter().any(is_right);
+        scene
+    }
+
+    /// What the newest authoritative nameservers say, where all say the same or one of them says
+    /// what is expected.
+    fn agreed(&self) -> Option<Answer> {
+        let leaders = self.authorities.iter().filter(|case| !self.is_behind(case));
+        let answers: Vec<Answer> = leaders.map(|case| answer::of(case)).collect();
+        let fits =
+            |it: &&Answer| matches!(it, Answer::Has(records) if self.fits(records) == Some(true));
+        if let Some(fitting) = answers.iter().find(fits) {
+            return Some(fitting.clone());
+        }
+        let first = answers.first()?;
+        let is_same = |other: &Answer| match (first, other) {
+            (Answer::Has(one), Answer::Has(other)) => one.is_same(other, self.compare),
+            (one, other) => one == other,
+        };
+        answers.iter().all(is_same).then(|| first.clone())
+    }
+
+    /// Whether records are what is expected; `None` where nothing is.
+    fn fits(&self, records: &Records) -> Option<bool> {
+        if self.is_by_module {
+            return Some(!records.is_unexpected);
+        }
+        let expected = &self.expected;
+        (!expected.is_empty()).then(|| {
+            let found = &records.addresses;
+            !found.is_empty() && found.iter().all(|address| expected.contains(address))
+        })
+    }
+
+    fn is_right(&self, records: &Records) -> bool {
+        match (self.fits(records), &self.truth) {
+            // An address behind an alias into another zone is nothing that the zone itself tells.
+            (Some(fits), _) => fits,
+            (None, Some(Answer::Has(truth))) => truth.is_same(records, self.compare),
+            (None, Some(_)) => false,
+            // Nobody authoritative can be asked: what there is has to agree.
+            (None, None) => self.authorities.is_empty() && self.is_unanimous(records),
+        }
+    }
+
+    fn is_unanimous(&self, records: &Records) -> bool {
+        self.cases.iter().all(|case| match answer::of(case) {
+            Answer::Has(other) => records.is_same(&other, self.compare),
+            Answer::Absent | Answer::Failing | Answer::Silent | Answer::Unknown => true,
+        })
+    }
+
+    fn is_behind(&self, case: &Case) -> bool {
+        let serial = serial(self.evidence, case);
+        self.newest.zip(serial).is_some_and(|(newest, serial)| is_newer(newest, serial))
+    }
+
+    /// Whether an authoritative nameserver that lacks what is right has the older zone. Without
+    /// serials, the one that lacks what another has is taken to be older.
+    fn is_older(&self, case: &Case) -> bool {
+        let has_it =
+            |case: &&&Case| matches!(answer::of(case), Answer::Has(it) if self.is_right(&it));
+        let mut peers = self.authorities.iter().filter(has_it).peekable();
+        if peers.peek().is_none() {
+            return self.is_by_module;
+        }
+        self.newest.is_none() || self.is_behind(case)
+    }
+
+    fn says(&self, case: &Case) -> Says {
+        if answer::is_relayed(case) {
+            return Says::MadeUp(Why::Relayed);
+        }
+        match answer::of(case) {
+            Answer::Unknown => Says::Unknown,
+            Answer::Silent => Says::Silent,
+            Answer::Failing => Says::Failing,
+            // Whoever should speak for the zone, and does not, is lame.
+            Answer::Has(_) | Answer::Absent
+                if answer::view(case) == View::Authoritative && !answer::is_authoritative(case) =>
+            {
+                Says::Failing
+            }
+            Answer::Has(records) if self.is_right(&records) => Says::Current,
+            Answer::Has(records) if answer::is_authoritative(case) => self.other(case, &records),
+            Answer::Has(records) => self.other_of_resolver(case, &records),
+            Answer::Absent if !self.is_somewhere => Says::Absent,
+            Answer::Absent if !answer::is_authoritative(case) => Says::Stale,
+            Answer::Absent if self.is_older(case) => Says::Behind,
+            Answer::Absent => Says::Different,
+        }
+    }
+
+    /// What an authoritative nameserver says that has other records.
+    fn other(&self, case: &Case, records: &Records) -> Says {
+        if self.is_somewhere && (self.is_by_module || self.is_behind(case)) {
+            Says::Behind
+        } else if self.fits(records) == Some(false) && !self.is_somewhere {
+            Says::Wrong
+        } else {
+            Says::Different
+        }
+    }
+
+    /// What a resolver says that has other records.
+    fn other_of_resolver(&self, case: &Case, records: &Records) -> Says {
+        let is_old = self.authorities.iter().any(|authority| {
+            authority.turns.iter().any(|turn| match answer::of_observation(turn) {
+                Answer::Has(earlier) => earlier.is_same(records, self.compare),
+                Answer::Absent | Answer::Failing | Answer::Silent | Answer::Unknown => false,
+            })
+        });
+        if !is_old && let Some(why) = self.why_made_up(case) {
+            return Says::MadeUp(why);
+        }
+        let is_denied = self.truth == Some(Answer::Absent);
+        if self.is_somewhere || is_old {
+            Says::Stale
+        } else if self.fits(records) == Some(false) && !is_denied {
+            Says::Wrong
+        } else {
+            Says::Different
+        }
+    }
+
+    fn why_made_up(&self, case: &Case) -> Option<Why> {
+        let has_authority = !self.authorities.is_empty();
+        if interception::answers_everything(self.evidence, case)
+            && interception::is_what_it_makes_up(self.evidence, case)
+        {
+            Some(Why::AnswersEverything)
+        } else if has_authority && interception::does_not_count_down(case) {
+            Some(Why::DoesNotCountDown)
+        } else if interception::outlives_its_ttl(case, &self.authorities) {
+            Some(Why::OutlivesItsTtl)
+        } else {
+            None
+        }
+    }
+
+    /// Until when an older answer stays.
+    fn until(&self, case: &Case, says: Says) -> Option<SystemTime> {
+        let heard = answer::heard(&case.observation);
+        match says {
+            Says::Stale => Some(heard + answer::ttl(&case.observation)?),
+            Says::Behind => Some(heard + refresh(self.evidence, case)?),
+            Says::Current
+            | Says::Absent
+            | Says::Wrong
+            | Says::Different
+            | Says::MadeUp(_)
+            | Says::Failing
+            | Says::Silent
+            | Says::Unknown => None,
+        }
+    }
+
+    /// Since when somebody authoritative is known to have what is right, and whether it was seen
+    /// to come.
+    fn since(&self) -> (Option<SystemTime>, bool) {
+        let first = |case: &&&Case| {
+            let turn = case.turns.last()?;
+            let Answer::Has(records) = answer::of_observation(turn) else { return None };
+            self.is_right(&records).then_some((turn.started, case.turns.len() > 1))
+        };
+        let found = self.authorities.iter().filter_map(|case| first(&case)).min();
+        (found.map(|(since, _)| since), found.is_some_and(|(_, is_seen)| is_seen))
+    }
+}
+
+/// The version of the zone at this nameserver: as it came with the answer, or as it was asked for.
+fn serial(evidence: &Evidence, case: &Case) -> Option<u32> {
+    with_serial(evidence, case).find_map(|case| {
+        let serial = case.observation.outcome.facts.read(&SERIAL)?;
+        u32::try_from(serial).ok()
+    })
+}
+
+/// How often this nameserver asks for a newer version.
+fn refresh(evidence: &Evidence, case: &Case) -> Option<std::time::Duration> {
+    with_serial(evidence, case).find_map(|case| case.observation.outcome.facts.read(&REFRESH))
+}
+
+/// The cases that may tell the version of the zone at the nameserver of this one.
+fn with_serial<'a>(evidence: &'a Evidence, case: &'a Case) -> impl Iterator<Item = &'a Case> {
+    let shown = evidence.cases.iter().filter(|other| {
+        let (Some(one), Some(other_sight)) = (&case.sight, &other.sight) else { return false };
+        other_sight.shows == Shows::Serial
+            && other_sight.name.name == one.name.name
+            && other.observation.address == case.observation.address
+            && answer::is_authoritative(other)
+    });
+    shown.chain([case])
+}
