@@ -7,6 +7,7 @@ mod error;
 mod fingerprint;
 mod known;
 mod modules;
+mod names;
 mod profiles;
 mod reader;
 mod regular;
@@ -16,6 +17,7 @@ mod surroundings;
 mod table;
 mod targets;
 mod telephony;
+mod views;
 mod web;
 
 use std::fs::File;
@@ -38,8 +40,10 @@ use crate::poller;
 use crate::profile::Profile;
 
 pub use self::error::ConfigError;
+pub use self::names::{Name, TEMPLATE, TYPES, checks};
 pub use self::show::show;
 pub use self::surroundings::Surroundings;
+pub use self::views::Views;
 
 /// What is to be done, as the configuration means it.
 pub struct Plan {
@@ -49,6 +53,10 @@ pub struct Plan {
     pub profile: Arc<Profile>,
     /// Every module meeting every target, in the order of the file.
     pub checks: Vec<Check>,
+    /// Names that are watched; their checks are among `checks`.
+    pub names: Vec<Name>,
+    /// From which sides they are looked at.
+    pub views: Views,
     /// How the vendor's API is read; `None` where the file has no `[telephony]`.
     pub telephony: Option<poller::Settings>,
     /// How the pages are served.
@@ -156,18 +164,25 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
     let site = read_site(&root, &profiles, reader);
     let modules = modules::read(&root, reader);
     let name = site.as_ref().map_or_else(|| Arc::from(""), |(name, _)| Arc::from(name.as_str()));
-    let checks = targets::read(&root, &name, &modules, reader);
+    let mut checks = targets::read(&root, &name, &modules, reader);
+    let views = views::read(&root, reader);
+    let names = names::read(&root, reader);
+    if let Some(views) = &views {
+        checks.extend(names::checks(&name, views, &names));
+    }
     let telephony = telephony::read(&root, &checks, reader);
     let web = web::read(&root, reader);
-    if checks.is_empty() && root.field("targets").is_none() && root.field("telephony").is_none() {
+    let is_empty = ["targets", "names", "telephony"].iter().all(|it| root.field(it).is_none());
+    if is_empty {
         reader.report(
             None,
-            "there is nothing to do: the file has neither [[targets]] nor [telephony]".to_owned(),
+            "there is nothing to do: the file has neither [[targets]] nor [[names]] nor [telephony]"
+                .to_owned(),
             Some("`branchline config example` prints a file to start from".to_owned()),
         );
     }
     let (site, profile) = site?;
-    Some(Plan { site, profile: profile?, checks, telephony, web: web? })
+    Some(Plan { site, profile: profile?, checks, names, views: views?, telephony, web: web? })
 }
 
 fn read_site(
@@ -246,6 +261,8 @@ const TABLES: &[Known] = &[
     Known::new("profiles", "[profiles.office]"),
     Known::new("modules", "[modules.stun-udp]"),
     Known::new("targets", "[[targets]]"),
+    Known::new("views", "[views]"),
+    Known::new("names", "[[names]]"),
     Known::new("telephony", "[telephony]"),
     Known::new("web", "[web]"),
 ];

@@ -27,16 +27,26 @@ pub fn show(plan: &Plan) -> String {
         // What is built in cannot be set: it is shown all the same.
         None => profiles::lines(&plan.profile).iter().for_each(|it| line(&format_args!("# {it}"))),
     }
-    let mut modules: Vec<&Check> = plan.checks.iter().collect();
+    let by_hand: Vec<Check> =
+        plan.checks.iter().filter(|check| check.sight.is_none()).cloned().collect();
+    let mut modules: Vec<&Check> = by_hand.iter().collect();
     modules.sort_by(|one, other| one.module_name.cmp(&other.module_name));
     modules.dedup_by(|one, other| one.module_name == other.module_name);
     for check in modules {
         line(&format_args!("\n[modules.{}]", key(&check.module_name)));
         fingerprint::lines(&check.fingerprint).for_each(|option| line(&option));
     }
-    for checks in plan.checks.chunk_by(|one, other| one.target == other.target) {
+    for checks in by_hand.chunk_by(|one, other| one.target == other.target) {
         line(&format_args!("\n[[targets]]"));
         target_lines(checks).iter().for_each(|it| line(it));
+    }
+    if !plan.names.is_empty() {
+        line(&"\n[views]");
+        plan.views.lines().iter().for_each(|it| line(it));
+    }
+    for name in &plan.names {
+        line(&"\n[[names]]");
+        name.lines().iter().for_each(|it| line(it));
     }
     if let Some(telephony) = &plan.telephony {
         line(&"\n[telephony]\nprofile = \"platform\"");

@@ -1,0 +1,466 @@
+//! The tables `[[names]]`: names that are watched, and the checks that show them from every side.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use branchline_probes::{
+    Foreign, Kind, Module, OptionKey, OptionValue, Options, PROBES, Probe, TIMEOUT, show_duration,
+};
+use tokio::sync::Mutex;
+
+use super::known::Known;
+use super::modules::LONGEST;
+use super::reader::Reader;
+use super::table::Table;
+use super::views::{Authoritative, PORT, Server, Site, UDP, Views};
+use super::{address, fingerprint};
+use crate::check::{Check, Whom};
+use crate::guide::Guide;
+use crate::sight::{Compare, Shows, Sight, View, Watched};
+
+/// A name and how it is watched.
+#[derive(Clone, Debug)]
+pub struct Name {
+    /// The name, in lower case and without its last dot.
+    pub name: String,
+    /// The types of record.
+    pub types: Vec<&'static str>,
+    /// The addresses that its answers may hold.
+    pub expect: Vec<IpAddr>,
+    /// What two answers have to have in common.
+    pub compare: Compare,
+    /// The vendor's edge group whose name it is.
+    pub edge_group: Option<Arc<str>>,
+    /// How often it is asked for.
+    pub interval: Duration,
+    /// When an exchange ends.
+    pub timeout: Duration,
+    /// Whether it decides between go and no-go.
+    pub required: bool,
+}
+
+impl Name {
+    /// A name that is looked at once, whatever it leads to.
+    #[must_use]
+    pub fn once(name: &str, types: Vec<&'static str>, expect: Vec<IpAddr>) -> Self {
+        Self {
+            name: plain(name),
+            types,
+            expect,
+            compare: Compare::default(),
+            edge_group: None,
+            interval: TIMEOUT_OF_A_QUERY,
+            timeout: TIMEOUT_OF_A_QUERY,
+            required: true,
+        }
+    }
+
+    /// The lines of the table that means this name.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let quoted = |texts: Vec<String>| {
+            let texts: Vec<_> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+            format!("[{}]", texts.join(", "))
+        };
+        let types = quoted(self.types.iter().map(|it| (*it).to_owned()).collect());
+        let mut lines = vec![format!("name = \"{}\"", self.name), format!("types = {types}")];
+        if !self.expect.is_empty() {
+            let expect = self.expect.iter().map(IpAddr::to_string).collect();
+            lines.push(format!("expect = {}", quoted(expect)));
+        }
+        lines.push(format!("compare = \"{}\"", self.compare.label()));
+        lines.extend(self.edge_group.iter().map(|group| format!("edge_group = {group:?}")));
+        lines.push(format!("interval = \"{}\"", show_duration(self.interval)));
+        lines.push(format!("timeout = \"{}\"", show_duration(self.timeout)));
+        lines.push(format!("required = {}", self.required));
+        lines
+    }
+
+    /// The name of an edge group, by a template with `{edge_group}` in it.
+    #[must_use]
+    pub fn of_edge_group(template: &str, edge_group: &str) -> String {
+        template.replace(PLACEHOLDER, &slug(edge_group))
+    }
+}
+
+/// The template of an edge group's name where the configuration has no other.
+pub const TEMPLATE: &str = "{edge_group}.genesyscloud.com";
+
+/// Reads every `[[names]]`.
+pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Vec<Name> {
+    let mut names: Vec<Name> = Vec::new();
+    for (index, table) in root.list("names", KEYS, reader).into_iter().enumerate() {
+        let table = table.called(format!("name {}", index + 1));
+        table.refuse_unknown(reader);
+        let Some(name) = read_name(&table, reader) else { continue };
+        if names.iter().any(|it| it.name == name.name) {
+            let hint = "list the types of a name in one table".to_owned();
+            let problem = format!("is watched already: {}", name.name);
+            table.refuse("name", &problem, Some(hint), reader);
+            continue;
+        }
+        names.push(name);
+    }
+    names
+}
+
+fn read_name(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Name> {
+    let before = reader.problems();
+    let edge_group = table.read(&EDGE_GROUP, reader);
+    let name = read_domain(table, edge_group.as_deref(), reader);
+    let types = read_types(table, reader);
+    let expect = table.read(&EXPECT, reader).unwrap_or_default();
+    let compare = table.read(&COMPARE, reader).and_then(Compare::named);
+    let required = table.read(&REQUIRED, reader);
+    let interval = table.read(&INTERVAL, reader);
+    let timeout = table.read(&QUERY_TIMEOUT, reader);
+    if let (Some(interval), Some(timeout)) = (interval, timeout) {
+        refuse_rhythm(table, interval, timeout, reader);
+    }
+    if reader.problems() > before {
+        return None;
+    }
+    Some(Name {
+        name: name?,
+        types: types?,
+        expect,
+        compare: compare?,
+        edge_group: edge_group.map(Arc::from),
+        interval: interval?,
+        timeout: timeout?,
+        required: required?,
+    })
+}
+
+fn read_domain(
+    table: &Table<'_>,
+    edge_group: Option<&str>,
+    reader: &mut Reader<'_>,
+) -> Option<String> {
+    let template = table.read(&TEMPLATE_OF_NAME, reader)?;
+    if !template.contains(PLACEHOLDER) {
+        let hint = Some(format!("for example: template = \"{TEMPLATE}\""));
+        table.refuse("template", "has no {edge_group} in it", hint, reader);
+        return None;
+    }
+    let (key, name) = match (table.field("name").is_some(), edge_group) {
+        (true, _) => ("name", table.read(&NAME, reader)?),
+        (false, Some(group)) => ("edge_group", Name::of_edge_group(&template, group)),
+        (false, None) => {
+            let help = "the name that is watched, or an `edge_group` of which it is made";
+            table.report_missing("name", help, reader);
+            return None;
+        }
+    };
+    let name = plain(&name);
+    if let Err(problem) = address::check_host(&name) {
+        let problem = format!("{problem}: \"{}\"", Foreign::new(&name));
+        table.refuse(key, &problem, table.hint("name"), reader);
+        return None;
+    }
+    if name.parse::<IpAddr>().is_ok() {
+        let hint = table.hint("name");
+        table.refuse(key, "is an address, and no name", hint, reader);
+        return None;
+    }
+    Some(name)
+}
+
+fn read_types(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Vec<&'static str>> {
+    if table.field("types").is_none() {
+        return Some(vec!["A"]);
+    }
+    let mut types = Vec::new();
+    for (at, text) in table.texts("types", "record types", reader)? {
+        let known = TYPES.iter().find(|known| **known == text);
+        match known {
+            Some(known) if !types.contains(known) => types.push(*known),
+            Some(_) => {
+                let message = format!("`types` of {} names {text} twice", table.owner());
+                reader.report(Some(at), message, Some("name each type once".to_owned()));
+                return None;
+            }
+            None => {
+                let shown = Foreign::new(text);
+                let message = format!("`types` of {} has no type \"{shown}\"", table.owner());
+                let hint = format!("types are {}", TYPES.join(", "));
+                reader.report(Some(at), message, Some(hint));
+                return None;
+            }
+        }
+    }
+    Some(types)
+}
+
+fn refuse_rhythm(
+    table: &Table<'_>,
+    interval: Duration,
+    timeout: Duration,
+    reader: &mut Reader<'_>,
+) {
+    if !(SHORTEST..=LONGEST).contains(&interval) {
+        let problem = format!("is not between 1s and 24h: {}", show_duration(interval));
+        table.refuse("interval", &problem, table.hint("interval"), reader);
+    } else if interval < timeout {
+        let (interval, timeout) = (show_duration(interval), show_duration(timeout));
+        let problem = format!("is shorter than its timeout ({interval} < {timeout})");
+        let hint = format!("set `interval` to {timeout} or more");
+        table.refuse("interval", &problem, Some(hint), reader);
+    }
+}
+
+/// The checks that show these names from every side.
+#[must_use]
+pub fn checks(site: &Arc<str>, views: &Views, names: &[Name]) -> Vec<Check> {
+    names.iter().flat_map(|name| Watching { site, views, name }.checks()).collect()
+}
+
+/// One name on its way to its checks.
+struct Watching<'a> {
+    site: &'a Arc<str>,
+    views: &'a Views,
+    name: &'a Name,
+}
+
+/// Whom a view asks, and how.
+struct Side {
+    view: View,
+    target: String,
+    host: String,
+    port: u16,
+    whom: Whom,
+    server: Option<Server>,
+}
+
+impl Watching<'_> {
+    fn checks(&self) -> Vec<Check> {
+        let guide = self.guide();
+        let mut checks = Vec::new();
+        for kind in &self.name.types {
+            checks.extend(self.sides(guide.as_ref()).into_iter().filter_map(|side| {
+                let what = Shows::Record;
+                self.check(&side, what, kind, &format!("{} {kind}", self.name.name))
+            }));
+        }
+        for side in self.sides(guide.as_ref()) {
+            let label = format!("{} random label", self.name.name);
+            checks.extend(self.check(&side, Shows::RandomLabel, "A", &label));
+            if side.view == View::Authoritative {
+                let label = format!("{} serial", self.name.name);
+                checks.extend(self.check(&side, Shows::Serial, "SOA", &label));
+            }
+        }
+        checks.extend(guide.map(|guide| self.delegation(guide)));
+        checks
+    }
+
+    fn sides(&self, guide: Option<&Arc<Guide>>) -> Vec<Side> {
+        let mut sides = match &self.views.site {
+            Site::System => vec![Side {
+                view: View::Site,
+                target: View::Site.label().to_owned(),
+                host: "the resolvers of this host".to_owned(),
+                port: PORT,
+                whom: Whom::Resolvers,
+                server: None,
+            }],
+            Site::Listed(servers) => sides(View::Site, servers),
+        };
+        sides.extend(self::sides(View::Public, &self.views.public));
+        match (&self.views.authoritative, guide) {
+            (Authoritative::Listed(servers), _) => {
+                sides.extend(self::sides(View::Authoritative, servers));
+            }
+            (Authoritative::Delegation(_), Some(guide)) => sides.push(Side {
+                view: View::Authoritative,
+                target: View::Authoritative.label().to_owned(),
+                host: format!("the nameservers of {}", self.name.name),
+                port: PORT,
+                whom: Whom::Led(Arc::clone(guide)),
+                server: None,
+            }),
+            (Authoritative::Delegation(_) | Authoritative::Nobody, _) => {}
+        }
+        sides
+    }
+
+    /// The module and its fingerprint, for one side.
+    fn check(&self, side: &Side, shows: Shows, kind: &'static str, label: &str) -> Option<Check> {
+        let mut set = vec![
+            ("name", OptionValue::Text(self.name.name.clone())),
+            ("type", OptionValue::Word(kind)),
+            ("recursion", OptionValue::Flag(side.view != View::Authoritative)),
+            ("random_label", OptionValue::Flag(shows == Shows::RandomLabel)),
+            (TIMEOUT.spec().name, OptionValue::Duration(self.name.timeout)),
+        ];
+        if let Some(server) = &side.server {
+            set.push(("transport", OptionValue::Word(server.transport)));
+            if let Some(path) = &server.path {
+                set.push(("path", OptionValue::Text(path.clone())));
+            }
+            if let Some(authorities) =
+                self.views.ca_file.as_ref().filter(|_| server.transport != UDP)
+            {
+                set.push(("ca_file", OptionValue::Certificates(authorities.clone())));
+            }
+        }
+        let (probe, module, fingerprint) = module("dns-query", &set)?;
+        let port = match &side.server {
+            Some(server) => server.port.unwrap_or_else(|| module.default_port()),
+            None => side.port,
+        };
+        let is_phones = side.view == View::Site && shows == Shows::Record;
+        Some(Check {
+            site: Arc::clone(self.site),
+            target: Arc::from(side.target.as_str()),
+            host: Arc::from(side.host.as_str()),
+            port,
+            whom: side.whom.clone(),
+            module_name: Arc::from(label),
+            probe,
+            module,
+            fingerprint,
+            interval: self.name.interval,
+            required: self.name.required && is_phones,
+            trunk: None,
+            edge_group: self.name.edge_group.clone(),
+            sight: Some(self.sight(side.view, shows, kind)),
+        })
+    }
+
+    fn sight(&self, view: View, shows: Shows, kind: &'static str) -> Sight {
+        let name = Watched {
+            name: self.name.name.clone(),
+            kind,
+            expect: self.name.expect.clone(),
+            compare: self.name.compare,
+            required: self.name.required,
+        };
+        Sight { view, shows, name: Arc::new(name) }
+    }
+
+    fn guide(&self) -> Option<Arc<Guide>> {
+        let Authoritative::Delegation(starts) = &self.views.authoritative else { return None };
+        let set = [("name", OptionValue::Text(self.name.name.clone()))];
+        let (probe, module, fingerprint) = module("dns-delegation", &set)?;
+        Some(Arc::new(Guide {
+            host: Arc::from(self.name.name.as_str()),
+            probe,
+            module,
+            fingerprint,
+            starts: Arc::clone(starts),
+            found: Mutex::new(None),
+        }))
+    }
+
+    fn delegation(&self, guide: Arc<Guide>) -> Check {
+        Check {
+            site: Arc::clone(self.site),
+            target: Arc::from("root"),
+            host: Arc::from("the root nameservers"),
+            port: PORT,
+            module_name: Arc::from(format!("{} delegation", self.name.name)),
+            probe: guide.probe,
+            module: Arc::clone(&guide.module),
+            fingerprint: Arc::clone(&guide.fingerprint),
+            whom: Whom::Guide(guide),
+            interval: self.name.interval.max(REWALKED),
+            required: false,
+            trunk: None,
+            edge_group: self.name.edge_group.clone(),
+            sight: Some(self.sight(View::Authoritative, Shows::Delegation, "NS")),
+        }
+    }
+}
+
+/// Those that are asked over UDP by their address are one side; each other is one by itself.
+fn sides(view: View, servers: &[Server]) -> Vec<Side> {
+    let plain: Vec<SocketAddr> = servers.iter().filter_map(Server::plain).collect();
+    let listed = (!plain.is_empty()).then(|| Side {
+        view,
+        target: view.label().to_owned(),
+        host: format!("the {} nameservers", view.label()),
+        port: PORT,
+        whom: Whom::Listed(plain.into()),
+        server: None,
+    });
+    let named = servers.iter().filter(|server| server.plain().is_none()).map(|server| Side {
+        view,
+        target: format!("{} {}", view.label(), server.text),
+        host: server.host.clone(),
+        port: server.port.unwrap_or(PORT),
+        whom: Whom::Host,
+        server: Some(server.clone()),
+    });
+    listed.into_iter().chain(named).collect()
+}
+
+/// A module of a probe that is listed, with these options over the defaults.
+fn module(
+    name: &str,
+    set: &[(&str, OptionValue)],
+) -> Option<(&'static dyn Probe, Arc<dyn Module>, Arc<str>)> {
+    let probe = *PROBES.iter().find(|probe| probe.name() == name)?;
+    let mut options = Options::defaults(probe.options());
+    let timeout = TIMEOUT.spec();
+    for (key, value) in set {
+        let spec = probe.options().iter().chain([&timeout]).find(|spec| spec.name == *key)?;
+        options.set(spec, value.clone());
+    }
+    let fingerprint = fingerprint::of(probe, &options);
+    let module = probe.module(&options).ok()?;
+    Some((probe, Arc::from(module), fingerprint))
+}
+
+/// A name as we write it: in lower case, without the last dot.
+fn plain(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    name.strip_suffix('.').map(str::to_owned).unwrap_or(name)
+}
+
+/// A group's name as a label of a domain name: lower case, and a hyphen for each run of what a
+/// label cannot hold.
+fn slug(text: &str) -> String {
+    let words = text.split(|it: char| !it.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-").to_ascii_lowercase()
+}
+
+const PLACEHOLDER: &str = "{edge_group}";
+/// The shortest interval.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// A stub resolver's patience (`resolv.conf(5)`): two queries, 5 s apart.
+const TIMEOUT_OF_A_QUERY: Duration = Duration::from_secs(10);
+/// A delegation seldom changes: it is looked at once in five minutes at most.
+const REWALKED: Duration = Duration::from_secs(300);
+
+/// The types of record that can be watched.
+pub const TYPES: &[&str] = &["A", "AAAA", "CNAME", "NS", "SOA", "SRV", "NAPTR", "PTR", "TXT"];
+
+const KEYS: &[Known] = &[
+    Known::new("name", "name = \"lyon-edge-group.genesyscloud.com\""),
+    Known::new("types", "types = [\"A\", \"AAAA\"]"),
+    Known::new("expect", "expect = [\"192.0.2.80\"]"),
+    Known::new("compare", "compare = \"chain\""),
+    Known::new("edge_group", "edge_group = \"Lyon edges\""),
+    Known::new("template", "template = \"{edge_group}.genesyscloud.com\""),
+    Known::new("interval", "interval = \"30s\""),
+    Known::new("timeout", "timeout = \"10s\""),
+    Known::new("required", "required = false"),
+];
+
+const NAME: OptionKey<String> = OptionKey::new("name", Kind::Text, "the name that is watched");
+const EXPECT: OptionKey<Vec<IpAddr>> =
+    OptionKey::new("expect", Kind::Addresses, "the addresses that its answers may hold");
+const COMPARE: OptionKey<&'static str> =
+    OptionKey::new("compare", Kind::Word(Compare::WORDS), "what answers have in common")
+        .default("records");
+const EDGE_GROUP: OptionKey<String> =
+    OptionKey::new("edge_group", Kind::Text, "the vendor's edge group whose name it is");
+const TEMPLATE_OF_NAME: OptionKey<String> =
+    OptionKey::new("template", Kind::Text, "how an edge group's name is made").default(TEMPLATE);
+const INTERVAL: OptionKey<Duration> =
+    OptionKey::new("interval", Kind::Duration, "how often it is asked for").default("30s");
+const QUERY_TIMEOUT: OptionKey<Duration> =
+    OptionKey::new("timeout", Kind::Duration, "when an exchange ends").default("10s");
+const REQUIRED: OptionKey<bool> =
+    OptionKey::new("required", Kind::Flag, "whether it decides go or no-go").default("true");
