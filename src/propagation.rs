@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
+use branchline_probes::Foreign;
+
 use crate::correlation::{Case, Evidence};
 use crate::sight::{Shows, View};
 
@@ -22,6 +24,8 @@ pub use serial::is_newer;
 pub struct Propagation {
     /// The question, as `NAME TYPE`.
     pub question: String,
+    /// Whether the configuration watches the name; else modules and targets of its own ask for it.
+    pub is_watched: bool,
     /// The vendor's edge group whose name it is.
     pub edge_group: Option<String>,
     /// What it amounts to.
@@ -107,6 +111,10 @@ pub struct Sighting {
     pub serial: Option<u32>,
     /// When it said so.
     pub heard: SystemTime,
+    /// Its records as it gave them.
+    pub records: Vec<Foreign>,
+    /// Why it has none to give: one of a fixed set of words.
+    pub reason: Option<&'static str>,
 }
 
 /// What a nameserver says, against what is right.
@@ -168,6 +176,13 @@ impl Propagation {
     /// Whether somebody says this.
     pub fn has(&self, is_it: impl Fn(Says) -> bool) -> bool {
         self.who(is_it).next().is_some()
+    }
+
+    /// The longest that is still to be waited for those of a view who say this.
+    #[must_use]
+    pub fn left(&self, view: View, now: SystemTime) -> Option<Duration> {
+        let untils = self.sightings.iter().filter(|it| it.view == view).filter_map(|it| it.until);
+        untils.max().map(|until| until.duration_since(now).unwrap_or_default())
     }
 
     /// Whether everyone of a view who says something has the record; `None` where nobody does.

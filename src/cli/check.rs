@@ -111,15 +111,8 @@ async fn pass(plan: &Plan, poller: Option<&Poller>, cancel: &CancellationToken) 
     let (memory, state) = tokio::join!(observe(plan, cancel, &progress), vendor);
     progress.finish_and_clear();
     let evidence = memory.evidence(&plan.checks, &plan.profile, state.as_ref(), SystemTime::now());
-    Report {
-        site: plan.site.clone(),
-        profile: Arc::clone(&plan.profile),
-        started,
-        elapsed: begun.elapsed(),
-        diagnosis: diagnose(&evidence, RULES),
-        observations: evidence.cases.into_iter().map(|case| case.observation).collect(),
-        state,
-    }
+    let diagnosis = diagnose(&evidence, RULES);
+    Report::new(plan.site.clone(), started, begun.elapsed(), &evidence, diagnosis)
 }
 
 async fn observe(plan: &Plan, cancel: &CancellationToken, progress: &ProgressBar) -> Memory {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::diagnosis::Finding;
 use crate::ladder::{self, Ladder, Rung};
 use crate::profile::{Limit, Measure, Profile};
+use crate::propagation::{Propagation, Says, Sighting};
 use crate::report::Report;
 use crate::telephony::{ApiProblem, Part, Reference, Snapshot};
 
@@ -76,6 +77,7 @@ pub fn report(report: &Report) -> String {
                 .collect(),
         ),
         ("open", json!(diagnosis.open)),
+        ("names", report.names.iter().map(name).collect()),
         ("ladders", ladder::of(&report.observations).iter().map(ladder).collect()),
         ("observations", report.observations.iter().map(|it| observation(it)).collect()),
         ("state", report.state.as_deref().map_or(Value::Null, state)),
@@ -154,6 +156,36 @@ fn state(state: &Snapshot) -> Value {
         ("edge_groups", edge_groups),
         ("trunks", trunks),
         ("phones", phones),
+    ])
+}
+
+fn name(name: &Propagation) -> Value {
+    ordered([
+        ("question", json!(name.question)),
+        ("edge_group", json!(name.edge_group)),
+        ("standing", json!(name.standing.label())),
+        ("propagation_ratio", json!(name.share)),
+        ("expected", json!(name.expected)),
+        ("created_since", json!(name.since.map(time))),
+        ("propagated_by", json!(name.by.map(time))),
+        ("nameservers", name.sightings.iter().map(sighting).collect()),
+    ])
+}
+
+fn sighting(sighting: &Sighting) -> Value {
+    let why = if let Says::MadeUp(why) = sighting.says { Some(why.in_words()) } else { None };
+    ordered([
+        ("view", json!(sighting.view.label())),
+        ("name", json!(sighting.name)),
+        ("address", json!(sighting.address)),
+        ("says", json!(sighting.says.label())),
+        ("why", json!(why)),
+        ("reason", json!(sighting.reason)),
+        ("records", sighting.records.iter().map(Foreign::as_str).collect()),
+        ("ttl_seconds", json!(sighting.ttl.map(|ttl| ttl.as_secs_f64()))),
+        ("serial", json!(sighting.serial)),
+        ("heard", json!(time(sighting.heard))),
+        ("until", json!(sighting.until.map(time))),
     ])
 }
 

@@ -12,6 +12,8 @@ use branchline_probes::{FactValue, Observation, Verdict as Standing};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Diagnosis, Verdict};
+use crate::propagation::{self, Standing as NameStanding};
+use crate::sight::View;
 use crate::telephony::{Part, PhoneState, Registration, Snapshot, State};
 
 /// The exposition of one moment, in the text format 0.0.4.
@@ -26,6 +28,7 @@ pub fn encode(site: &str, evidence: &Evidence, diagnosis: &Diagnosis) -> String 
         check(&mut families, cases);
     }
     conclusions(&mut families, site, diagnosis);
+    names(&mut families, site, evidence);
     if let Some(state) = &evidence.state {
         vendor(&mut families, site, state);
         linked_trunks(&mut families, site, evidence, state);
@@ -42,12 +45,14 @@ fn check(families: &mut Families, cases: &[&Case]) {
         (observation.verdict(), observation.elapsed)
     });
     let Some(observation) = worst.map(|case| &case.observation) else { return };
-    let labels: Labels<'_> = vec![
+    let mut labels: Labels<'_> = vec![
         ("probe", observation.probe),
         ("module", &observation.module),
         ("target", &observation.target),
         ("site", &observation.site),
     ];
+    let view = worst.and_then(|case| case.sight.as_ref()).map(|sight| sight.view.label());
+    labels.extend(view.map(|view| ("view", view)));
     match observation.verdict() {
         Standing::Up => families.gauge(SUCCESS, &labels, 1.0),
         Standing::Down => families.gauge(SUCCESS, &labels, 0.0),
@@ -123,6 +128,37 @@ fn conclusions(families: &mut Families, site: &str, diagnosis: &Diagnosis) {
     for ((rule, owner, severity), count) in findings {
         let labels = vec![("rule", rule), ("owner", owner), ("severity", severity), ("site", site)];
         families.gauge(FINDING, &labels, count);
+    }
+}
+
+/// Watched names: the configuration names them, so their number is bounded.
+fn names(families: &mut Families, site: &str, evidence: &Evidence) {
+    for name in propagation::of(evidence).iter().filter(|name| name.is_watched) {
+        let Some((owner, kind)) = name.question.rsplit_once(' ') else { continue };
+        let labels: Labels<'_> = vec![("name", owner), ("type", kind), ("site", site)];
+        for view in View::ALL {
+            let labels = with(&labels, &[("view", view.label())]);
+            if let Some(is_propagated) = name.is_propagated_to(view) {
+                families.gauge(PROPAGATED, &labels, f64::from(u8::from(is_propagated)));
+            }
+            if let Some(left) = name.left(view, evidence.now) {
+                families.gauge(STALE, &labels, left.as_secs_f64());
+            }
+        }
+        for standing in NameStanding::ALL {
+            let is_it = f64::from(u8::from(standing == name.standing));
+            let labels = with(&labels, &[("standing", standing.label())]);
+            families.gauge(STANDING, &labels, is_it);
+        }
+        if let Some(share) = name.share {
+            families.gauge(PROPAGATION, &labels, share);
+        }
+        if let Some(by) = name.by {
+            families.gauge(PROPAGATED_BY, &labels, epoch_seconds(by));
+        }
+        if let Some(since) = name.since {
+            families.gauge(CREATED, &labels, epoch_seconds(since));
+        }
     }
 }
 
@@ -213,6 +249,17 @@ families! {
     ADDRESSES = "branchline_probe_addresses", "Addresses of the target.";
     ADDRESSES_REACHABLE = "branchline_probe_addresses_reachable",
         "Addresses of the target with which the last exchange succeeded.";
+    PROPAGATED = "probe_dns_propagated",
+        "1 if every nameserver of a view has the record, 0 if one has not; absent if none answers.";
+    STALE = "probe_dns_stale_seconds",
+        "For how long still a nameserver of a view may keep an older answer; absent if none does.";
+    PROPAGATION = "branchline_dns_propagation_ratio",
+        "The share of the nameservers that answer which have the record.";
+    STANDING = "branchline_dns_standing", "1 for what all views of a name amount to.";
+    PROPAGATED_BY = "branchline_dns_propagated_by_timestamp_seconds",
+        "When the last nameserver will have the record at the latest; absent if all have it.";
+    CREATED = "branchline_dns_created_timestamp_seconds",
+        "Since when an authoritative nameserver is known to have the record.";
     VERDICT = "branchline_verdict", "1 for the verdict that holds.";
     FINDING = "branchline_finding", "How many findings of a rule hold.";
     EDGES = "branchline_edges", "Edges by normalised state.";

@@ -1,6 +1,7 @@
 //! Text for people: a report and a single observation, readable without colour.
 
 mod media;
+mod names;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -57,11 +58,14 @@ pub fn report(report: &Report, width: usize) -> String {
         );
     }
     page.list("Not known", &diagnosis.open, Clone::clone);
-    page.blank();
-    page.line(&format!("{BOLD}Seen on site{RESET}"));
-    let rows: Vec<_> = report.observations.iter().map(|it| row(it)).collect();
-    page.table(&rows);
-    page.ladders(&ladder::of(&report.observations));
+    page.names(&report.names, report.started + report.elapsed);
+    if !report.listed.is_empty() {
+        page.blank();
+        page.line(&format!("{BOLD}Seen on site{RESET}"));
+        let rows: Vec<_> = report.listed.iter().map(|it| row(it)).collect();
+        page.table(&rows);
+    }
+    page.ladders(&ladder::of(&report.listed));
     page.limits(report);
     if let Some(state) = report.state.as_deref() {
         page.blank();

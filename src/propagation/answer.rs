@@ -142,6 +142,11 @@ pub(super) fn ttl(observation: &Observation) -> Option<Duration> {
     facts.read(&TTL).or(facts.read(&NEGATIVE_TTL))
 }
 
+/// The records of an answer, as they came.
+pub(super) fn records(observation: &Observation) -> Vec<Foreign> {
+    observation.outcome.facts.read(&ANSWERS).unwrap_or_default()
+}
+
 /// When the observation was over, so that a TTL in it begins to run.
 pub(super) fn heard(observation: &Observation) -> SystemTime {
     observation.started + observation.elapsed

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
+use branchline_probes::Failure;
 use branchline_probes::dns_query::{REFRESH, SERIAL};
 
 use super::answer::{self, Answer, Records};
@@ -31,6 +32,8 @@ pub(super) fn of(evidence: &Evidence, question: String, places: Vec<usize>) -> P
                 ttl: answer::ttl(&case.observation),
                 serial: serial(evidence, case),
                 heard: answer::heard(&case.observation),
+                records: answer::records(&case.observation),
+                reason: case.failure().map(Failure::label),
             }
         })
         .collect();
@@ -43,6 +46,7 @@ pub(super) fn of(evidence: &Evidence, question: String, places: Vec<usize>) -> P
     let (since, has_begun_in_view) = scene.since();
     Propagation {
         question,
+        is_watched: !scene.is_by_module,
         edge_group: cases.iter().find_map(|case| case.edge_group.clone()),
         standing,
         expected: scene.expected,

@@ -156,15 +156,14 @@ fn evidence() -> Evidence {
 
 fn report() -> Report {
     let evidence = evidence();
-    Report {
-        site: "lyon".to_owned(),
-        profile: Arc::default(),
-        started: SystemTime::UNIX_EPOCH,
-        elapsed: Duration::from_millis(300),
-        diagnosis: diagnose(&evidence, RULES),
-        observations: evidence.cases.into_iter().map(|case| case.observation).collect(),
-        state: None,
-    }
+    let diagnosis = diagnose(&evidence, RULES);
+    Report::new(
+        "lyon".to_owned(),
+        SystemTime::UNIX_EPOCH,
+        Duration::from_millis(300),
+        &evidence,
+        diagnosis,
+    )
 }
 
 #[test]

@@ -29,15 +29,7 @@ fn tls(port: u16) -> Asked {
 
 fn report(site: &Site) -> Report {
     let evidence = site.evidence();
-    Report {
-        site: "lyon".to_owned(),
-        profile: Arc::clone(&evidence.profile),
-        started: BEGIN,
-        elapsed: Duration::from_secs(8),
-        diagnosis: site.diagnosis(),
-        observations: evidence.cases.into_iter().map(|case| case.observation).collect(),
-        state: None,
-    }
+    Report::new("lyon".to_owned(), BEGIN, Duration::from_secs(8), &evidence, site.diagnosis())
 }
 
 /// A report of 80 columns, as one reads it without colour.
