@@ -1,4 +1,4 @@
-//! Header blocks (RFC 7541): what a peer compressed is read.
+//! Header blocks (RFC 7541): what a peer compressed is read, what we say is written literally.
 
 mod huffman;
 mod table;
@@ -112,6 +112,13 @@ impl Decoder {
     }
 }
 
+/// Writes a literal without indexing (RFC 7541 §6.2.2), its name from the static table.
+pub(super) fn write_literal(block: &mut Vec<u8>, name: u8, value: &str) {
+    write_integer(block, 4, usize::from(name));
+    write_integer(block, 7, value.len());
+    block.extend_from_slice(value.as_bytes());
+}
+
 /// Reads an integer whose first octet has so many bits of it (RFC 7541 §5.1).
 fn integer(rest: &mut &[u8], prefix: u8) -> Result<usize, Malformed> {
     let most = (1_usize << prefix) - 1;
@@ -127,6 +134,18 @@ fn integer(rest: &mut &[u8], prefix: u8) -> Result<usize, Malformed> {
         }
     }
     Err(Malformed::TooLong)
+}
+
+/// Writes an integer; the bits of its first octet that are not its own are zero.
+fn write_integer(block: &mut Vec<u8>, prefix: u8, value: usize) {
+    let most = (1_usize << prefix) - 1;
+    block.push(value.min(most).to_le_bytes()[0]);
+    let Some(mut more) = value.checked_sub(most) else { return };
+    while more >= 0x80 {
+        block.push(more.to_le_bytes()[0] | 0x80);
+        more >>= 7;
+    }
+    block.push(more.to_le_bytes()[0]);
 }
 
 /// Reads a string, plain or in the Huffman code (RFC 7541 §5.2).
