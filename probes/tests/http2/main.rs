@@ -3,6 +3,7 @@
 mod floods;
 mod frames;
 mod hpack;
+mod mutations;
 mod requests;
 mod responses;
 
