@@ -4,6 +4,7 @@ mod floods;
 mod frames;
 mod hpack;
 mod mutations;
+mod oracle;
 mod requests;
 mod responses;
 
