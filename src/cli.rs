@@ -7,6 +7,7 @@ mod logging;
 mod probe;
 mod run;
 mod say;
+mod wait;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ pub enum Exit {
     Usage = 64,
     /// The configuration is wrong (`EX_DATAERR`).
     Configuration = 65,
+    /// The vendor's API is needed and cannot be asked (`EX_UNAVAILABLE`).
+    Unavailable = 69,
     /// A file or a socket of this host is not to be had (`EX_OSERR`).
     Host = 71,
     /// Credentials are missing (`EX_CONFIG`).
@@ -48,7 +51,8 @@ pub enum Exit {
   0   GO, or done              64  the command line is wrong
   1   warnings, with --strict  65  the configuration is wrong
   2   NO-GO, or failed         71  this host lacks a file or a socket
-  3   INCONCLUSIVE             78  credentials are missing
+  3   INCONCLUSIVE             78  credentials are missing or refused
+  69  the vendor's API is needed and unavailable
   130 and 143 interrupted, after clean-up"
 )]
 struct Arguments {
@@ -67,6 +71,11 @@ enum Command {
     },
     /// One exchange, now
     Probe(probe::Arguments),
+    /// Return when something has come true
+    Wait {
+        #[command(subcommand)]
+        what: wait::What,
+    },
     /// Validate, show or start a configuration
     Config {
         #[command(subcommand)]
@@ -103,6 +112,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Run { config } => run::run(config.path),
         Command::Probe(arguments) => probe::run(&arguments),
+        Command::Wait { what } => wait::run(&what),
         Command::Config { command } => config::run(&command),
         Command::Explain { rule } => explain::run(rule.as_deref()),
     };

@@ -277,6 +277,24 @@ impl Memory {
         addresses.retain(|_, seen| seen.absent < CYCLES);
     }
 
+    /// Takes note of one observation of a check; what is known of its other addresses holds.
+    pub fn note(&mut self, id: &CheckId, observation: Observation) {
+        let absent: Vec<_> = self
+            .seen
+            .get(id)
+            .into_iter()
+            .flatten()
+            .map(|(address, seen)| (*address, seen.absent))
+            .collect();
+        self.record(id, [observation]);
+        let Some(addresses) = self.seen.get_mut(id) else { return };
+        for (address, before) in absent {
+            if let Some(seen) = addresses.get_mut(&address) {
+                seen.absent = before.min(seen.absent);
+            }
+        }
+    }
+
     /// Lets what is known of a check speak until `until`, since it is not run again before.
     pub fn hold(&mut self, id: &CheckId, until: SystemTime) {
         for seen in self.seen.get_mut(id).into_iter().flat_map(BTreeMap::values_mut) {

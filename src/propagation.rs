@@ -6,6 +6,7 @@ mod expectation;
 mod interception;
 mod judge;
 mod serial;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +19,7 @@ use crate::sight::{Shows, View};
 
 pub use interception::{Why, is_made_up, is_wildcard};
 pub use serial::is_newer;
+pub use waiting::{LONGEST, SHORTEST};
 
 /// What all views of one question amount to.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +99,8 @@ pub struct Sighting {
     pub case: usize,
     /// From which side it looks at the name.
     pub view: View,
+    /// What the configuration calls the target behind which it is.
+    pub target: String,
     /// What findings call it.
     pub name: String,
     /// Its address.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use branchline_probes::PROBES;
 
-use floors::{AGENT, Floors, NEIGHBOURS, NEVER, QUIET};
+use floors::{AGENT, Floors, NEVER, QUIET};
 use source::Source;
 
 /// A source file of one of the two houses.

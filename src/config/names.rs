@@ -43,17 +43,29 @@ pub struct Name {
 impl Name {
     /// A name that is looked at once, whatever it leads to.
     #[must_use]
-    pub fn once(name: &str, types: Vec<&'static str>, expect: Vec<IpAddr>) -> Self {
+    pub fn once(name: &str) -> Self {
         Self {
             name: plain(name),
-            types,
-            expect,
+            types: vec!["A"],
+            expect: Vec::new(),
             compare: Compare::default(),
             edge_group: None,
             interval: TIMEOUT_OF_A_QUERY,
             timeout: TIMEOUT_OF_A_QUERY,
             required: true,
         }
+    }
+
+    /// Whether a text is a name that the DNS can hold.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, to follow the text.
+    pub fn check(name: &str) -> Result<(), &'static str> {
+        if name.parse::<IpAddr>().is_ok() {
+            return Err("is an address, and no name");
+        }
+        address::check_host(name)
     }
 
     /// The lines of the table that means this name.
@@ -153,14 +165,9 @@ fn read_domain(
         }
     };
     let name = plain(&name);
-    if let Err(problem) = address::check_host(&name) {
+    if let Err(problem) = Name::check(&name) {
         let problem = format!("{problem}: \"{}\"", Foreign::new(&name));
         table.refuse(key, &problem, table.hint("name"), reader);
-        return None;
-    }
-    if name.parse::<IpAddr>().is_ok() {
-        let hint = table.hint("name");
-        table.refuse(key, "is an address, and no name", hint, reader);
         return None;
     }
     Some(name)

@@ -85,6 +85,17 @@ pub fn report(report: &Report) -> String {
     format!("{document:#}\n")
 }
 
+/// How a wait for names ended.
+#[must_use]
+pub fn waited(names: &[Propagation], is_true: bool, took: Duration) -> String {
+    let document = ordered([
+        ("arrived", json!(is_true)),
+        ("elapsed_seconds", json!(took.as_secs_f64())),
+        ("names", names.iter().map(name).collect()),
+    ]);
+    format!("{document}\n")
+}
+
 fn finding(finding: &Finding) -> Value {
     let evidence: Vec<Value> = finding
         .evidence

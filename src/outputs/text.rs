@@ -3,6 +3,8 @@
 mod media;
 mod names;
 
+pub use names::{sighting, waited, word};
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};

@@ -25,6 +25,7 @@ pub(super) fn of(evidence: &Evidence, question: String, places: Vec<usize>) -> P
             Sighting {
                 case: *place,
                 view: answer::view(case),
+                target: case.id.target.to_string(),
                 name: name(case),
                 address: case.observation.address,
                 says,

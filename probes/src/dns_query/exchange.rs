@@ -2,6 +2,7 @@
 //! seems to be guessing.
 
 mod answer;
+mod inbox;
 
 use std::net::SocketAddr;
 
@@ -20,7 +21,9 @@ use crate::probe::{Exchange, Input, Output, Stamp};
 use crate::target::{Target, Transport};
 use crate::transaction::Retransmission;
 use crate::way::Opening;
-use crate::wire::dns::{self, Frames, Question, Response};
+use crate::wire::dns::{self, Question, Response};
+
+use inbox::{Arrived, Inbox};
 
 const DATAGRAMS: LegId = LegId(0);
 const STREAM: LegId = LegId(1);
@@ -36,7 +39,7 @@ pub(super) struct DnsExchange {
     id: u16,
     datagrams: Way,
     stream: Way,
-    frames: Frames,
+    inbox: Option<Inbox>,
     /// Whether only the stream can bring the answer: it was asked for, or the datagram's answer
     /// was truncated.
     needs_stream: bool,
@@ -48,7 +51,8 @@ pub(super) struct DnsExchange {
 impl DnsExchange {
     pub(super) fn new(module: DnsModule, target: Target, mut chance: Chance) -> Self {
         let mut conversation = Conversation::new(target.address, module.timeout);
-        let id = chance.number();
+        // RFC 8484 §4.1: the stream tells whose answer it is, and caches know it by its query.
+        let id = if module.path.is_some() { 0 } else { chance.number() };
         let mut question = module.question.clone();
         if module.has_random_label {
             // A name that is too long for one more label is asked for as it is.
@@ -74,7 +78,7 @@ impl DnsExchange {
             id,
             datagrams: Way::Unused,
             stream: Way::Unused,
-            frames: Frames::default(),
+            inbox: None,
             stream_failure: None,
             is_done: false,
         }
@@ -98,6 +102,8 @@ impl Exchange for DnsExchange {
         }
         match input {
             Input::Connected { leg, .. } | Input::Secured { leg, .. } => self.open(leg, &input),
+            // On a stream what follows the query belongs to the protocol below it.
+            Input::Sent { leg: STREAM, number: 1.., .. } => {}
             Input::Sent { leg, stamp, .. } => {
                 if let Way::Asked(request) = self.way(leg) {
                     request.sent(now, stamp);
@@ -107,9 +113,11 @@ impl Exchange for DnsExchange {
                 self.conversation.ignore(Ignored::Stranger);
             }
             Input::Received { leg: STREAM, bytes, stamp, .. } => {
-                self.frames.push(bytes);
-                while let Some(message) = self.frames.pop() {
-                    self.hear(STREAM, &message, now, stamp);
+                if let Some(inbox) = &mut self.inbox {
+                    inbox.push(bytes);
+                }
+                while let Some(arrived) = self.inbox.as_mut().and_then(Inbox::pop) {
+                    self.arrived(arrived, now, stamp);
                 }
             }
             Input::Received { leg, bytes, stamp, .. } => self.hear(leg, bytes, now, stamp),
@@ -163,6 +171,10 @@ impl DnsExchange {
             return None;
         }
         let Conversation { peer, now, deadline, .. } = self.conversation;
+        let reply = self.inbox.as_mut().filter(|_| leg == STREAM).and_then(Inbox::reply);
+        if let Some(bytes) = reply {
+            return Some(Output::Transmit { leg, to: peer, bytes });
+        }
         if matches!(self.way(leg), Way::Wanted) {
             let opening = Opening::new(self.leg(leg, peer), now);
             *self.way(leg) = Way::Opening(opening);
@@ -204,12 +216,33 @@ impl DnsExchange {
             return self.finish(Phase::Request, Err(Failure::Internal));
         };
         let (timer, bytes) = if leg == STREAM {
-            (Retransmission::reliable(now, WHOLE_SCHEDULE), dns::framed(&query))
+            let opened = self.leg(leg, self.conversation.peer);
+            let path = self.module.path.as_deref();
+            let asking = Inbox::asking(&query, path, opened.tls.as_ref(), opened.peer.port());
+            let Some((inbox, bytes)) = asking else {
+                return self.finish(Phase::Request, Err(Failure::Internal));
+            };
+            self.inbox = Some(inbox);
+            (Retransmission::reliable(now, WHOLE_SCHEDULE), bytes)
         } else {
             (Retransmission::dns(now, INTERVAL, ATTEMPTS), query)
         };
         *self.way(leg) =
             Way::Asked(Request::new(leg, Phase::Request, timer, bytes, "the DNS response", now));
+    }
+
+    fn arrived(&mut self, arrived: Arrived, now: Moment, stamp: Stamp) {
+        let peer = self.conversation.peer;
+        match arrived {
+            Arrived::Message(message) => self.hear(STREAM, &message, now, stamp),
+            Arrived::Status(code) => {
+                let reason = Foreign::new("by HTTP");
+                self.give_up(STREAM, Failure::Rejected { peer, code, reason });
+            }
+            Arrived::Broken(rule, what) => {
+                self.give_up(STREAM, Failure::Misbehaved { peer, rule, what });
+            }
+        }
     }
 
     fn hear(&mut self, leg: LegId, message: &[u8], now: Moment, stamp: Stamp) {

@@ -4,8 +4,25 @@ use std::time::{Duration, SystemTime};
 
 use branchline_probes::Foreign;
 
-use super::{BOLD, GREEN, Page, RED, RESET, YELLOW, time, wrapping};
+use super::{BOLD, GREEN, NARROWEST, Page, RED, RESET, WIDEST, YELLOW, time, wrapping};
 use crate::propagation::{Propagation, Says, Sighting, Standing};
+
+/// How a wait for names ended.
+#[must_use]
+pub fn waited(
+    names: &[Propagation],
+    group: Option<&str>,
+    is_true: bool,
+    took: Duration,
+    width: usize,
+) -> String {
+    let mut page = Page { width: width.clamp(NARROWEST, WIDEST), text: String::new() };
+    let (style, word) = if is_true { (GREEN, "arrived") } else { (RED, "not arrived") };
+    page.line(&format!("{style}{word}{RESET} after {:.1} s", took.as_secs_f64()));
+    page.text.extend(group.map(|group| format!("  {group}\n")));
+    page.named(names, SystemTime::now());
+    page.text
+}
 
 impl Page {
     /// Each name with a line for each nameserver.
@@ -15,18 +32,22 @@ impl Page {
         }
         self.blank();
         self.line(&format!("{BOLD}Names{RESET}"));
+        self.named(names, now);
+    }
+
+    fn named(&mut self, names: &[Propagation], now: SystemTime) {
         for name in names {
             self.wrapped("  ", "    ", &headline(name, now));
             let widest = name.sightings.iter().map(|it| it.name.chars().count()).max();
             for sighting in &name.sightings {
-                self.sighting(sighting, widest.unwrap_or_default(), now);
+                self.sighted(sighting, widest.unwrap_or_default(), now);
             }
         }
     }
 
-    fn sighting(&mut self, sighting: &Sighting, widest: usize, now: SystemTime) {
-        let (word, style) = standing(sighting.says);
-        let said = said(sighting, now);
+    fn sighted(&mut self, sighting: &Sighting, widest: usize, now: SystemTime) {
+        let style = style(sighting.says);
+        let (word, said) = (word(sighting.says), self::sighting(sighting, now));
         let name = &sighting.name;
         let line = format!("    {style}{word:<9}{RESET} {name:<widest$}  {said}");
         let visible = 4 + 9 + 1 + widest + 2 + said.chars().count();
@@ -66,23 +87,39 @@ fn headline(name: &Propagation, now: SystemTime) -> String {
     format!("{} {what}", name.question)
 }
 
-fn standing(says: Says) -> (&'static str, &'static str) {
+/// What a nameserver says, against what is right, in one word or two.
+#[must_use]
+pub const fn word(says: Says) -> &'static str {
     match says {
-        Says::Current => ("ok", GREEN),
-        Says::Stale => ("old", YELLOW),
-        Says::Behind => ("behind", YELLOW),
-        Says::Absent => ("absent", RED),
-        Says::Wrong => ("wrong", RED),
-        Says::Different => ("differs", RED),
-        Says::MadeUp(_) => ("made up", RED),
-        Says::Failing => ("error", RED),
-        Says::Silent => ("silent", RED),
-        Says::Unknown => ("unknown", YELLOW),
+        Says::Current => "ok",
+        Says::Stale => "old",
+        Says::Behind => "behind",
+        Says::Absent => "absent",
+        Says::Wrong => "wrong",
+        Says::Different => "differs",
+        Says::MadeUp(_) => "made up",
+        Says::Failing => "error",
+        Says::Silent => "silent",
+        Says::Unknown => "unknown",
+    }
+}
+
+const fn style(says: Says) -> &'static str {
+    match says {
+        Says::Current => GREEN,
+        Says::Stale | Says::Behind | Says::Unknown => YELLOW,
+        Says::Absent
+        | Says::Wrong
+        | Says::Different
+        | Says::MadeUp(_)
+        | Says::Failing
+        | Says::Silent => RED,
     }
 }
 
 /// The records, for how long they may be kept, the zone's version and how old what is old may get.
-fn said(sighting: &Sighting, now: SystemTime) -> String {
+#[must_use]
+pub fn sighting(sighting: &Sighting, now: SystemTime) -> String {
     let mut parts = Vec::new();
     if !sighting.records.is_empty() {
         let shown = sighting.records.iter().take(SHOWN).map(Foreign::as_str);

@@ -1,0 +1,181 @@
+//! `branchline wait`: returns when a name has arrived, or an edge group is ready and its name has.
+
+mod progress;
+mod vendor;
+mod watch;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use branchline_probes::{read_duration, show_duration};
+use clap::builder::PossibleValuesParser;
+
+use crate::cli::{DEFAULT, Exit, logging, run, say};
+use crate::config::{self, Name, Plan, Surroundings, Views};
+use crate::driver::KeepsStamping;
+use crate::poller;
+use crate::propagation;
+
+#[derive(clap::Subcommand)]
+pub(super) enum What {
+    /// A name has arrived at every resolver of the site, and wherever else it can be seen
+    Dns(Dns),
+    /// An edge group is ready by the vendor's API, and its name has arrived
+    EdgeGroup(EdgeGroup),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Dns {
+    /// The name; what [[names]] says of it holds where nothing else is said here
+    name: String,
+    /// The type of record
+    #[arg(long = "type", value_name = "TYPE", value_parser = PossibleValuesParser::new(config::TYPES))]
+    kind: Option<String>,
+    /// An address that the answer is to hold; any of several will do
+    #[arg(long, value_name = "ADDRESS", num_args = 1..)]
+    expect: Vec<IpAddr>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(clap::Args)]
+pub(super) struct EdgeGroup {
+    /// The edge group, by name or id
+    name: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(clap::Args)]
+struct Common {
+    /// When to give up [default: `wait_timeout` of [views], 90s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// The configuration file; without one the resolvers of this host are asked
+    #[arg(long, env = "BRANCHLINE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A resolver of the site, instead of those of the configuration or of this host
+    #[arg(long = "resolver", value_name = "SERVER")]
+    resolvers: Vec<String>,
+    /// An authoritative nameserver, instead of those to whom the delegation leads
+    #[arg(long = "authority", value_name = "SERVER")]
+    authorities: Vec<String>,
+    /// What was seen at the end, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is waited for.
+struct Goal {
+    /// The names that are to arrive.
+    names: Vec<Name>,
+    /// The edge group that is to be ready.
+    group: Option<(String, poller::Settings)>,
+    site: Arc<str>,
+    views: Views,
+    timeout: Duration,
+    is_json: bool,
+}
+
+pub(super) fn run(what: &What) -> Exit {
+    logging::to_stderr(false);
+    let _stamping = KeepsStamping::begin();
+    let goal = match what {
+        What::Dns(arguments) => of_name(arguments),
+        What::EdgeGroup(arguments) => of_edge_group(arguments),
+    };
+    match goal {
+        Ok(goal) => run::with_runtime(watch::wait(&goal)),
+        Err(exit) => exit,
+    }
+}
+
+fn of_name(arguments: &Dns) -> Result<Goal, Exit> {
+    let plan = plan(&arguments.common)?;
+    let wanted = arguments.name.trim_end_matches('.').to_ascii_lowercase();
+    if let Err(problem) = Name::check(&wanted) {
+        say::error(format_args!("`{}` {problem}", arguments.name), None);
+        return Err(Exit::Usage);
+    }
+    let kind = config::TYPES.iter().find(|it| arguments.kind.as_deref() == Some(**it)).copied();
+    let declared = plan.iter().flat_map(|plan| &plan.names).find(|name| name.name == wanted);
+    let mut name = declared.cloned().unwrap_or_else(|| Name::once(&wanted));
+    name.types = kind.map_or_else(|| name.types.clone(), |kind| vec![kind]);
+    if !arguments.expect.is_empty() {
+        name.expect.clone_from(&arguments.expect);
+    }
+    goal(&arguments.common, plan, vec![name], None)
+}
+
+fn of_edge_group(arguments: &EdgeGroup) -> Result<Goal, Exit> {
+    let Some(plan) = plan(&arguments.common)? else {
+        let hint = "name the file with --config; its [telephony] says how the vendor is asked";
+        say::error("an edge group is known to the vendor's API alone", Some(hint));
+        return Err(Exit::Usage);
+    };
+    let Some(settings) = plan.telephony.clone() else {
+        let hint = "add [telephony], or wait for the name alone: branchline wait dns NAME";
+        say::error("the configuration has no [telephony], so nobody can be asked", Some(hint));
+        return Err(Exit::Configuration);
+    };
+    let of_group = |name: &&Name| name.edge_group.as_deref() == Some(arguments.name.as_str());
+    let mut names: Vec<Name> = plan.names.iter().filter(of_group).cloned().collect();
+    if names.is_empty() {
+        let mut name = Name::once(&Name::of_edge_group(config::TEMPLATE, &arguments.name));
+        name.edge_group = Some(Arc::from(arguments.name.as_str()));
+        names.push(name);
+    }
+    let group = Some((arguments.name.clone(), settings));
+    goal(&arguments.common, Some(plan), names, group)
+}
+
+fn goal(
+    common: &Common,
+    plan: Option<Plan>,
+    mut names: Vec<Name>,
+    group: Option<(String, poller::Settings)>,
+) -> Result<Goal, Exit> {
+    let site = plan.as_ref().map_or("here", |plan| plan.site.as_str()).into();
+    let mut views = plan.map(|plan| plan.views).unwrap_or_default();
+    let replaced = [
+        (&common.resolvers, Views::with_resolvers as fn(Views, &[String]) -> _),
+        (&common.authorities, Views::with_authorities),
+    ];
+    for (texts, replace) in replaced {
+        if texts.is_empty() {
+            continue;
+        }
+        views = replace(views, texts).map_err(|(text, problem): (String, &str)| {
+            let hint = "a nameserver is ADDRESS, ADDRESS:PORT, tls://HOST or https://HOST/PATH";
+            say::error(format_args!("`{text}` {problem}"), Some(hint));
+            Exit::Usage
+        })?;
+    }
+    let timeout = common.timeout.unwrap_or(views.wait_timeout);
+    for name in &mut names {
+        // What was heard speaks until the end of the wait.
+        name.interval = timeout.max(name.timeout) + propagation::LONGEST;
+    }
+    Ok(Goal { names, group, site, views, timeout, is_json: common.json })
+}
+
+/// The configuration: the file that is named, or the usual one where it is there.
+fn plan(common: &Common) -> Result<Option<Plan>, Exit> {
+    let path = match &common.config {
+        Some(path) => path.as_path(),
+        None if Path::new(DEFAULT).exists() => Path::new(DEFAULT),
+        None => return Ok(None),
+    };
+    config::load(path, &Surroundings::of_process())
+        .map(Some)
+        .map_err(|error| say::config_error(&error))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_secs(24 * 3600);
+    read_duration(text)
+        .filter(|it| *it <= longest)
+        .ok_or_else(|| format!("it takes a duration up to {}, such as 90s", show_duration(longest)))
+}

@@ -1,0 +1,40 @@
+//! Reading the vendor's state again and again, until an edge group is ready.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::poller::Poller;
+use crate::telephony::{ApiProblem, EdgeGroup, Snapshot, State};
+
+/// Reads the vendor's state at the pace of its own guide.
+pub(super) async fn read_on(poller: &Poller, states: &watch::Sender<Option<Arc<Snapshot>>>) {
+    let mut snapshot = Arc::default();
+    loop {
+        snapshot = Arc::new(poller.read(&snapshot).await);
+        if states.send(Some(Arc::clone(&snapshot))).is_err() {
+            return;
+        }
+        tokio::time::sleep(PACE).await;
+    }
+}
+
+/// The group that is waited for, where the vendor knows it.
+pub(super) fn group<'a>(state: &'a Snapshot, link: &str) -> Option<&'a EdgeGroup> {
+    state.edge_groups_of(link).next()
+}
+
+/// Whether the group is ready.
+pub(super) fn is_ready(state: Option<&Snapshot>, link: &str) -> bool {
+    state.and_then(|state| group(state, link)).is_some_and(|it| it.state == State::Up)
+}
+
+/// Why the vendor cannot be asked at all, where that is so.
+pub(super) fn problem(state: &Snapshot) -> Option<&ApiProblem> {
+    let is_unread = state.edge_groups.read.is_none();
+    state.edge_groups.problem.as_ref().or(state.edges.problem.as_ref()).filter(|_| is_unread)
+}
+
+/// The vendor's guide asks every five seconds, twenty times.
+const PACE: Duration = Duration::from_secs(5);

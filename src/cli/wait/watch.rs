@@ -1,0 +1,256 @@
+//! The loop of `wait`: asks each nameserver when it can say something new, and ends when all do.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use branchline_probes::Observation;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Progress;
+use super::{Goal, vendor};
+use crate::check::Check;
+use crate::cli::{Exit, run, say};
+use crate::config;
+use crate::correlation::Memory;
+use crate::driver;
+use crate::outputs::{json, text};
+use crate::poller::Poller;
+use crate::profile::Profile;
+use crate::propagation::{self, Propagation};
+use crate::sight::Shows;
+use crate::telephony::{ApiProblem, Snapshot};
+
+/// Waits until the goal has come true, its time is over or somebody interrupts.
+pub(super) async fn wait(goal: &Goal) -> Exit {
+    let poller = goal.group.as_ref().map(|(_, settings)| Poller::new(settings.clone()));
+    let poller = match poller.transpose() {
+        Ok(poller) => poller,
+        Err(error) => {
+            say::error(format_args!("cannot ask the vendor's API: {error}"), None);
+            return Exit::Host;
+        }
+    };
+    let (cancel, done) = (CancellationToken::new(), CancellationToken::new());
+    let (exit, interrupted) = tokio::join!(
+        async {
+            let exit = Waiting::new(goal, &cancel).until_the_end(poller.as_ref()).await;
+            done.cancel();
+            exit
+        },
+        run::interruption(&cancel, &done)
+    );
+    interrupted.unwrap_or(exit)
+}
+
+/// One query, or one whole pass of a check, that is over.
+type Asked = (usize, Option<SocketAddr>, Vec<Observation>);
+
+struct Waiting<'a> {
+    goal: &'a Goal,
+    checks: Vec<Check>,
+    memory: Memory,
+    profile: Arc<Profile>,
+    state: Option<Arc<Snapshot>>,
+    progress: Progress,
+    begun: Instant,
+    cancel: &'a CancellationToken,
+    /// Queries that are under way: a check by its place, and whom of it.
+    asking: Vec<(usize, Option<SocketAddr>)>,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(goal: &'a Goal, cancel: &'a CancellationToken) -> Self {
+        let mut checks = config::checks(&goal.site, &goal.views, &goal.names);
+        // Whoever waits asks for the record alone.
+        checks.retain(|check| check.sight.as_ref().is_some_and(|it| it.shows == Shows::Record));
+        Self {
+            goal,
+            checks,
+            memory: Memory::default(),
+            profile: Arc::default(),
+            state: None,
+            progress: Progress::new(),
+            begun: Instant::now(),
+            cancel,
+            asking: Vec::new(),
+        }
+    }
+
+    async fn until_the_end(mut self, poller: Option<&Poller>) -> Exit {
+        let (states, mut news) = watch::channel(None);
+        let reading = async {
+            match poller {
+                Some(poller) => vendor::read_on(poller, &states).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut reading = std::pin::pin!(reading);
+        let deadline = tokio::time::Instant::from_std(self.begun + self.goal.timeout);
+        let checks = self.checks.clone();
+        let mut running: FuturesUnordered<BoxFuture<'_, Asked>> = FuturesUnordered::new();
+        for (place, check) in checks.iter().enumerate() {
+            running.push(self.ask(place, check, None));
+        }
+        loop {
+            let names = self.names();
+            self.progress.show(&names, self.group().as_deref(), SystemTime::now());
+            if self.has_come_true(&names) {
+                return self.end(&names, true);
+            }
+            if let Some(exit) = self.is_hopeless() {
+                self.progress.clear();
+                return exit;
+            }
+            let (due, next) = self.due(&names);
+            for (place, whom) in due {
+                running.push(self.ask(place, &checks[place], whom));
+            }
+            // On a terminal the countdown goes on meanwhile.
+            let tick = next.min(TICK);
+            tokio::select! {
+                Some((place, whom, observations)) = running.next() => {
+                    self.heard(place, whom, observations);
+                }
+                () = &mut reading => {}
+                Ok(()) = news.changed() => self.state = news.borrow_and_update().clone(),
+                () = tokio::time::sleep(tick) => {}
+                () = tokio::time::sleep_until(deadline) => return self.end(&names, false),
+                () = self.cancel.cancelled() => {
+                    self.progress.clear();
+                    return Exit::Interrupted;
+                }
+            }
+        }
+    }
+
+    fn ask<'c>(
+        &mut self,
+        place: usize,
+        check: &'c Check,
+        whom: Option<SocketAddr>,
+    ) -> BoxFuture<'c, Asked>
+    where
+        'a: 'c,
+    {
+        self.asking.push((place, whom));
+        let cancel = self.cancel;
+        Box::pin(async move {
+            let observations = match whom {
+                Some(address) => {
+                    vec![driver::observe_one(check, address, cancel, None, None).await]
+                }
+                None => driver::observe(check, cancel, None, None).await,
+            };
+            (place, whom, observations)
+        })
+    }
+
+    fn heard(&mut self, place: usize, whom: Option<SocketAddr>, observations: Vec<Observation>) {
+        self.asking.retain(|it| *it != (place, whom));
+        let id = self.checks[place].id();
+        match whom {
+            Some(_) => observations.into_iter().for_each(|it| self.memory.note(&id, it)),
+            None => self.memory.record(&id, observations),
+        }
+    }
+
+    fn names(&self) -> Vec<Propagation> {
+        let evidence = self.memory.evidence(
+            &self.checks,
+            &self.profile,
+            self.state.as_ref(),
+            SystemTime::now(),
+        );
+        propagation::of(&evidence)
+    }
+
+    /// Whom to ask now, and how long nobody else is to be asked.
+    fn due(&self, names: &[Propagation]) -> (Vec<(usize, Option<SocketAddr>)>, Duration) {
+        let now = SystemTime::now();
+        let (mut due, mut next) = (Vec::new(), propagation::LONGEST);
+        for name in names {
+            for sighting in &name.sightings {
+                let Some(at) = name.asked_again_at(sighting) else { continue };
+                let is_it = |check: &&Check| {
+                    check.sight.as_ref().is_some_and(|it| it.name.question() == name.question)
+                        && *check.target == *sighting.target
+                };
+                let Some(place) = self.checks.iter().position(|check| is_it(&check)) else {
+                    continue;
+                };
+                let whom = (place, sighting.address);
+                if self.asking.contains(&whom) || self.asking.contains(&(place, None)) {
+                    continue;
+                }
+                match at.duration_since(now) {
+                    Ok(left) if !left.is_zero() => next = next.min(left),
+                    Ok(_) | Err(_) => due.push(whom),
+                }
+            }
+        }
+        due.dedup();
+        (due, next)
+    }
+
+    fn group(&self) -> Option<String> {
+        let (link, _) = self.goal.group.as_ref()?;
+        let state = self.state.as_ref();
+        let known = state.and_then(|state| vendor::group(state, link));
+        Some(match (known, state) {
+            (Some(group), _) => {
+                format!("edge group {link}: {} ({})", group.state.label(), group.raw)
+            }
+            (None, Some(_)) => format!("edge group {link}: unknown to the vendor"),
+            (None, None) => format!("edge group {link}: asking the vendor"),
+        })
+    }
+
+    fn is_group_ready(&self) -> bool {
+        let group = self.goal.group.as_ref();
+        group.is_none_or(|(link, _)| vendor::is_ready(self.state.as_deref(), link))
+    }
+
+    fn has_come_true(&self, names: &[Propagation]) -> bool {
+        let wanted = self.goal.names.iter().map(|name| name.types.len()).sum::<usize>();
+        self.is_group_ready()
+            && names.len() == wanted
+            && names.iter().all(Propagation::has_arrived)
+            // Somebody whom nobody has heard yet may say otherwise.
+            && self.asking.iter().all(|(_, whom)| whom.is_some())
+    }
+
+    /// Where the vendor cannot be asked, no edge group can come true.
+    fn is_hopeless(&self) -> Option<Exit> {
+        let problem = vendor::problem(self.state.as_deref()?)?;
+        say::error(problem, None);
+        Some(match problem {
+            ApiProblem::Credentials { .. } | ApiProblem::Permission { .. } => Exit::Credentials,
+            _ => Exit::Unavailable,
+        })
+    }
+
+    fn end(&self, names: &[Propagation], is_true: bool) -> Exit {
+        self.progress.clear();
+        let took = self.begun.elapsed();
+        let written = if self.goal.is_json {
+            say::data(json::waited(names, is_true, took))
+        } else {
+            say::data(text::waited(names, self.group().as_deref(), is_true, took, say::width()))
+        };
+        let is_unseen = names.is_empty() || names.iter().any(Propagation::is_unseen);
+        match (written, is_true) {
+            (Exit::Success, true) => Exit::Success,
+            (Exit::Success, false) if is_unseen && self.is_group_ready() => Exit::Inconclusive,
+            (Exit::Success, false) => Exit::NoGo,
+            (failed, _) => failed,
+        }
+    }
+}
+
+/// How often a countdown is drawn anew.
+const TICK: Duration = Duration::from_millis(200);
