@@ -1,6 +1,7 @@
 //! The daemon: wires schedule, driver, poller, rules and pages together, and keeps them running
 //! through reloads until it is told to stop.
 
+mod arrivals;
 mod leftovers;
 mod notice;
 mod status;
@@ -31,11 +32,13 @@ use crate::journal::{Journal, Leftovers};
 use crate::outputs::metrics;
 use crate::poller::{self, Poller};
 use crate::profile::Profile;
+use crate::propagation;
 use crate::rules::RULES;
 use crate::schedule::Schedule;
 use crate::telephony::Snapshot;
 use crate::web::{self, Pages};
 
+use arrivals::Arrivals;
 use notice::Notices;
 use status::Recorder;
 
@@ -105,6 +108,7 @@ struct Daemon {
     awaits_vendor: bool,
     snapshot: Option<Arc<Snapshot>>,
     notices: Notices,
+    arrivals: Arrivals,
     recorder: Recorder,
     journal: Option<Arc<Journal>>,
     started: Instant,
@@ -174,6 +178,7 @@ impl Daemon {
             awaits_vendor: false,
             snapshot: None,
             notices: Notices::default(),
+            arrivals: Arrivals::default(),
             recorder,
             journal: None,
             started: Instant::now(),
@@ -416,6 +421,9 @@ impl Daemon {
         }
         if let Some(journal) = &self.journal {
             self.recorder.intends(journal.open_intents(now));
+        }
+        for took in self.arrivals.note(&propagation::of(&evidence), now) {
+            self.recorder.arrived(took);
         }
         let mut text = metrics::encode(&self.site, &evidence, &diagnosis);
         text.push_str(&self.recorder.render());

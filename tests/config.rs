@@ -138,12 +138,12 @@ fn the_shipped_file_states_every_option_and_its_true_default() {
 
 #[test]
 fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncommented() {
-    const HEADERS: &[&str] = &["[profiles.my-branch]", "[telephony]"];
+    const HEADERS: &[&str] = &["[profiles.my-branch]", "[views]", "[telephony]"];
     let uncomment = |wanted: &dyn Fn(&str) -> bool| {
-        // A module that is commented out stays so; the next test is about it.
+        // What is commented out as a whole stays so; the next tests are about it.
         let mut is_out = false;
         let lines = EXAMPLE.lines().map(|line| {
-            is_out = line == OUT || (is_out && !line.is_empty());
+            is_out = line == OUT || line == OUT_OF_NAMES || (is_out && !line.is_empty());
             if is_out {
                 return line;
             }
@@ -166,6 +166,8 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
         "ca_file",
         "port",
         "second_server",
+        "public",
+        "roots",
         "other_addresses",
         "lifetime_known",
         "expect",
@@ -191,6 +193,34 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
 
     assert_eq!(config::show(&bare), config::show(&defaults));
     assert!(all.is_credentials(), "{all}");
+}
+
+/// The names of the example, of which nobody has any by default.
+const OUT_OF_NAMES: &str = "# [[names]]";
+
+#[test]
+fn the_names_that_are_commented_out_are_valid_and_state_their_true_defaults() {
+    const NAMES: &str = "[site]\nname = \"my-branch\"\n\n[[names]]\n";
+    let block = EXAMPLE.split_once(OUT_OF_NAMES).expect("it is there").1;
+    let block = block.split("\n\n").next().expect("it ends");
+    let keys: Vec<&str> = block
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(is_key_byte)))
+        .collect();
+    let load = |wanted: &dyn Fn(&str) -> bool| {
+        let lines: Vec<&str> = keys.iter().copied().filter(|line| wanted(line)).collect();
+        parse(&format!("{NAMES}{}", lines.join("\n"))).expect("it is valid")
+    };
+    let is_none = |line: &str| line.starts_with("expect") || line.starts_with("edge_group");
+
+    let (all, defaults) = (load(&|_| true), load(&|line| !is_none(line)));
+    let bare = load(&|line| line.starts_with("name"));
+
+    assert_eq!(keys.len(), 9, "{keys:?}");
+    assert_eq!(config::show(&bare), config::show(&defaults));
+    assert_eq!(all.names[0].expect.len(), 1);
+    assert_eq!(all.names[0].edge_group.as_deref(), Some("Branch edges"));
 }
 
 /// The module of the example that is commented out, as it needs credentials.

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use branchline_probes::{Failure, Observation};
-use metrics::{counter, describe_counter, describe_gauge, gauge};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::check::CheckId;
 use crate::poller;
@@ -26,7 +26,13 @@ impl Recorder {
     pub(super) fn install() -> Self {
         static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
         let handle = HANDLE.get_or_init(|| {
-            let recorder = PrometheusBuilder::new().build_recorder();
+            let builder = PrometheusBuilder::new();
+            let name = Matcher::Full(PROPAGATION.to_owned());
+            // It fails for an empty list alone, and then there is a summary.
+            let builder = builder
+                .set_buckets_for_metric(name, PROPAGATION_BUCKETS)
+                .unwrap_or_else(|_| PrometheusBuilder::new());
+            let recorder = builder.build_recorder();
             let handle = recorder.handle();
             // It fails where somebody else records already; then our page lacks these series.
             let _ = metrics::set_global_recorder(recorder);
@@ -76,6 +82,11 @@ impl Recorder {
         counter!("branchline_skipped_runs_total", "module" => id.module.to_string(),
             "target" => id.target.to_string())
         .increment(1);
+    }
+
+    /// Notes how long a name took to arrive everywhere.
+    pub(super) fn arrived(&self, took: Duration) {
+        histogram!(PROPAGATION).record(took.as_secs_f64());
     }
 
     /// Notes how the process before this one ended.
@@ -138,6 +149,10 @@ fn describe() {
         "branchline_intents",
         "What exchanges may have left with servers and is not taken back yet."
     );
+    describe_histogram!(
+        PROPAGATION,
+        "From the moment at which a zone had a new record to that at which every view had it."
+    );
     describe_counter!(
         "branchline_skipped_runs_total",
         "Runs that were due while the one before was still going on."
@@ -153,6 +168,10 @@ fn describe() {
     poller::describe_metrics();
 }
 
+const PROPAGATION: &str = "branchline_dns_propagation_seconds";
+/// From a short negative TTL over the vendor's 90 s to the longest TTL that is usual, a day.
+const PROPAGATION_BUCKETS: &[f64] =
+    &[5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0];
 /// How long the log does not repeat itself.
 const QUIET: Duration = Duration::from_secs(300);
 const LONGEST_UNRENDERED: Duration = Duration::from_secs(5);
