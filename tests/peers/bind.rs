@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
-use std::time::Duration;
 
-use crate::agent::{self, Probe, Probed, probe};
-use crate::process::{Server, free_port, program, run, run_well, text, words};
+use crate::agent::{self, Probe, probe};
+use crate::dig::{self, Dug, answers, assert_agree};
+use crate::process::{Server, free_port, program, run_well};
 
 /// One named, on a port of its own.
 struct Named {
@@ -18,17 +18,6 @@ struct Named {
 struct Zone {
     primary: Named,
     secondary: Named,
-}
-
-/// What `dig` says of the same question.
-#[derive(Debug)]
-struct Dug {
-    rcode: String,
-    flags: Vec<String>,
-    /// Each record of the answer: name, TTL, class, type and data.
-    answers: Vec<Vec<String>>,
-    /// Each record of the authority section, the same way.
-    authority: Vec<Vec<String>>,
 }
 
 impl Named {
@@ -105,34 +94,6 @@ impl Zone {
         assert_eq!(zone.primary.dig("branch.test", "SOA").serial(), Some(2));
         assert_eq!(zone.secondary.dig("branch.test", "SOA").serial(), Some(1));
         zone
-    }
-}
-
-impl Dug {
-    fn has_flag(&self, flag: &str) -> bool {
-        self.flags.iter().any(|have| have == flag)
-    }
-
-    /// The TTL of the first answer, in seconds.
-    fn ttl(&self) -> Option<u64> {
-        self.answers.first()?.get(1)?.parse().ok()
-    }
-
-    fn soa(&self) -> Option<&Vec<String>> {
-        self.answers.iter().chain(&self.authority).find(|record| record.get(3).is_some_and(is_soa))
-    }
-
-    /// The serial of the zone, where a SOA record is at hand.
-    fn serial(&self) -> Option<u64> {
-        self.soa()?.get(6)?.parse().ok()
-    }
-
-    /// For how many seconds "no" holds: the lesser of the SOA's TTL and its last field
-    /// (RFC 2308 §5).
-    fn negative_ttl(&self) -> Option<u64> {
-        let soa = self.soa()?;
-        let (own, minimum): (u64, u64) = (soa.get(1)?.parse().ok()?, soa.get(10)?.parse().ok()?);
-        Some(own.min(minimum))
     }
 }
 
@@ -287,65 +248,9 @@ fn check_finds_that_the_new_name_has_not_reached_every_nameserver() {
     assert!(evidence.contains("ns2"), "the one that lags is named: {finding:#}");
 }
 
-/// Asserts that the probe and `dig` saw the same code, flags, TTLs, serial and number of records.
-#[track_caller]
-fn assert_agree(probed: &Probed, dug: &Dug) {
-    let both = || format!("{probed:#?}\n{dug:#?}");
-    assert_eq!(probed.fact("rcode"), dug.rcode.as_str(), "{}", both());
-    assert_eq!(probed.fact("authoritative"), dug.has_flag("aa"), "{}", both());
-    assert_eq!(probed.fact("recursion_available"), dug.has_flag("ra"), "{}", both());
-    assert_eq!(answers(probed).len(), dug.answers.len(), "{}", both());
-    let seconds = |fact: &str| probed.fact(fact).as_f64();
-    let as_seconds = |count: u64| Duration::from_secs(count).as_secs_f64();
-    if let Some(ttl) = dug.ttl() {
-        assert_eq!(seconds("ttl_seconds"), Some(as_seconds(ttl)), "{}", both());
-    } else {
-        let negative = dug.negative_ttl().map(as_seconds);
-        assert_eq!(seconds("negative_ttl_seconds"), negative, "{}", both());
-    }
-    if let Some(serial) = dug.serial() {
-        assert_eq!(probed.fact("serial"), serial, "{}", both());
-    }
-}
-
-fn answers(probed: &Probed) -> Vec<&str> {
-    let list = probed.fact("answers").as_array().map(Vec::as_slice).unwrap_or_default();
-    list.iter().filter_map(serde_json::Value::as_str).collect()
-}
-
-/// Asks with `dig` and reads its words.
+/// Asks a nameserver on loopback what it knows itself.
 fn dig(port: u16, name: &str, kind: &str, options: &[&str]) -> Result<Dug, String> {
-    let dig = program("dig", "bind9-dnsutils").display().to_string();
-    let port = port.to_string();
-    let mut command = words(&[], &[&dig, "-r", "@127.0.0.1", "-p", &port, name, kind]);
-    command.args(["+norecurse", "+time=2"]).args(options);
-    let output = run(&command);
-    let said = text(&output.stdout);
-    let mut dug =
-        Dug { rcode: String::new(), flags: Vec::new(), answers: Vec::new(), authority: Vec::new() };
-    let mut section = "";
-    for line in said.lines() {
-        if let Some((_, rest)) = line.split_once("status: ") {
-            rest.split(',').next().unwrap_or_default().clone_into(&mut dug.rcode);
-        } else if let Some(rest) = line.strip_prefix(";; flags: ") {
-            let flags = rest.split(';').next().unwrap_or_default();
-            dug.flags = flags.split_whitespace().map(str::to_owned).collect();
-        } else if let Some(name) = line.strip_prefix(";; ") {
-            section = name;
-        } else if !line.is_empty() && !line.starts_with(';') {
-            let record = line.split_whitespace().map(str::to_owned).collect();
-            match section {
-                "ANSWER SECTION:" => dug.answers.push(record),
-                "AUTHORITY SECTION:" => dug.authority.push(record),
-                _ => (),
-            }
-        }
-    }
-    if dug.rcode.is_empty() { Err(said + &text(&output.stderr)) } else { Ok(dug) }
-}
-
-fn is_soa(kind: &String) -> bool {
-    kind == "SOA"
+    dig::ask(&[], SocketAddr::new(LOOPBACK, port), name, kind, &[&["+norecurse"], options].concat())
 }
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

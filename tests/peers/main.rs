@@ -10,6 +10,7 @@ mod bind;
 mod branch;
 mod certificates;
 mod coturn;
+mod dig;
 mod echo;
 mod kamailio;
 mod leavings;
