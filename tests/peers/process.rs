@@ -119,6 +119,30 @@ pub(crate) fn program(name: &str, package: &str) -> PathBuf {
         })
 }
 
+/// A copy of a program in a folder of the test's own: where AppArmor confines the program to the
+/// folders of its package, the copy may read ours.
+#[track_caller]
+pub(crate) fn own_copy(program: &Path, folder: &Path) -> PathBuf {
+    let copy = folder.join(program.file_name().expect("a program has a name"));
+    fs::copy(program, &copy).expect("the folder is ours to write to");
+    copy
+}
+
+/// Builds a program of these tests from its source, a path in this folder.
+#[track_caller]
+pub(crate) fn compiled(source: &str) -> PathBuf {
+    let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers")).join(source);
+    let name = source.file_stem().expect("a source has a name");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Another process may do the same, or run the one that is there.
+    let own = path.with_extension(std::process::id().to_string());
+    let mut compiler = Command::new(program("cc", "build-essential"));
+    compiler.args(["-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu11", "-o"]);
+    run_well(compiler.arg(&own).arg(&source));
+    fs::rename(&own, &path).expect("the folder is ours to write to");
+    path
+}
+
 /// Runs a helper to its end, or kills it after 30 s.
 #[track_caller]
 pub(crate) fn run(command: &Command) -> Output {

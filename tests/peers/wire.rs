@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::netns::root;
-use crate::process::{Server, program, run_well};
+use crate::process::{Server, compiled};
 
 /// What becomes of packets that go one way.
 #[derive(Clone, Copy, Debug, Default)]
@@ -176,16 +176,7 @@ impl Wire {
 #[track_caller]
 fn built() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("wire");
-        // Another process may do the same, or run the one that is there.
-        let own = path.with_extension(std::process::id().to_string());
-        let mut compiler = Command::new(program("cc", "build-essential"));
-        compiler.args(["-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu11", "-o"]);
-        run_well(compiler.arg(&own).arg(SOURCE));
-        fs::rename(&own, &path).expect("the folder is ours to write to");
-        path
-    })
+    BUILT.get_or_init(|| compiled("wire.c"))
 }
 
 fn line(serial: u64, [out, back]: [Way; 2]) -> String {
@@ -196,8 +187,6 @@ fn millionths(percent: f64) -> u64 {
     assert!((0.0..=100.0).contains(&percent), "{percent} % is no share");
     (percent * 10_000.0).round() as u64
 }
-
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/wire.c");
 
 /// What the wire is told, in its folder.
 const SETTINGS: &str = "settings";
