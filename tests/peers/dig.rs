@@ -7,7 +7,7 @@ use crate::agent::Probed;
 use crate::process::{program, run, text, words};
 
 /// What `dig` said.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Dug {
     pub(crate) rcode: String,
     pub(crate) flags: Vec<String>,
@@ -15,6 +15,8 @@ pub(crate) struct Dug {
     pub(crate) answers: Vec<Vec<String>>,
     /// Each record of the authority section, the same way.
     pub(crate) authority: Vec<Vec<String>>,
+    /// Each record of the additional section, the same way.
+    pub(crate) additional: Vec<Vec<String>>,
 }
 
 impl Dug {
@@ -26,6 +28,11 @@ impl Dug {
     /// The TTL of the first answer, in seconds.
     pub(crate) fn ttl(&self) -> Option<u64> {
         self.answers.first()?.get(1)?.parse().ok()
+    }
+
+    /// The data of each record of the answer.
+    pub(crate) fn data(&self) -> Vec<String> {
+        data(&self.answers)
     }
 
     fn soa(&self) -> Option<&Vec<String>> {
@@ -60,8 +67,7 @@ pub(crate) fn ask(
     command.arg("+time=2").args(options);
     let output = run(&command);
     let said = text(&output.stdout);
-    let mut dug =
-        Dug { rcode: String::new(), flags: Vec::new(), answers: Vec::new(), authority: Vec::new() };
+    let mut dug = Dug::default();
     let mut section = "";
     for line in said.lines() {
         if let Some((_, rest)) = line.split_once("status: ") {
@@ -76,6 +82,7 @@ pub(crate) fn ask(
             match section {
                 "ANSWER SECTION:" => dug.answers.push(record),
                 "AUTHORITY SECTION:" => dug.authority.push(record),
+                "ADDITIONAL SECTION:" => dug.additional.push(record),
                 _ => (),
             }
         }
@@ -108,6 +115,11 @@ pub(crate) fn assert_agree(probed: &Probed, dug: &Dug) {
 pub(crate) fn answers(probed: &Probed) -> Vec<&str> {
     let list = probed.fact("answers").as_array().map(Vec::as_slice).unwrap_or_default();
     list.iter().filter_map(serde_json::Value::as_str).collect()
+}
+
+/// The data of each record of a section.
+pub(crate) fn data(section: &[Vec<String>]) -> Vec<String> {
+    section.iter().map(|record| record.get(4..).unwrap_or_default().join(" ")).collect()
 }
 
 fn is_soa(kind: &String) -> bool {

@@ -1,0 +1,17 @@
+//! How names reach a branch: real nameservers from the root down, and real resolvers.
+//!
+//! [`World`] builds it all; [`Host`] names who is in it.
+
+mod delegation;
+mod host;
+mod lag;
+mod named;
+mod queries;
+mod resolvers;
+mod unbound;
+mod watch;
+mod world;
+mod zones;
+
+use host::Host;
+use world::World;
