@@ -1,4 +1,5 @@
-//! How names reach a branch: real nameservers from the root down, and real resolvers.
+//! How names reach a branch: real nameservers from the root down, real resolvers, and the product
+//! among them.
 //!
 //! [`World`] builds it all; [`Host`] names who is in it.
 
@@ -6,6 +7,7 @@ mod delegation;
 mod host;
 mod lag;
 mod named;
+mod product;
 mod queries;
 mod resolvers;
 mod unbound;

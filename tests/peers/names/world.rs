@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::agent::{Probe, probe};
 use crate::branch::{Branch, CLIENT, CLIENT_6, Nat};
 use crate::certificates::Authority;
 use crate::dig::{self, Dug};
@@ -111,6 +112,14 @@ impl World {
     /// The certificate of the authority that vouches for the resolver, in PEM.
     pub(crate) fn authority(&self) -> PathBuf {
         self.authority.path()
+    }
+
+    /// Begins a `branchline probe dns-query` of a server (a [`Host`] or any address) in the branch.
+    pub(crate) fn probe(&self, server: impl Into<IpAddr>, name: &str, kind: &str) -> Probe {
+        probe("dns-query", server.into())
+            .option("name", name)
+            .option("type", kind)
+            .inside(&self.branch.at_client())
     }
 
     /// Asks a server (a [`Host`] or any address) with `dig` in the branch.
