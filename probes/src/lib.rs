@@ -23,6 +23,7 @@
 
 #![deny(missing_docs)]
 
+mod admission;
 mod chance;
 mod conversation;
 mod digest;

@@ -36,7 +36,6 @@
 //! pointing us at a third party. Our own mapped address is a claim, too, and held to the same rule;
 //! it is spoken to only where two addresses named it and all repeats agree on its IP address.
 
-mod admission;
 mod exchange;
 mod facts;
 mod hairpin;

@@ -147,6 +147,7 @@ pub(crate) const QUIET: Floors = &[
             "wire",
         ],
     ),
+    ("admission", &[]),
     ("digest", &["chance", "secret", "wire"]),
     (
         "way",
@@ -198,6 +199,7 @@ pub(crate) const QUIET: Floors = &[
 
 /// What a probe may use: everything but another probe.
 pub(crate) const TOOLS: &[&str] = &[
+    "admission",
     "joined",
     "relay",
     "media",

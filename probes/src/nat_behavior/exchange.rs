@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::admission::{differs_in_both, is_admitted};
 use super::hairpin::Hairpin;
 use super::legs::Legs;
 use super::lifetime::Lifetime;
 use super::track::{Answer, Asked, Heard, Purpose, Question, Reply, Track, Wish};
 use super::verdict::{ENDPOINT_INDEPENDENT, INCONCLUSIVE, Method, NONE, Repeat, Repeats};
 use super::{Plan, facts};
+use crate::admission::{differs_in_both, is_admitted};
 use crate::chance::Chance;
 use crate::conversation::Conversation;
 use crate::failure::Failure;

@@ -22,7 +22,7 @@ enum Scope {
 /// claim. It is taken where it reaches as far as `server` itself and no further in: a server on
 /// the Internet cannot point at this host, this site or a link, and one of this site cannot point
 /// at another network of it. `own` are the addresses that are ours as far as we know.
-pub(super) fn is_admitted(
+pub(crate) fn is_admitted(
     claimed: SocketAddr,
     server: SocketAddr,
     allowed: &[IpAddr],
@@ -38,7 +38,7 @@ pub(super) fn is_admitted(
 
 /// Whether `claimed` can serve as the other address of `server`: RFC 5780 §7.4 wants one that
 /// differs in both IP address and port.
-pub(super) fn differs_in_both(claimed: SocketAddr, server: SocketAddr) -> bool {
+pub(crate) fn differs_in_both(claimed: SocketAddr, server: SocketAddr) -> bool {
     claimed.ip() != server.ip() && claimed.port() != server.port()
 }
 
