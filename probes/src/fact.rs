@@ -23,6 +23,8 @@ pub enum FactValue {
     Word(&'static str),
     /// A transport address.
     Address(SocketAddr),
+    /// Several transport addresses.
+    Addresses(Vec<SocketAddr>),
     /// Text that came from a packet.
     Text(Foreign),
     /// Several texts that came from a packet, in the packet's order.
@@ -137,6 +139,7 @@ fact!(SystemTime, Time);
 fact!(bool, Flag);
 fact!(&'static str, Word);
 fact!(SocketAddr, Address);
+fact!(Vec<SocketAddr>, Addresses);
 fact!(Foreign, Text);
 fact!(Vec<Foreign>, Texts);
 

@@ -123,6 +123,7 @@ fn fact(value: &FactValue) -> Value {
         FactValue::Flag(flag) => json!(flag),
         FactValue::Word(word) => json!(word),
         FactValue::Address(address) => json!(address),
+        FactValue::Addresses(addresses) => json!(addresses),
         FactValue::Text(text) => json!(text.as_str()),
         FactValue::Texts(texts) => texts.iter().map(Foreign::as_str).collect(),
     }

@@ -93,6 +93,7 @@ fn facts(families: &mut Families, labels: &Labels<'_>, observation: &Arc<Observa
             }
             FactValue::Number(_)
             | FactValue::Address(_)
+            | FactValue::Addresses(_)
             | FactValue::Text(_)
             | FactValue::Texts(_) => continue,
         };

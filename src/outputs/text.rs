@@ -277,6 +277,9 @@ fn value(value: &FactValue) -> String {
         FactValue::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
         FactValue::Word(word) => (*word).to_owned(),
         FactValue::Address(address) => address.to_string(),
+        FactValue::Addresses(addresses) => {
+            addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        }
         FactValue::Text(text) => text.to_string(),
         FactValue::Texts(texts) => texts.iter().map(Foreign::as_str).collect::<Vec<_>>().join(", "),
     }
