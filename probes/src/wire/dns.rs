@@ -1,5 +1,6 @@
 //! DNS messages (RFC 1035, RFC 6891): a query out, a response in, and their framing on a stream.
 
+pub mod delegation;
 mod response;
 mod stream;
 
