@@ -36,6 +36,19 @@ pub(crate) fn is_admitted(
     is_possible && (allowed.contains(&ip) || scope == self::scope(server.ip()))
 }
 
+/// Whether a question may go to `claimed`, an address to which the way from `start` led.
+///
+/// As in [`is_admitted`] it is taken where it reaches as far as `start` and no further in. But the
+/// servers of one name stand in both families, and those of one site in several of its networks.
+pub(crate) fn reaches_as_far(claimed: IpAddr, start: IpAddr) -> bool {
+    matches!(
+        (scope(claimed), scope(start)),
+        (Scope::Host, Scope::Host)
+            | (Scope::Site(_), Scope::Site(_))
+            | (Scope::Global, Scope::Global)
+    )
+}
+
 /// Whether `claimed` can serve as the other address of `server`: RFC 5780 §7.4 wants one that
 /// differs in both IP address and port.
 pub(crate) fn differs_in_both(claimed: SocketAddr, server: SocketAddr) -> bool {
@@ -160,5 +173,42 @@ mod tests {
     #[test]
     fn what_the_configuration_allows_is_admitted_from_anywhere() {
         assert!(is_admitted("10.2.0.1:3479", "198.51.100.10:3478", &["10.2.0.1"]));
+    }
+
+    // D-STUN-6
+    #[test]
+    fn a_way_leads_to_other_networks_and_families_but_no_further_in_or_out() {
+        let reaches_as_far = |claimed: &str, start: &str| {
+            let ip = |text: &str| -> IpAddr { text.parse().expect("an IP address") };
+            super::reaches_as_far(ip(claimed), ip(start))
+        };
+        for (claimed, start) in [
+            ("198.51.100.11", "192.0.2.1"),
+            ("2001:db8::2", "192.0.2.1"),
+            ("192.0.2.1", "2001:db8::2"),
+            ("10.2.0.1", "10.1.0.1"),
+            ("fd00:1:3::1", "10.1.0.1"),
+            ("127.0.0.2", "127.0.0.1"),
+            ("::1", "127.0.0.1"),
+        ] {
+            assert!(reaches_as_far(claimed, start), "{claimed} from {start}");
+        }
+        for (claimed, start) in [
+            ("127.0.0.1", "192.0.2.1"),
+            ("::1", "192.0.2.1"),
+            ("10.0.0.1", "192.0.2.1"),
+            ("fd00::1", "192.0.2.1"),
+            ("127.0.0.1", "10.1.0.1"),
+            ("192.0.2.1", "10.1.0.1"),
+            ("192.0.2.1", "127.0.0.1"),
+            ("169.254.169.254", "192.0.2.1"),
+            ("224.0.0.1", "192.0.2.1"),
+            ("255.255.255.255", "192.0.2.1"),
+            ("0.0.0.0", "127.0.0.1"),
+            ("::ffff:127.0.0.1", "2001:db8::1"),
+            ("fe80::1", "fe80::1"),
+        ] {
+            assert!(!reaches_as_far(claimed, start), "{claimed} from {start}");
+        }
     }
 }

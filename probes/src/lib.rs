@@ -43,6 +43,7 @@ mod transaction;
 pub mod way;
 pub mod wire;
 
+pub mod dns_delegation;
 pub mod dns_query;
 pub mod media;
 pub mod nat_behavior;
@@ -74,5 +75,6 @@ pub static PROBES: &[&dyn Probe] = &[
     &turn_allocation::TurnAllocation,
     &turn_media::TurnMedia,
     &dns_query::DnsQuery,
+    &dns_delegation::DnsDelegation,
     &sip_register::SipRegister,
 ];

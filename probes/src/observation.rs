@@ -47,6 +47,10 @@ pub enum Phase {
     Hairpin,
     /// How long a NAT remembers.
     Lifetime,
+    /// The way down from the root to the servers of a zone.
+    Delegation,
+    /// What every server of a zone says.
+    Authorities,
 }
 
 impl Phase {
@@ -72,6 +76,8 @@ impl Phase {
             Self::Filtering => "filtering",
             Self::Hairpin => "hairpin",
             Self::Lifetime => "lifetime",
+            Self::Delegation => "delegation",
+            Self::Authorities => "authorities",
         }
     }
 }

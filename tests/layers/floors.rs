@@ -125,6 +125,7 @@ pub(crate) const QUIET: Floors = &[
     ("turn_allocation", TOOLS),
     ("turn_media", TOOLS),
     ("dns_query", TOOLS),
+    ("dns_delegation", TOOLS),
     ("sip_register", TOOLS),
     ("media", &["moment", "chance"]),
     (
@@ -223,8 +224,15 @@ pub(crate) const TOOLS: &[&str] = &[
 ];
 
 /// The probes.
-pub(crate) const NEIGHBOURS: &[&str] =
-    &["stun_binding", "nat_behavior", "turn_allocation", "turn_media", "dns_query", "sip_register"];
+pub(crate) const NEIGHBOURS: &[&str] = &[
+    "stun_binding",
+    "nat_behavior",
+    "turn_allocation",
+    "turn_media",
+    "dns_query",
+    "dns_delegation",
+    "sip_register",
+];
 
 /// What no change of the tables above may allow.
 pub(crate) const NEVER: &[(&[&str], &[&str], &str)] = &[

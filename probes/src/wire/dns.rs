@@ -1,6 +1,7 @@
 //! DNS messages (RFC 1035, RFC 6891): a query out, a response in, and their framing on a stream.
 
 pub mod delegation;
+mod record;
 mod response;
 mod stream;
 

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use hickory_proto::op::Message;
 use hickory_proto::rr::{self as hickory, Name, RData, RecordType};
 
-use super::{BadName, Malformed, Question, Response, of_class_in, ttl};
+use super::record::{of_class_in, ttl};
+use super::{BadName, Malformed, Question, Response};
 
 /// An absolute domain name in lower case, since two spellings of a name are one (RFC 4343 §3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,6 +6,7 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{self as hickory, DNSClass, Name, RData};
 
+use super::record::{of_class_in, ttl};
 use super::{Question, shown};
 
 /// Why bytes are no DNS response.
@@ -246,16 +247,6 @@ fn chain(records: &[hickory::Record], name: &Name) -> Vec<Name> {
         }
     }
     names
-}
-
-/// What another class says of a name is of no concern to a question of class IN.
-fn of_class_in(records: &[hickory::Record]) -> impl Iterator<Item = &hickory::Record> {
-    records.iter().filter(|record| record.dns_class == DNSClass::IN)
-}
-
-/// A TTL with its highest bit set is none (RFC 2181 §8).
-const fn ttl(seconds: u32) -> u32 {
-    if seconds > i32::MAX as u32 { 0 } else { seconds }
 }
 
 /// What the header promises, all sections together.
