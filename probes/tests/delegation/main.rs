@@ -1,0 +1,12 @@
+//! `dns-delegation` in a virtual Internet: the way down, the servers of a zone, and everybody who
+//! would lead it astray.
+
+#[path = "../desk/mod.rs"]
+mod desk;
+
+mod bounds;
+mod claims;
+mod fates;
+mod forgeries;
+mod ways;
+mod world;
