@@ -1,7 +1,10 @@
 //! Rule `dns-inconsistent`: answers differ and nothing explains it, or the delegation is broken.
 
-use crate::correlation::Evidence;
-use crate::diagnosis::{Finding, Owner, Rule};
+use branchline_probes::Foreign;
+use branchline_probes::dns_delegation::{CHILD_ONLY, LAME, PARENT_ONLY, RELAYED, ZONE};
+
+use crate::correlation::{Case, Evidence};
+use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::propagation::{self, Propagation, Says, Standing};
 use crate::rules::dns;
 
@@ -19,7 +22,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     let names = propagation::of(evidence);
     let differing = names.iter().filter(|name| name.standing == Standing::Inconsistent);
     let about_names: Vec<Finding> = differing.map(|name| of_name(evidence, name)).collect();
-    about_names
+    let delegations = evidence.of("dns-delegation").filter_map(of_delegation);
+    about_names.into_iter().chain(delegations).collect()
 }
 
 fn of_name(evidence: &Evidence, name: &Propagation) -> Finding {
@@ -41,4 +45,39 @@ fn of_name(evidence: &Evidence, name: &Propagation) -> Finding {
             "If a record was removed or moved, its old answer may be kept for {wait}: ask again then. \
              Else have all nameservers of the zone serve one version of it."
         ))
+}
+
+fn of_delegation(case: &Case) -> Option<Finding> {
+    let facts = &case.observation.outcome.facts;
+    if facts.read(&RELAYED).is_some_and(|count| count > 0) {
+        // Whoever answered, it was not the nameservers.
+        return None;
+    }
+    let lame = facts.read(&LAME).unwrap_or_default();
+    let parent_only = facts.read(&PARENT_ONLY).unwrap_or_default();
+    let child_only = facts.read(&CHILD_ONLY).unwrap_or_default();
+    let listed =
+        |names: &[Foreign]| names.iter().map(Foreign::as_str).collect::<Vec<_>>().join(", ");
+    let mut problems = Vec::new();
+    if !lame.is_empty() {
+        problems.push(format!("lame: {}", listed(&lame)));
+    }
+    if !parent_only.is_empty() {
+        problems.push(format!("named by the parent zone alone: {}", listed(&parent_only)));
+    }
+    if !child_only.is_empty() {
+        problems.push(format!("named by the zone itself alone: {}", listed(&child_only)));
+    }
+    if problems.is_empty() {
+        return None;
+    }
+    let zone = facts.read(&ZONE)?;
+    // It works as long as one nameserver does, and costs a wait where another is asked first.
+    let severity = if lame.is_empty() { Severity::Info } else { Severity::Warning };
+    let problems = problems.join("; ");
+    let summary = format!("the delegation of {zone} is not in order ({problems})");
+    Some(
+        Finding::new(&RULE, severity, Owner::Dns, &zone, summary)
+            .because([Exhibit::measured(case, problems)]),
+    )
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use branchline_probes::dns_delegation::RELAYED;
+
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::propagation::{self, Propagation, Says, Why, is_made_up, is_wildcard};
@@ -35,7 +37,22 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         random = others;
     }
     findings.extend(of_random_labels(random));
+    findings.extend(of_delegations(evidence));
     findings
+}
+
+/// Walks that met resolvers where nameservers should be.
+fn of_delegations(evidence: &Evidence) -> Option<Finding> {
+    let relayed: Vec<&Case> = evidence
+        .of("dns-delegation")
+        .filter(|case| case.observation.outcome.facts.read(&RELAYED).is_some_and(|it| it > 0))
+        .collect();
+    (!relayed.is_empty()).then(|| {
+        let summary = "queries to port 53 do not reach the nameservers that they are for: somebody \
+                       on the way answers in their place";
+        Finding::new(&RULE, Severity::Warning, Owner::SiteNetwork, "port 53", summary)
+            .because(relayed.into_iter().map(Exhibit::of_case))
+    })
 }
 
 /// Whether a nameserver that makes up this name made up the answer of the case.

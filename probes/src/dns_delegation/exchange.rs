@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::facts::{self, DEPTH, QUERIES, REFUSED_ADDRESSES, ZONE};
+use super::facts::{self, DEPTH, QUERIES, REFUSED_ADDRESSES, RELAYED, SERVERS, TTL, ZONE};
 use super::query::{Legs, Patience, Query, Wish};
 use super::verdict::{Fate, Lame, Said, none_usable, said};
 use super::walk::{Reached, Step, Stuck, Walks};
@@ -13,8 +13,9 @@ use crate::conversation::Conversation;
 use crate::failure::Failure;
 use crate::foreign::Foreign;
 use crate::moment::Moment;
-use crate::observation::Phase;
+use crate::observation::{Lead, Phase};
 use crate::probe::{Exchange, Input, Output};
+use crate::wire::dns::Response;
 use crate::wire::dns::delegation::{DomainName, Kind, Reply};
 
 /// What is being asked.
@@ -37,6 +38,8 @@ pub(super) struct DelegationExchange {
     walks: Walks,
     queries: Vec<Query>,
     fates: BTreeMap<IpAddr, Fate>,
+    /// How many servers answered as a resolver does.
+    relayed: u64,
     stage: Stage,
     began: Moment,
 }
@@ -51,6 +54,7 @@ impl DelegationExchange {
             walks: Walks::new(name, start),
             queries: Vec::new(),
             fates: BTreeMap::new(),
+            relayed: 0,
             stage: Stage::Walking,
             began: Moment::START,
         }
@@ -167,6 +171,7 @@ impl DelegationExchange {
     /// Takes in what became of a question.
     fn settle(&mut self, query: &Query, result: Result<Box<Reply>, Failure>) {
         let server = query.server.ip();
+        self.relayed += u64::from(result.as_deref().is_ok_and(is_of_resolver));
         match &self.stage {
             Stage::Walking | Stage::Gathering(_) => {
                 let reached = self.walks.hear(server, result.as_deref().map_err(Clone::clone));
@@ -237,6 +242,10 @@ impl DelegationExchange {
             facts::state_fates(&mut self.conversation, zone, &self.fates);
             facts::state_servers(&mut self.conversation, zone, &self.fates, port);
         }
+        let found = &self.conversation.outcome.facts;
+        if let (Some(addresses), Some(keeps)) = (found.read(&SERVERS), found.read(&TTL)) {
+            self.conversation.outcome.leads_to = Some(Lead { addresses, keeps });
+        }
         let is_served = self.fates.values().any(|fate| matches!(fate, Fate::Authoritative(_)));
         let failure = (!is_served).then(|| none_usable(self.fates.values(), start, apex, ""));
         self.finish(failure);
@@ -264,6 +273,7 @@ impl DelegationExchange {
         self.conversation.ended(phase, self.began);
         self.conversation.state(&QUERIES, self.walks.asked);
         self.conversation.state(&DEPTH, self.walks.depth);
+        self.conversation.state(&RELAYED, self.relayed);
         let refused = self.walks.zones.refused();
         self.conversation.state(&REFUSED_ADDRESSES, refused);
         if let Some(failure) = failure {
@@ -271,6 +281,14 @@ impl DelegationExchange {
         }
         self.stage = Stage::Done;
     }
+}
+
+/// Whether a reply to a question without recursion is one that resolvers give: out of a cache, or
+/// with an error of their own, and with the offer to ask others (RA).
+fn is_of_resolver(reply: &Reply) -> bool {
+    let Response { recursion_available, authoritative, rcode, .. } = &reply.response;
+    let is_referral = *rcode == 0 && reply.response.answers.is_empty() && reply.soa.is_none();
+    *recursion_available && !*authoritative && !is_referral
 }
 
 /// What a server of the zone says of its apex.

@@ -87,6 +87,12 @@ pub const TTL: FactKey<Duration> = FactKey::new(
     "the smallest TTL of the delegation and its addresses: how long to keep this; 1 s to 1 day",
 )
 .metric("probe_dns_delegation_ttl_seconds");
+/// Who answered as resolvers do.
+pub const RELAYED: FactKey<u64> = FactKey::new(
+    "relayed",
+    "servers that should know or refer, and answered as a resolver does: somebody on the way answers",
+)
+.metric("probe_dns_delegation_relayed_servers");
 /// Who is not spoken to.
 pub const REFUSED_ADDRESSES: FactKey<Vec<Foreign>> = FactKey::new(
     "refused_addresses",
@@ -117,6 +123,7 @@ pub(super) const ALL: &[FactSpec] = &[
     DEPTH.spec(),
     QUERIES.spec(),
     TTL.spec(),
+    RELAYED.spec(),
     REFUSED_ADDRESSES.spec(),
     LEFT_OUT.spec(),
 ];
