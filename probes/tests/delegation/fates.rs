@@ -8,8 +8,8 @@ use branchline_probes::{OptionValue, Phase};
 
 use crate::desk::millis;
 use crate::world::{
-    AA, Answer, COM, NS, Query, ROOT, SECONDS, World, Zone, labels, message, record, servers, soa,
-    texts,
+    AA, Answer, CNAME, COM, NS, Query, ROOT, SECONDS, World, Zone, labels, message, record,
+    servers, soa, texts,
 };
 
 const FIRST: &str = "192.0.2.51";
@@ -36,10 +36,16 @@ fn refers_to(query: &Query, zone: &str) -> Answer {
     answer
 }
 
+fn with_soa_of(query: &Query, apex: &str) -> Answer {
+    let mut answer = Answer { flags: 0x80 | AA, ..Answer::to(query) };
+    answer.authorities.push(soa(apex, 1));
+    answer
+}
+
 #[test]
 fn a_lame_server_is_named_with_its_reason_and_the_other_one_is_found() {
     type Lame = fn(&Query, &Answer) -> Answer;
-    let ways: [(Lame, &str); 11] = [
+    let ways: [(Lame, &str); 13] = [
         (|query, _| Answer::error(query, 5), "REFUSED"),
         (|query, _| Answer::error(query, 2), "SERVFAIL"),
         (|query, _| Answer::error(query, 9), "rcode 9"),
@@ -51,14 +57,9 @@ fn a_lame_server_is_named_with_its_reason_and_the_other_one_is_found() {
         (|query, _| refers_to(query, "example.com"), "refers upward"),
         (|query, _| refers_to(query, "other.example.com"), "refers sideways"),
         (|query, _| Answer { flags: 0x80 | AA, ..Answer::to(query) }, "no SOA"),
-        (
-            |query, _| {
-                let mut answer = Answer { flags: 0x80 | AA, ..Answer::to(query) };
-                answer.authorities.push(soa("com", 1));
-                answer
-            },
-            "authoritative for another zone",
-        ),
+        (|query, _| Answer { flags: 0x80 | AA, ..refers_to(query, "example.com") }, "no SOA"),
+        (|query, _| with_soa_of(query, "sub.example.com"), "no SOA"),
+        (|query, _| with_soa_of(query, "com"), "authoritative for another zone"),
     ];
     for (lame, why) in ways {
         let mut world = two();
@@ -168,6 +169,39 @@ fn a_zone_to_none_of_whose_servers_this_host_has_a_way_is_this_hosts_trouble() {
 }
 
 #[test]
+fn the_silence_of_one_server_counts_more_than_no_way_to_another() {
+    let com = Zone::new("com").cut("example.com", "ns1.example.com", "2001:db8::51").cut(
+        "example.com",
+        "ns2.example.com",
+        SECOND,
+    );
+    let mut world = World::with_com(com);
+    world.silence(SECOND);
+    world.cannot_reach(std::net::IpAddr::is_ipv6);
+
+    let result = world.walk("www.example.com");
+
+    assert_eq!(result.label(), "no_response");
+}
+
+// RFC 1034 §3.6.2
+#[test]
+fn an_alias_at_the_apex_says_nothing_of_the_zone() {
+    let mut world = two();
+    world.answers(FIRST, |query, honest| {
+        let mut answer = Answer { answers: Vec::new(), ..honest.clone() };
+        answer.answers.push(record(&query.name, CNAME, 60, &labels("edge.example.net")));
+        answer.authorities.push(soa("example.com", 1));
+        answer
+    });
+
+    let result = world.walk("example.com");
+
+    assert_eq!(texts(&result.outcome, &LAME), [format!("ns1.example.com {FIRST}: no SOA")]);
+    assert_eq!(servers(&result.outcome), [SECOND]);
+}
+
+#[test]
 fn a_silent_start_is_asked_six_times_in_twelve_seconds() {
     let mut world = World::default();
     world.silence(ROOT);
@@ -196,12 +230,12 @@ fn a_zone_whose_servers_are_all_silent_is_silence_of_the_last_one() {
 fn the_timeout_ends_a_way_that_is_still_going_on() {
     let mut world = two();
     world.silence(FIRST);
-    world.silence(SECOND);
-    let timeout = ("timeout", OptionValue::Duration(2 * SECONDS));
+    let timeout = ("timeout", OptionValue::Duration(SECONDS));
 
     let result = world.walk_with("www.example.com", ROOT, &[timeout], 7);
 
-    assert_eq!((result.label(), result.ended.elapsed()), ("deadline", 2 * SECONDS));
+    assert_eq!((result.label(), result.ended.elapsed()), ("deadline", SECONDS));
+    assert!(!world.was_asked(SECOND));
 }
 
 #[test]

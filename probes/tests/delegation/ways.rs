@@ -6,7 +6,9 @@ use branchline_probes::dns_delegation::{
 use branchline_probes::{OptionValue, Phase};
 
 use crate::desk::millis;
-use crate::world::{A, AAAA, NET, NS, ROOT, SOA, World, Zone, at, message, servers, texts};
+use crate::world::{
+    A, AAAA, NET, NS, ROOT, SOA, World, Zone, at, labels, message, record, servers, texts,
+};
 
 /// `example.com` with two servers that are in it.
 fn plain() -> World {
@@ -163,6 +165,25 @@ fn a_nameserver_that_is_an_alias_has_no_address() {
 
     assert_eq!(message(&result.outcome), "");
     assert_eq!(texts(&result.outcome, &UNRESOLVED), ["ns.example.net"]);
+    assert_eq!(asked(&world, NET), [("ns.example.net".to_owned(), A)]);
+}
+
+#[test]
+fn a_server_that_shows_its_ns_records_where_there_is_no_address_has_answered() {
+    let mut world = World::with_com(Zone::new("com").glueless("example.com", "ns.example.net"));
+    world.serve(NET, Zone::new("net").host("ns.example.net", "2001:db8::51"));
+    world.answers(NET, |query, honest| {
+        let mut answer = honest.clone();
+        if query.kind == A {
+            answer.authorities = vec![record("net", NS, 60, &labels("a.nic.net"))];
+        }
+        answer
+    });
+    world.serve("2001:db8::51", Zone::new("example.com").ns("ns.example.net"));
+
+    let result = world.walk("example.com");
+
+    assert_eq!(servers(&result.outcome), ["2001:db8::51"]);
 }
 
 #[test]
