@@ -19,8 +19,10 @@ pub(super) static RULE: Rule = Rule {
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     // Nameservers stand apart: a firewall that blocks UDP nearly always lets DNS through.
-    let is_media_like =
-        |case: &&Case| case.observation.transport == Transport::Udp && !case.is_of("dns-query");
+    let is_media_like = |case: &&Case| {
+        let is_of_dns = case.is_of("dns-query") || case.is_of("dns-delegation");
+        case.observation.transport == Transport::Udp && !is_of_dns
+    };
     let cases: Vec<&Case> = evidence.cases.iter().filter(is_media_like).collect();
     let places: BTreeSet<_> = cases.iter().filter_map(|case| case.observation.address).collect();
     let hosts: BTreeSet<&str> = cases.iter().map(|case| case.host.as_str()).collect();

@@ -5,7 +5,8 @@ use branchline_probes::{Transport, Unresolved};
 
 use super::Row;
 use super::site::{
-    NS, NS_2, RELAY, RELAY_2, Said, Site, dns, refused_client, register, stun, turn, unreachable,
+    NS, NS_2, RELAY, RELAY_2, Said, Site, delegation, dns, refused_client, register, stun, turn,
+    unreachable,
 };
 
 pub(super) static ROWS: &[Row] = &[
@@ -226,6 +227,15 @@ fn a_router_that_forbids_is_one_finding_however_many_asked() {
 
     let [finding] = &findings[..] else { panic!("{findings:#?}") };
     assert_eq!((finding.severity, finding.evidence.len()), (Severity::Blocking, 2));
+}
+
+#[test]
+fn nameservers_answer_where_udp_is_blocked() {
+    for answered in [dns(NS), delegation(NS)] {
+        let site = udp_blocked().saw(&answered, Said::Works);
+
+        assert_eq!(site.judged_by("udp-blocked").len(), 1);
+    }
 }
 
 #[test]

@@ -116,6 +116,11 @@ pub(crate) fn dns(at: &'static str) -> Asked {
     dns
 }
 
+/// The way from this nameserver down to the zone of [`NAME`].
+pub(crate) fn delegation(at: &'static str) -> Asked {
+    asked("dns-delegation", "servers", "root", at)
+}
+
 /// The nameserver at this address, as one view of the watched name of [`NAME`].
 pub(crate) fn watched(view: View, at: &str) -> Asked {
     let (name, kind) = NAME.split_once(' ').expect("a name and a type");
