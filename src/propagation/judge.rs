@@ -255,7 +255,8 @@ impl<'a> Scene<'a> {
     /// What a resolver says that has other records.
     fn other_of_resolver(&self, case: &Case, records: &Records) -> Says {
         let is_old = self.authorities.iter().any(|authority| {
-            authority.turns.iter().any(|turn| match answer::of_observation(turn) {
+            // The last turn is what it says now.
+            authority.turns.iter().rev().skip(1).any(|turn| match answer::of_observation(turn) {
                 Answer::Has(earlier) => earlier.is_same(records, self.compare),
                 Answer::Absent | Answer::Failing | Answer::Silent | Answer::Unknown => false,
             })

@@ -278,6 +278,19 @@ fn an_address_is_held_against_the_configuration_and_else_against_the_edges_of_th
 }
 
 #[test]
+fn an_address_that_the_zone_and_the_resolver_agree_on_is_wrong_all_the_same() {
+    let expecting = |asked: Asked| asked.declared(|it| it.expect = ips(&["198.51.100.99"]));
+    let site = Site::new()
+        .saw(&expecting(authority(1).with_records(&[NEW], 60)), Said::Works)
+        .saw(&expecting(resolver().with_records(&[NEW], 60)), Said::Works);
+
+    let name = judged(&site);
+
+    assert_eq!(name.standing, Standing::WrongAddress);
+    assert_eq!(says(&name), [(View::Site, Says::Wrong), (View::Authoritative, Says::Wrong)]);
+}
+
+#[test]
 fn names_that_are_routed_by_place_are_compared_by_their_aliases() {
     let chain = |asked: Asked, last: &str| {
         let names = ["lyon.example.net", last].map(Foreign::new).to_vec();

@@ -62,6 +62,12 @@ impl Question {
         Self { name, kind: self.kind }
     }
 
+    /// Whether it asks for the SOA record, which is a zone's and not a name's.
+    #[must_use]
+    pub fn is_of_zone(&self) -> bool {
+        self.kind == RecordType::SOA
+    }
+
     /// Whether it is the same question in the same letters, upper and lower case apart.
     #[must_use]
     pub fn is_spelled_as(&self, other: &Self) -> bool {

@@ -3,13 +3,14 @@
 
 use branchline_probes::dns_query::{
     ADDITIONAL_RRS, ANSWER_RRS, AUTHORITY_RRS, CHAIN, EXTENDED_ERRORS, NSID, QUERY_SUCCEEDED,
-    QUESTION, RANDOM_LABEL, REFRESH, ZONE, addresses as ips,
+    QUESTION, RANDOM_LABEL, REFRESH, SERIAL, ZONE, addresses as ips,
 };
 use branchline_probes::{Foreign, OptionValue, Transport};
 
 use crate::desk::{News, Wanted, begin, millis, module, probe, run, silence};
 use crate::{
-    A, Answer, CNAME, NAME, OWNER, a, addresses, ask, ask_with, labels, options, record, soa,
+    A, AUTHORITATIVE_BIT, Answer, CNAME, NAME, OWNER, a, addresses, ask, ask_with, labels, options,
+    record, soa,
 };
 
 /// An answer with an OPT record that holds these options.
@@ -78,6 +79,29 @@ fn the_sections_are_counted_as_blackbox_exporter_counts_them() {
     assert_eq!(texts(facts.read(&CHAIN)), ["lyon.example.com", "edge.example.net"]);
     assert_eq!(facts.read(&REFRESH), Some(millis(7_200_000)));
     assert!(facts.read(&ZONE).is_some());
+}
+
+// RFC 2308 §2
+#[test]
+fn an_authority_tells_the_version_of_its_zone_whether_the_name_exists_or_not() {
+    let asked = |recursion, flags: u8, rcode| {
+        let set = [("type", OptionValue::Word("SOA")), ("recursion", OptionValue::Flag(recursion))];
+        let world = move |query: &[u8]| {
+            let mut answer = Answer::to(query).rcode(rcode);
+            answer.flags |= flags;
+            answer.authorities.push(soa(3_600, 300));
+            vec![answer.bytes()]
+        };
+        ask_with(&set, world, |_| Vec::new())
+    };
+
+    for rcode in [0, 3] {
+        let told = asked(false, AUTHORITATIVE_BIT, rcode);
+        assert_eq!((told.label(), told.outcome.facts.read(&SERIAL)), ("", Some(2026)), "{rcode}");
+    }
+    assert_eq!(asked(false, 0, 3).label(), "rejected", "without AA it is a cache's word");
+    assert_eq!(asked(true, AUTHORITATIVE_BIT, 3).label(), "rejected");
+    assert_eq!(asked(false, AUTHORITATIVE_BIT, 5).label(), "rejected");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::TryRng as _;
@@ -19,6 +20,8 @@ use crate::{RECORD_NAME, api, config, dns, sip, sockets, turn};
 
 /// Where the edge group's name points.
 pub(crate) const RECORD_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 20);
+/// An address that is not the edge group's.
+const OTHER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
 
 const PRIMARY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const SECONDARY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
@@ -101,18 +104,10 @@ impl Cloud {
         };
         let relay = turn::Server::start(faults.relay, password)?;
 
-        let before = || Zone::new(RECORD_NAME, SERIALS[0], None);
-        let after = || Zone::new(RECORD_NAME, SERIALS[1], Some(RECORD_ADDRESS));
-        let (on_primary, on_secondary) = match faults.record {
-            RecordSpread::Everywhere => (after()?, after()?),
-            RecordSpread::PrimaryOnly => (after()?, before()?),
-            RecordSpread::Nowhere => (before()?, before()?),
-        };
-        // The resolver is nearest to the secondary, so it learns of a change last.
-        let cached = on_secondary.clone();
-        let primary = start_dns(PRIMARY, on_primary, Role::Nameserver)?;
-        let secondary = start_dns(SECONDARY, on_secondary, Role::Nameserver)?;
-        let resolver = start_dns(RESOLVER, cached, Role::Resolver(Instant::now()))?;
+        let [on_primary, on_secondary, on_resolver] = nameservers(faults.record)?;
+        let primary = start_dns(PRIMARY, on_primary)?;
+        let secondary = start_dns(SECONDARY, on_secondary)?;
+        let resolver = start_dns(RESOLVER, on_resolver)?;
 
         let password = match faults.registrar {
             Registrar::OtherPassword => secret()?,
@@ -194,10 +189,33 @@ impl Drop for Cloud {
     }
 }
 
-fn start_dns(ip: Ipv4Addr, zone: Zone, role: Role) -> io::Result<SocketAddr> {
+/// The primary, the secondary and the resolver, which is nearest to the secondary.
+fn nameservers(record: RecordSpread) -> io::Result<[Arc<dns::Server>; 3]> {
+    let zone = |serial, address| Zone::new(RECORD_NAME, serial, address);
+    let before = || zone(SERIALS[0], None);
+    let after = || zone(SERIALS[1], Some(RECORD_ADDRESS));
+    let elsewhere = || zone(SERIALS[1], Some(OTHER_ADDRESS));
+    let (own, cache) = (Role::Nameserver, Role::Resolver(Instant::now()));
+    let all = |zone: Zone, resolver| {
+        [(&zone, own), (&zone, own), (&zone, resolver)]
+            .map(|(zone, role)| dns::Server::new(zone.clone(), role))
+    };
+    Ok(match record {
+        RecordSpread::Everywhere => all(after()?, cache),
+        RecordSpread::Nowhere => all(before()?, cache),
+        RecordSpread::Elsewhere => all(elsewhere()?, cache),
+        RecordSpread::MadeUp => all(before()?, Role::Liar(OTHER_ADDRESS)),
+        RecordSpread::PrimaryOnly => [
+            dns::Server::new(after()?, own),
+            dns::Server::lagging(before()?, after()?, own),
+            dns::Server::lagging(before()?, after()?, cache),
+        ],
+    })
+}
+
+fn start_dns(ip: Ipv4Addr, server: Arc<dns::Server>) -> io::Result<SocketAddr> {
     let (udp, tcp) = sockets::udp_and_tcp(ip)?;
     let address = udp.local_addr()?;
-    let server = dns::Server::new(zone, role);
     tokio::spawn(server.clone().serve_udp(tokio::net::UdpSocket::from_std(udp)?));
     tokio::spawn(server.serve_tcp(tokio::net::TcpListener::from_std(tcp)?));
     Ok(address)

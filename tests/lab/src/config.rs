@@ -61,15 +61,11 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 type Target<'t> = (&'t str, std::net::SocketAddr, &'t [&'t str], Option<(&'t str, &'t str)>);
 
 fn text(addresses: &Addresses, files: &Files) -> String {
-    let group = Some(("edge_group", api::EDGE_GROUP));
     let trunk = Some(("trunk", api::TRUNK));
-    let targets: [Target<'_>; 7] = [
+    let targets: [Target<'_>; 4] = [
         ("relay", addresses.relay, &["stun", "turn-udp", "turn-tcp"], None),
         ("relay-voice", addresses.relay, &["voice"], None),
         ("relay-tls", addresses.relay_tls, &["turn-tls"], None),
-        ("ns-primary", addresses.primary, &["edge-group-authoritative"], group),
-        ("ns-secondary", addresses.secondary, &["edge-group-authoritative"], group),
-        ("resolver", addresses.resolver, &["edge-group-resolver"], group),
         ("registrar", addresses.registrar, &["register"], trunk),
     ];
     let mut text = modules(files);
@@ -86,10 +82,22 @@ fn text(addresses: &Addresses, files: &Files) -> String {
             let _ = writeln!(text, "{key} = \"{value}\"");
         }
     }
-    let Addresses { api, web, .. } = addresses;
+    let Addresses { api, web, primary, secondary, resolver, .. } = addresses;
     let _ = write!(
         text,
         r#"
+[views]
+site = ["{resolver}"]
+# Nameservers on other ports than 53 are in no delegation.
+authoritative = ["{primary}", "{secondary}"]
+
+[[names]]
+name = "{RECORD_NAME}"
+expect = ["{RECORD_ADDRESS}"]
+edge_group = "{group}"
+interval = "10s"
+timeout = "3s"
+
 [telephony]
 base_url = "http://{api}"
 login_url = "http://{api}"
@@ -103,6 +111,7 @@ listen = ["{web}"]
 "#,
         client = quoted(&files.client_secret),
         location = api::LOCATION,
+        group = api::EDGE_GROUP,
     );
     text
 }
@@ -146,20 +155,6 @@ password = {{ file = {relay_password} }}
 duration = "3s"
 dscp = 0                     # the lab's relay marks nothing
 timeout = "12s"
-
-[modules.edge-group-authoritative]
-probe = "dns-query"
-name = "{RECORD_NAME}"
-type = "A"
-recursion = false
-expect = ["{RECORD_ADDRESS}"]
-timeout = "3s"
-
-[modules.edge-group-resolver]
-probe = "dns-query"
-name = "{RECORD_NAME}"
-expect = ["{RECORD_ADDRESS}"]
-timeout = "3s"
 
 [modules.register]
 probe = "sip-register"

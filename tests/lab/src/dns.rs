@@ -18,6 +18,9 @@ use tokio::time::timeout;
 const RECORD_TTL: u32 = 60;
 /// How long "there is no such record" may be cached, in seconds: the SOA's MINIMUM (RFC 2308 §4).
 const NEGATIVE_TTL: u32 = 5;
+/// How long a lagging nameserver lags: a whole number of [`NEGATIVE_TTL`]s, so that the resolver
+/// behind it turns when it does.
+pub(crate) const SPREADS_AFTER: Duration = Duration::from_secs(60);
 /// How long a TCP client may be silent.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -80,6 +83,8 @@ pub(crate) enum Role {
     Nameserver,
     /// On others': it has had the nameserver's answers since this instant.
     Resolver(Instant),
+    /// On others', with this address for every name that does not exist.
+    Liar(Ipv4Addr),
 }
 
 /// One DNS server.
@@ -87,11 +92,25 @@ pub(crate) enum Role {
 pub(crate) struct Server {
     zone: Zone,
     role: Role,
+    /// The zone that it has after [`SPREADS_AFTER`].
+    later: Option<(Instant, Zone)>,
 }
 
 impl Server {
     pub(crate) fn new(zone: Zone, role: Role) -> Arc<Self> {
-        Arc::new(Self { zone, role })
+        Arc::new(Self { zone, role, later: None })
+    }
+
+    /// One that has another zone after [`SPREADS_AFTER`].
+    pub(crate) fn lagging(zone: Zone, later: Zone, role: Role) -> Arc<Self> {
+        Arc::new(Self { zone, role, later: Some((Instant::now(), later)) })
+    }
+
+    fn zone(&self) -> &Zone {
+        match &self.later {
+            Some((since, later)) if since.elapsed() >= SPREADS_AFTER => later,
+            Some(_) | None => &self.zone,
+        }
     }
 
     /// The response to a message; none to what is no query.
@@ -108,7 +127,7 @@ impl Server {
             edns.set_max_payload(DEFAULT_MAX_PAYLOAD_LEN);
             response.set_edns(edns);
         }
-        response.metadata.recursion_available = matches!(self.role, Role::Resolver(_));
+        response.metadata.recursion_available = !matches!(self.role, Role::Nameserver);
         self.fill(&request, &mut response);
         response.to_vec().ok()
     }
@@ -122,12 +141,20 @@ impl Server {
             response.metadata.response_code = ResponseCode::FormErr;
             return;
         };
-        if !self.zone.origin.zone_of(query.name()) || query.query_class() != DNSClass::IN {
+        if !self.zone().origin.zone_of(query.name()) || query.query_class() != DNSClass::IN {
             response.metadata.response_code = ResponseCode::Refused;
             return;
         }
-        self.zone.answer(query, response);
+        self.zone().answer(query, response);
         match self.role {
+            Role::Liar(address) => {
+                if response.metadata.response_code == ResponseCode::NXDomain {
+                    let (name, data) = (query.name().clone(), RData::A(A(address)));
+                    response.metadata.response_code = ResponseCode::NoError;
+                    response.authorities.clear();
+                    response.answers.push(Record::from_rdata(name, RECORD_TTL, data));
+                }
+            }
             Role::Nameserver => response.metadata.authoritative = true,
             Role::Resolver(since) => {
                 for record in response.answers.iter_mut().chain(&mut response.authorities) {

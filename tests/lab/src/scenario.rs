@@ -99,6 +99,10 @@ pub enum RecordSpread {
     PrimaryOnly,
     /// No nameserver.
     Nowhere,
+    /// Both nameservers, with another address.
+    Elsewhere,
+    /// No nameserver; the resolver has an address for every name that does not exist.
+    MadeUp,
 }
 
 /// Whether the vendor's API can be reached.
@@ -205,6 +209,20 @@ pub const SCENARIOS: &[Scenario] = &[
         rule: Some("dns-not-created"),
         exit_code: 2,
         faults: Faults { record: RecordSpread::Nowhere, ..NONE },
+    },
+    Scenario {
+        name: "dns-wrong-address",
+        story: "the record of the edge group leads to another address",
+        rule: Some("dns-wrong-address"),
+        exit_code: 2,
+        faults: Faults { record: RecordSpread::Elsewhere, ..NONE },
+    },
+    Scenario {
+        name: "dns-intercepted",
+        story: "nobody has the record; the resolver makes an address up for every name",
+        rule: Some("dns-intercepted"),
+        exit_code: 2,
+        faults: Faults { record: RecordSpread::MadeUp, ..NONE },
     },
     Scenario {
         name: "sip-credentials",

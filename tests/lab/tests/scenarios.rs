@@ -88,6 +88,8 @@ scenarios! {
     media_quality_poor => "media-quality-poor",
     dns_propagating => "dns-propagating",
     dns_not_created => "dns-not-created",
+    dns_wrong_address => "dns-wrong-address",
+    dns_intercepted => "dns-intercepted",
     sip_credentials => "sip-credentials",
     sip_server_down => "sip-server-down",
     sip_port_blocked => "sip-port-blocked",

@@ -61,6 +61,12 @@ pub(super) fn judge(
     if module.has_random_label && matches!(response.rcode, 0 | NXDOMAIN) {
         return made_up(response, module, peer);
     }
+    // RFC 2308 §2: whoever is authoritative shows the zone's SOA where there is no such record, too.
+    let tells_zone = module.question.is_of_zone() && !module.asking.recursion;
+    let is_told = response.authoritative && response.soa.is_some();
+    if tells_zone && is_told && matches!(response.rcode, 0 | NXDOMAIN) {
+        return Ok(());
+    }
     if response.rcode != 0 {
         let reason = Foreign::new(Response::rcode_word(response.rcode));
         return Err(Failure::Rejected { peer, code: response.rcode, reason });
