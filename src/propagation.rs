@@ -208,7 +208,20 @@ pub fn of(evidence: &Evidence) -> Vec<Propagation> {
             questions.entry(question).or_default().push(place);
         }
     }
-    questions.into_iter().map(|(question, places)| judge::of(evidence, question, places)).collect()
+    // What else is known of a name is looked for once, and not for each of its nameservers.
+    let mut related: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
+    for case in &evidence.cases {
+        if let Some(sight) = &case.sight {
+            related.entry(&sight.name.name).or_default().push(case);
+        }
+    }
+    let judged = |(question, places): (String, Vec<usize>)| {
+        let first = places.first().and_then(|place| evidence.cases[*place].sight.as_ref());
+        let related = first.and_then(|sight| related.get(sight.name.name.as_str()));
+        let related = related.map(Vec::as_slice).unwrap_or_default();
+        judge::of(evidence, related, question, &places)
+    };
+    questions.into_iter().map(judged).collect()
 }
 
 /// What the case shows the record of.

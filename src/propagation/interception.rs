@@ -7,7 +7,7 @@ use branchline_probes::{Failure, Verdict};
 
 use super::answer::{self, Answer};
 use crate::correlation::{Case, Evidence};
-use crate::sight::{Shows, Sight, View};
+use crate::sight::View;
 
 /// Why an answer is taken to be made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,33 +41,36 @@ impl Why {
 }
 
 /// Whether the resolver of this case has an answer to a name that nobody can have created, and no
-/// authoritative nameserver has one: a wildcard would be the zone's own.
-pub(super) fn answers_everything(evidence: &Evidence, case: &Case) -> bool {
-    let Some(sight) = &case.sight else { return false };
-    let mut own = random_labels(evidence, sight).filter(|other| {
-        other.observation.address == case.observation.address && other.id.target == case.id.target
-    });
-    own.any(is_made_up) && !is_wildcard(evidence, case)
+/// authoritative nameserver has one: a wildcard would be the zone's own. `related` is all that is
+/// known of the same name.
+pub(super) fn answers_everything(related: &[&Case], case: &Case) -> bool {
+    let mut own = related.iter().filter(|other| is_of_same(other, case));
+    own.any(|it| is_made_up(it)) && !has_wildcard(related.iter().copied())
+}
+
+/// Whether the answer to the name is the one that the resolver makes up for others.
+pub(super) fn is_what_it_makes_up(related: &[&Case], case: &Case) -> bool {
+    let mut made_up = related.iter().filter(|other| is_of_same(other, case) && is_made_up(other));
+    let own = addresses(&case.observation.outcome.facts);
+    made_up.any(|other| {
+        let theirs = addresses(&other.observation.outcome.facts);
+        !own.is_empty() && own.iter().all(|address| theirs.contains(address))
+    })
 }
 
 /// Whether the zone itself has an answer to every name below the one that the case is about.
 #[must_use]
 pub fn is_wildcard(evidence: &Evidence, case: &Case) -> bool {
-    let Some(sight) = &case.sight else { return false };
-    random_labels(evidence, sight).any(|other| {
+    let name = case.sight.as_ref().map(|sight| &sight.name.name);
+    let of_name = |other: &&Case| other.sight.as_ref().map(|sight| &sight.name.name) == name;
+    name.is_some() && has_wildcard(evidence.cases.iter().filter(of_name))
+}
+
+fn has_wildcard<'a>(mut related: impl Iterator<Item = &'a Case>) -> bool {
+    related.any(|other| {
         other.sight.as_ref().is_some_and(|it| it.view == View::Authoritative)
             && answer::is_authoritative(other)
             && is_made_up(other)
-    })
-}
-
-/// The cases that asked for a random label below the same name.
-fn random_labels<'a>(evidence: &'a Evidence, sight: &'a Sight) -> impl Iterator<Item = &'a Case> {
-    evidence.cases.iter().filter(|other| {
-        other
-            .sight
-            .as_ref()
-            .is_some_and(|it| it.shows == Shows::RandomLabel && it.name.name == sight.name.name)
     })
 }
 
@@ -79,18 +82,8 @@ pub fn is_made_up(case: &Case) -> bool {
         && matches!(case.failure(), Some(Failure::UnexpectedAnswer { .. }))
 }
 
-/// Whether the answer to the name is the one that the resolver makes up for others.
-pub(super) fn is_what_it_makes_up(evidence: &Evidence, case: &Case) -> bool {
-    let made_up = evidence.cases.iter().filter(|other| {
-        other.observation.address == case.observation.address
-            && other.id.target == case.id.target
-            && is_made_up(other)
-    });
-    let own = addresses(&case.observation.outcome.facts);
-    made_up.into_iter().any(|other| {
-        let theirs = addresses(&other.observation.outcome.facts);
-        !own.is_empty() && own.iter().all(|address| theirs.contains(address))
-    })
+fn is_of_same(one: &Case, other: &Case) -> bool {
+    one.observation.address == other.observation.address && one.id.target == other.id.target
 }
 
 /// Whether three observations of one answer show one TTL, where it had to count down.

@@ -14,9 +14,16 @@ use crate::correlation::{Case, Evidence};
 use crate::sight::{Compare, Shows, View};
 
 /// Judges one question, of which the cases stand at `places`.
-pub(super) fn of(evidence: &Evidence, question: String, places: Vec<usize>) -> Propagation {
+///
+/// `related` is all that is known of the same name.
+pub(super) fn of(
+    evidence: &Evidence,
+    related: &[&Case],
+    question: String,
+    places: &[usize],
+) -> Propagation {
     let cases: Vec<&Case> = places.iter().map(|place| &evidence.cases[*place]).collect();
-    let scene = Scene::of(evidence, &cases);
+    let scene = Scene::of(evidence, related, &cases);
     let mut sightings: Vec<Sighting> = places
         .iter()
         .zip(&cases)
@@ -31,7 +38,7 @@ pub(super) fn of(evidence: &Evidence, question: String, places: Vec<usize>) -> P
                 says,
                 until: scene.until(case, says),
                 ttl: answer::ttl(&case.observation),
-                serial: serial(evidence, case),
+                serial: serial(related, case),
                 heard: answer::heard(&case.observation),
                 records: answer::records(&case.observation),
                 reason: case.failure().map(Failure::label),
@@ -106,7 +113,7 @@ fn by(answers: &[&Sighting]) -> Option<SystemTime> {
 
 /// What is right, and who says what.
 struct Scene<'a> {
-    evidence: &'a Evidence,
+    related: &'a [&'a Case],
     cases: &'a [&'a Case],
     compare: Compare,
     expected: Vec<IpAddr>,
@@ -122,7 +129,7 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn of(evidence: &'a Evidence, cases: &'a [&'a Case]) -> Self {
+    fn of(evidence: &Evidence, related: &'a [&'a Case], cases: &'a [&'a Case]) -> Self {
         let name = cases.iter().find_map(|case| case.sight.as_ref()).map(|sight| &sight.name);
         let speaks = |case: &&&Case| {
             answer::is_authoritative(case)
@@ -130,12 +137,12 @@ impl<'a> Scene<'a> {
         };
         let authorities: Vec<&Case> = cases.iter().filter(speaks).copied().collect();
         let serials: Option<Vec<u32>> =
-            authorities.iter().map(|case| serial(evidence, case)).collect();
+            authorities.iter().map(|case| serial(related, case)).collect();
         let newest = serials.and_then(|serials| {
             serials.into_iter().reduce(|one, other| if is_newer(other, one) { other } else { one })
         });
         let mut scene = Self {
-            evidence,
+            related,
             cases,
             compare: name.map(|name| name.compare).unwrap_or_default(),
             expected: expectation::of(evidence, cases),
@@ -201,7 +208,7 @@ impl<'a> Scene<'a> {
     }
 
     fn is_behind(&self, case: &Case) -> bool {
-        let serial = serial(self.evidence, case);
+        let serial = serial(self.related, case);
         self.newest.zip(serial).is_some_and(|(newest, serial)| is_newer(newest, serial))
     }
 
@@ -276,8 +283,8 @@ impl<'a> Scene<'a> {
 
     fn why_made_up(&self, case: &Case) -> Option<Why> {
         let has_authority = !self.authorities.is_empty();
-        if interception::answers_everything(self.evidence, case)
-            && interception::is_what_it_makes_up(self.evidence, case)
+        if interception::answers_everything(self.related, case)
+            && interception::is_what_it_makes_up(self.related, case)
         {
             Some(Why::AnswersEverything)
         } else if has_authority && interception::does_not_count_down(case) {
@@ -294,7 +301,7 @@ impl<'a> Scene<'a> {
         let heard = answer::heard(&case.observation);
         match says {
             Says::Stale => Some(heard + answer::ttl(&case.observation)?),
-            Says::Behind => Some(heard + refresh(self.evidence, case)?),
+            Says::Behind => Some(heard + refresh(self.related, case)?),
             Says::Current
             | Says::Absent
             | Says::Wrong
@@ -320,24 +327,22 @@ impl<'a> Scene<'a> {
 }
 
 /// The version of the zone at this nameserver: as it came with the answer, or as it was asked for.
-fn serial(evidence: &Evidence, case: &Case) -> Option<u32> {
-    with_serial(evidence, case).find_map(|case| {
+fn serial(related: &[&Case], case: &Case) -> Option<u32> {
+    with_serial(related, case).find_map(|case| {
         let serial = case.observation.outcome.facts.read(&SERIAL)?;
         u32::try_from(serial).ok()
     })
 }
 
 /// How often this nameserver asks for a newer version.
-fn refresh(evidence: &Evidence, case: &Case) -> Option<std::time::Duration> {
-    with_serial(evidence, case).find_map(|case| case.observation.outcome.facts.read(&REFRESH))
+fn refresh(related: &[&Case], case: &Case) -> Option<std::time::Duration> {
+    with_serial(related, case).find_map(|case| case.observation.outcome.facts.read(&REFRESH))
 }
 
 /// The cases that may tell the version of the zone at the nameserver of this one.
-fn with_serial<'a>(evidence: &'a Evidence, case: &'a Case) -> impl Iterator<Item = &'a Case> {
-    let shown = evidence.cases.iter().filter(|other| {
-        let (Some(one), Some(other_sight)) = (&case.sight, &other.sight) else { return false };
-        other_sight.shows == Shows::Serial
-            && other_sight.name.name == one.name.name
+fn with_serial<'a>(related: &[&'a Case], case: &'a Case) -> impl Iterator<Item = &'a Case> {
+    let shown = related.iter().copied().filter(|other| {
+        other.sight.as_ref().is_some_and(|sight| sight.shows == Shows::Serial)
             && other.observation.address == case.observation.address
             && answer::is_authoritative(other)
     });
