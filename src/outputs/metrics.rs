@@ -51,8 +51,9 @@ fn check(families: &mut Families, cases: &[&Case]) {
         ("target", &observation.target),
         ("site", &observation.site),
     ];
-    let view = worst.and_then(|case| case.sight.as_ref()).map(|sight| sight.view.label());
-    labels.extend(view.map(|view| ("view", view)));
+    if let Some(sight) = worst.and_then(|case| case.sight.as_ref()) {
+        labels.extend([("view", sight.view.label()), ("type", sight.name.kind)]);
+    }
     match observation.verdict() {
         Standing::Up => families.gauge(SUCCESS, &labels, 1.0),
         Standing::Down => families.gauge(SUCCESS, &labels, 0.0),
