@@ -347,6 +347,30 @@ fn a_packet_from_a_stranger_is_counted_and_changes_nothing() {
 }
 
 // I1
+// D-DNS-8
+#[test]
+fn whatever_answers_say_a_certificate_has_to_be_for_the_configured_host() {
+    let mut over_tls = 0;
+    for probe in PROBES {
+        let Some(transport) = spec(*probe, "transport") else { continue };
+        let Some(tls) = transport.kind.read("tls") else { continue };
+        let mut options = sample_options(*probe);
+        options.set(transport, tls);
+        let module = probe.module(&options).expect("the sample over TLS is valid");
+        let mut chance = StdRng::seed_from_u64(9);
+        let mut world = hostile(&mut chance, 20);
+
+        let result = desk::run(desk::begin(&*module, 7).as_mut(), &mut world);
+
+        let legs = result.opened.iter().filter_map(|leg| leg.tls.as_ref().map(|tls| (leg, tls)));
+        for (leg, tls) in legs {
+            over_tls += 1;
+            assert_eq!((leg.peer, &*tls.server_name), (desk::peer(), "host.example"));
+        }
+    }
+    assert!(over_tls >= 4, "{over_tls}");
+}
+
 #[test]
 fn ten_thousand_hostile_packets_do_not_panic_a_probe_or_keep_it() {
     for probe in PROBES {

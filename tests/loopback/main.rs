@@ -7,6 +7,7 @@ mod datagrams;
 mod ends;
 mod intents;
 mod journal;
+mod names;
 mod ping;
 mod strangers;
 mod streams;

@@ -5,7 +5,10 @@ mod desk;
 
 mod answers;
 mod extras;
+mod floods;
 mod forgeries;
+mod https;
+mod mutations;
 mod queries;
 mod spelling;
 mod streams;

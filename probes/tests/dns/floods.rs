@@ -1,0 +1,127 @@
+//! Forged datagrams by the million, from the right address and port: none is accepted, and the true
+//! answer still wins.
+
+use branchline_probes::dns_query::RCODE;
+use branchline_probes::{Exchange, Ignored, Input, LegId, Moment, Output, Stamp};
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt, SeedableRng};
+
+use crate::desk::{self, begin, millis};
+use crate::{Answer, lie, options, truth};
+
+/// How many in the test that always runs.
+const SOME: u32 = 200_000;
+/// How many in the test that `just fuzz` runs.
+const MANY: u32 = 10_000_000;
+
+/// An answer that whoever cannot see the query may send: it may know everything but the id, or
+/// everything but the spelling, or be wrong in its shape.
+fn forge(chance: &mut StdRng, query: &[u8]) -> (Vec<u8>, Ignored) {
+    let forged = lie(query);
+    let bytes = match chance.random_range(0..9) {
+        // All ids but the right one.
+        0..3 => {
+            let id = u16::from_be_bytes([query[0], query[1]]);
+            let other = id.wrapping_add(chance.random_range(1..=u16::MAX));
+            Answer { id: other.to_be_bytes(), ..forged }.bytes()
+        }
+        // The right id, and another spelling.
+        3 => {
+            let letters: Vec<usize> = (0..forged.question.len() - 4)
+                .filter(|at| forged.question[*at].is_ascii_alphabetic())
+                .collect();
+            let mut question = forged.question.clone();
+            question[letters[chance.random_range(0..letters.len())]] ^= 0x20;
+            Answer { question, ..forged }.bytes()
+        }
+        // Another name.
+        4 => {
+            let mut question = forged.question.clone();
+            question[1] = b'q';
+            Answer { question, ..forged }.bytes()
+        }
+        // Another type.
+        5 => {
+            let mut question = forged.question.clone();
+            let at = question.len() - 3;
+            question[at] = 28;
+            Answer { question, ..forged }.bytes()
+        }
+        // No question at all, so that the name of the record points to itself.
+        6 => {
+            return (Answer { question: Vec::new(), ..forged }.bytes(), Ignored::Malformed);
+        }
+        // A query.
+        7 => return (Answer { flags: 0, ..forged }.bytes(), Ignored::Unasked),
+        // Cut short, or noise.
+        _ => {
+            let mut bytes = forged.bytes();
+            if chance.random() {
+                bytes.truncate(chance.random_range(0..bytes.len() - 1));
+            } else {
+                bytes = vec![0; chance.random_range(0..12)];
+                chance.fill_bytes(&mut bytes);
+            }
+            return (bytes, Ignored::Malformed);
+        }
+    };
+    (bytes, Ignored::Mismatch)
+}
+
+fn flood(rounds: u32) {
+    const DATAGRAMS: LegId = LegId(0);
+    let module = options(&[]);
+    let mut exchange = begin(&*module, 7);
+    let local = desk::LOCAL.parse().expect("an address");
+    let query = query_of(exchange.as_mut(), local);
+    let mut chance = StdRng::seed_from_u64(5);
+    let mut expected = std::collections::BTreeMap::new();
+    let now = Moment::after(millis(20));
+    let hear = |exchange: &mut dyn Exchange, bytes: &[u8]| {
+        let (from, stamp, dscp) = (desk::peer(), Stamp::Kernel, None);
+        exchange.handle_input(Input::Received { leg: DATAGRAMS, from, bytes, stamp, dscp }, now);
+    };
+
+    for number in 0..rounds {
+        let (bytes, reason) = forge(&mut chance, &query);
+        *expected.entry(reason).or_insert(0_u64) += 1;
+        hear(exchange.as_mut(), &bytes);
+        // The stream that is tried beside them never opens.
+        match exchange.poll_output() {
+            Output::Open(_) | Output::Wait { .. } => {}
+            other => panic!("forgery {number} was taken: {other:?} for {bytes:02x?}"),
+        }
+    }
+    hear(exchange.as_mut(), &truth(&query));
+
+    let Output::Done(outcome) = exchange.poll_output() else { panic!("the truth is not taken") };
+    assert_eq!(outcome.failure, None);
+    assert_eq!(outcome.facts.read(&RCODE), Some("NOERROR"));
+    assert_eq!(outcome.ignored, expected);
+}
+
+/// Lets the exchange ask its first question.
+fn query_of(exchange: &mut dyn Exchange, local: std::net::SocketAddr) -> Vec<u8> {
+    loop {
+        match exchange.poll_output() {
+            Output::Open(leg) => {
+                exchange.handle_input(Input::Connected { leg: leg.id, local }, Moment::START);
+            }
+            Output::Transmit { bytes, .. } => return bytes,
+            other => panic!("it asks nothing: {other:?}"),
+        }
+    }
+}
+
+// D-DNS-3, D-DNS-4, D-DNS-5
+#[test]
+fn of_two_hundred_thousand_forgeries_none_is_accepted_and_the_truth_still_wins() {
+    flood(SOME);
+}
+
+// D-DNS-3, D-DNS-4, D-DNS-5, M4
+#[test]
+#[ignore = "the long form of the test above, for `just fuzz`"]
+fn of_ten_million_forgeries_none_is_accepted_and_the_truth_still_wins() {
+    flood(MANY);
+}
