@@ -169,26 +169,23 @@ impl<'a> Table<'a> {
         reader: &mut Reader<'_>,
     ) -> Option<Vec<(usize, &'a str)>> {
         let field = self.field(name)?;
-        let items = field.value.as_array().filter(|items| !items.is_empty());
-        let texts = items.and_then(|items| {
-            items
+        let owner = &field.owner;
+        let no_list = |found| (field.at, format!("{owner} takes a list of {what}, not {found}"));
+        let texts = match field.value.as_array() {
+            None => Err(no_list(field.found())),
+            Some(items) if items.is_empty() => Err(no_list(EMPTY_LIST.to_owned())),
+            Some(items) => items
                 .iter()
                 .map(|item| {
-                    let text = item.get_ref().as_str()?;
-                    let is_text = Kind::Text.read(text).is_some();
-                    is_text.then_some((item.span().start, text))
+                    let (at, value) = (item.span().start, item.get_ref());
+                    let text = value.as_str().filter(|text| Kind::Text.read(text).is_some());
+                    text.map(|text| (at, text)).ok_or_else(|| {
+                        (at, format!("{owner} takes {what}, not {}", found_item(value)))
+                    })
                 })
-                .collect::<Option<Vec<_>>>()
-        });
-        if texts.is_none() {
-            let found = field.value.as_array().map_or_else(|| field.found(), |it| found_in(it));
-            reader.report(
-                Some(field.at),
-                format!("{} takes a list of {what}, not {found}", field.owner),
-                self.hint(name),
-            );
-        }
-        texts
+                .collect(),
+        };
+        texts.map_err(|(at, message)| reader.report(Some(at), message, self.hint(name))).ok()
     }
 
     /// Reports that a key is missing.
@@ -266,12 +263,10 @@ impl Field<'_> {
                 u64::from_str_radix(number.as_str(), number.radix()).ok().map(OptionValue::Count)
             }
             (Kind::Flag, DeValue::Boolean(flag)) => Some(OptionValue::Flag(*flag)),
-            (Kind::Addresses, DeValue::Array(items)) => items
-                .iter()
-                .map(|item| item.get_ref().as_str()?.parse::<IpAddr>().ok())
-                .collect::<Option<Vec<_>>>()
-                .filter(|addresses| !addresses.is_empty())
-                .map(OptionValue::Addresses),
+            (Kind::Addresses, DeValue::Array(items)) => {
+                let all = items.iter().map(address).collect::<Option<Vec<_>>>();
+                all.filter(|all| !all.is_empty()).map(OptionValue::Addresses)
+            }
             (
                 Kind::Text | Kind::Duration | Kind::Word(_) | Kind::Endpoint,
                 DeValue::String(text),
@@ -282,15 +277,24 @@ impl Field<'_> {
             _ => None,
         };
         if value.is_none() {
+            let wrong_item = match (kind, self.value) {
+                (Kind::Addresses, DeValue::Array(items)) => {
+                    items.iter().find(|item| address(item).is_none())
+                }
+                _ => None,
+            };
+            let at = wrong_item.map_or(self.at, |item| item.span().start);
             let found = match (kind, self.value) {
                 (Kind::Text, DeValue::String(text)) if text.is_empty() => "empty text".to_owned(),
                 (Kind::Text, DeValue::String(_)) => "text with control characters".to_owned(),
                 (Kind::Duration, DeValue::String(text)) if is_zero(text) => "zero".to_owned(),
-                (Kind::Addresses, DeValue::Array(items)) => found_in(items),
-                _ => self.found(),
+                (Kind::Addresses, DeValue::Array(items)) if items.is_empty() => {
+                    EMPTY_LIST.to_owned()
+                }
+                _ => wrong_item.map_or_else(|| self.found(), |item| found_item(item.get_ref())),
             };
             let message = format!("{} takes {}, not {found}", self.owner, kind.expected());
-            reader.report(Some(self.at), message, hint);
+            reader.report(Some(at), message, hint);
         }
         value
     }
@@ -325,15 +329,8 @@ impl Field<'_> {
     /// What stands there instead, without saying what could be a secret.
     pub(super) fn found(&self) -> String {
         match self.value {
-            DeValue::String(text) if !may_be_secret(&self.name) => {
-                format!("\"{}\"", Foreign::new(text.as_ref()))
-            }
-            DeValue::String(_) => "text".to_owned(),
-            DeValue::Integer(_) | DeValue::Float(_) => "a number".to_owned(),
-            DeValue::Boolean(flag) => format!("`{flag}`"),
-            DeValue::Datetime(_) => "a date".to_owned(),
-            DeValue::Array(_) => "a list".to_owned(),
-            DeValue::Table(_) => "a table".to_owned(),
+            DeValue::String(_) if may_be_secret(&self.name) => "text".to_owned(),
+            value => found_item(value),
         }
     }
 
@@ -382,15 +379,28 @@ impl Field<'_> {
     }
 }
 
-/// What stands in a list that should hold something else.
-fn found_in(items: &[Spanned<DeValue<'_>>]) -> String {
-    if items.is_empty() { "an empty list" } else { "a list of something else" }.to_owned()
+/// What stands where something else should.
+fn found_item(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("\"{}\"", Foreign::new(text.as_ref())),
+        DeValue::Integer(_) | DeValue::Float(_) => "a number".to_owned(),
+        DeValue::Boolean(flag) => format!("`{flag}`"),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+fn address(item: &Spanned<DeValue<'_>>) -> Option<IpAddr> {
+    item.get_ref().as_str()?.parse().ok()
 }
 
 fn is_zero(duration: &str) -> bool {
     let mut digits = duration.bytes().filter(u8::is_ascii_digit).peekable();
     digits.peek().is_some() && digits.all(|digit| digit == b'0')
 }
+
+const EMPTY_LIST: &str = "an empty list";
 
 fn may_be_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
