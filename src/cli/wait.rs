@@ -148,8 +148,7 @@ fn goal(
             continue;
         }
         views = replace(views, texts).map_err(|(text, problem): (String, &str)| {
-            let hint = "a nameserver is ADDRESS, ADDRESS:PORT, tls://HOST or https://HOST/PATH";
-            say::error(format_args!("`{text}` {problem}"), Some(hint));
+            say::error(format_args!("`{text}` {problem}"), Some(config::SERVER_FORMS));
             Exit::Usage
         })?;
     }

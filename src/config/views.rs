@@ -1,6 +1,6 @@
 //! The table `[views]`: from which sides watched names are looked at.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use toml::de::DeValue;
 
 use super::address::{self, Address};
 use super::known::Known;
-use super::reader::Reader;
+use super::modules::LONGEST;
+use super::reader::{Reader, nearest};
 use super::table::{Field, Table};
 
 /// From which sides watched names are looked at.
@@ -48,7 +49,7 @@ pub(super) enum Authoritative {
 }
 
 /// A nameserver, and what carries its queries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Server {
     /// As it was written.
     pub(super) text: String,
@@ -67,25 +68,55 @@ impl Server {
         Some(SocketAddr::new(ip, self.port.unwrap_or(PORT)))
     }
 
+    /// Whether both are the same nameserver, asked in the same way, however they are written.
+    fn is_same(&self, other: &Self) -> bool {
+        let way = |it: &Self| {
+            let host = it.host.trim_end_matches('.').to_ascii_lowercase();
+            let ip = host.parse::<IpAddr>();
+            let (port, path) = match it.transport {
+                UDP => (PORT, None),
+                "tls" => (TLS_PORT, None),
+                _ => (HTTPS_PORT, Some(it.path.clone().unwrap_or_else(|| PATH.to_owned()))),
+            };
+            let port = it.port.unwrap_or(port);
+            (it.transport, ip.map_or(host, |ip| ip.to_string()), port, path)
+        };
+        way(self) == way(other)
+    }
+
     /// Reads `HOST`, `HOST:PORT`, `tls://HOST` or `https://HOST/PATH`.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, to follow the text.
+    /// What is wrong with it, to follow "a nameserver in `site`".
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let (transport, rest) = match text.split_once("://") {
             Some(("tls", rest)) => ("tls", rest),
             Some(("https", rest)) => ("https", rest),
-            Some(_) => return Err("is neither an address nor begins with tls:// or https://"),
+            Some(_) => return Err("begins with neither tls:// nor https://"),
             None => (UDP, text),
         };
+        // What may hold a password is told first, since it is not repeated.
         let (place, path) = match rest.find('/') {
+            Some(_) if rest.contains('@') => (rest, None),
             Some(at) if transport == "https" => (&rest[..at], Some(rest[at..].to_owned())),
-            Some(_) | None => (rest, None),
+            Some(_) => return Err("has a path, which only https:// takes"),
+            None => (rest, None),
         };
         let Address { host, port } = Address::parse(place)?;
+        if path.iter().flat_map(|path| path.bytes()).any(|byte| !byte.is_ascii_graphic()) {
+            return Err("has a path with a character that no URL holds as it is");
+        }
+        if host.parse().is_ok_and(is_nobody) {
+            return Err("is an address that no host has");
+        }
         Ok(Self { text: text.to_owned(), transport, host, port, path })
     }
+}
+
+/// Whether an address is that of no single host.
+fn is_nobody(ip: IpAddr) -> bool {
+    ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 impl Default for Views {
@@ -166,8 +197,10 @@ pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<Views> {
     if let Some(field) = table.field("site") {
         views.site = read_site(&table, &field, reader)?;
     }
-    if table.field("public").is_some() {
-        views.public = read_servers(&table, "public", reader)?;
+    if let Some(field) = table.field("public") {
+        // An empty list says what the default is: that nobody is asked.
+        let is_empty = field.value.as_array().is_some_and(|items| items.is_empty());
+        views.public = if is_empty { Vec::new() } else { read_servers(&table, "public", reader)? };
     }
     let roots = if table.field("roots").is_some() { read_roots(&table, reader)? } else { roots() };
     views.authoritative = match table.field("authoritative") {
@@ -180,6 +213,9 @@ pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<Views> {
         views.ca_file = Some(authorities);
     }
     views.wait_timeout = table.read(&WAIT, reader)?;
+    if views.wait_timeout > LONGEST {
+        table.refuse("wait_timeout", "is longer than 24h", table.hint("wait_timeout"), reader);
+    }
     (reader.problems() == before).then_some(views)
 }
 
@@ -195,7 +231,9 @@ fn read_site(table: &Table<'_>, field: &Field<'_>, reader: &mut Reader<'_>) -> O
         | DeValue::Table(_) => {
             let found = field.found();
             let problem = format!("takes \"{SYSTEM}\" or a list of nameservers, not {found}");
-            table.refuse("site", &problem, table.hint("site"), reader);
+            let word = field.value.as_str().and_then(|word| nearest(word, [SYSTEM]));
+            let hint = word.map(|word| format!("did you mean \"{word}\"?"));
+            table.refuse("site", &problem, hint.or_else(|| table.hint("site")), reader);
             None
         }
     }
@@ -219,7 +257,7 @@ fn read_authoritative(
         | DeValue::Datetime(_)
         | DeValue::Table(_) => {
             let found = field.found();
-            let problem = format!("takes true, false or a list of nameservers, not {found}");
+            let problem = format!("takes true, false or a list of addresses, not {found}");
             table.refuse("authoritative", &problem, table.hint("authoritative"), reader);
             None
         }
@@ -234,21 +272,28 @@ fn read_servers(
     let before = reader.problems();
     let mut servers: Vec<Server> = Vec::new();
     for (at, text) in table.texts(name, "nameservers", reader)? {
-        let refuse = |problem: String, hint: Option<String>, reader: &mut Reader<'_>| {
-            reader.report(Some(at), format!("`{name}` of [views] {problem}"), hint);
-        };
+        let shown = Foreign::new(text);
         match Server::parse(text) {
-            Err(what) => {
-                let problem = format!("{what}{}", address::quoted(text));
-                refuse(problem, table.hint(name), reader);
+            _ if text == SYSTEM => {
+                let message = format!("`{name}` of [views] has \"{SYSTEM}\" in a list");
+                let hint = format!("it stands alone, and for the site: site = \"{SYSTEM}\"");
+                reader.report(Some(at), message, Some(hint));
             }
-            Ok(server) if servers.contains(&server) => {
-                let problem = format!("names {} twice", Foreign::new(text));
-                refuse(problem, Some("name each nameserver once".to_owned()), reader);
+            Err(what) => {
+                let quoted = address::quoted(text);
+                let message = format!("a nameserver in `{name}` of [views] {what}{quoted}");
+                reader.report(Some(at), message, Some(SERVER_FORMS.to_owned()));
+            }
+            Ok(server) if servers.iter().any(|other| other.is_same(&server)) => {
+                let message = format!("`{name}` of [views] names a nameserver twice: \"{shown}\"");
+                reader.report(Some(at), message, Some("name each once".to_owned()));
             }
             Ok(server) if name == "authoritative" && server.plain().is_none() => {
-                let problem = format!("takes addresses alone: \"{}\"", Foreign::new(text));
-                refuse(problem, table.hint(name), reader);
+                let message =
+                    format!("`{name}` of [views] takes addresses, asked over UDP, not \"{shown}\"");
+                let hint =
+                    "for example: authoritative = [\"192.0.2.1\"]; true finds them by itself";
+                reader.report(Some(at), message, Some(hint.to_owned()));
             }
             Ok(server) => servers.push(server),
         }
@@ -307,8 +352,16 @@ const ROOTS: [&str; 26] = [
     "2001:dc3::35",
 ];
 
+/// How a nameserver is written.
+pub const SERVER_FORMS: &str =
+    "a nameserver is ADDRESS, ADDRESS:PORT, tls://HOST or https://HOST/PATH";
 /// RFC 1035 §4.2.1.
 pub(super) const PORT: u16 = 53;
+/// RFC 7858 §3.1.
+const TLS_PORT: u16 = 853;
+/// RFC 8484 §4.1; the path is the customary one.
+const HTTPS_PORT: u16 = 443;
+const PATH: &str = "/dns-query";
 pub(super) const UDP: &str = "udp";
 pub(super) const SYSTEM: &str = "system";
 /// The vendor's guide gives the records of a new edge group 90 s to spread.
@@ -336,6 +389,22 @@ mod tests {
     }
 
     #[test]
+    fn a_nameserver_is_the_same_however_it_is_written() {
+        let is_same = |one: &str, other: &str| {
+            let read = |text: &str| Server::parse(text).expect("it is one");
+            read(one).is_same(&read(other))
+        };
+
+        assert!(is_same("192.0.2.53", "192.0.2.53:53"));
+        assert!(is_same("2001:db8::53", "[2001:DB8:0::53]:53"));
+        assert!(is_same("tls://dns.example", "tls://DNS.Example.:853"));
+        assert!(is_same("https://dns.example", "https://dns.example:443/dns-query"));
+        assert!(!is_same("tls://dns.example", "tls://dns.example:53"));
+        assert!(!is_same("192.0.2.53", "tls://192.0.2.53"));
+        assert!(!is_same("https://dns.example/a", "https://dns.example/b"));
+    }
+
+    #[test]
     fn a_nameserver_is_an_address_a_name_or_a_url_of_two_kinds() {
         let read = |text: &str| {
             let server = Server::parse(text).expect("it is one");
@@ -353,7 +422,20 @@ mod tests {
             read("https://dns.example:8443/q?x"),
             server("https", "dns.example", Some(8443), "/q?x")
         );
-        for text in ["http://dns.example/", "quic://a", "dns.example/x", "tls://a/b", "", "a:0"] {
+        for text in [
+            "http://dns.example/",
+            "quic://a",
+            "dns.example/x",
+            "tls://a/b",
+            "https://a/b c",
+            "https://a/é",
+            "",
+            "a:0",
+            "0.0.0.0",
+            "[::]:53",
+            "224.0.0.251",
+            "255.255.255.255",
+        ] {
             assert!(Server::parse(text).is_err(), "{text}");
         }
     }
