@@ -243,7 +243,7 @@ fn syntax_words(message: &str) -> (String, &'static str) {
     if message == "duplicate key" {
         return (
             "this key or table stands in the file already".to_owned(),
-            "each stands once; only [[targets]] is repeated",
+            "each stands once; only [[targets]] and [[names]] are repeated",
         );
     }
     (

@@ -65,25 +65,50 @@ pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
     if host.parse::<Ipv4Addr>().is_ok() {
         return Ok(());
     }
-    if host.is_empty() {
-        return Err("has no host");
+    check_name(host.strip_suffix('.').unwrap_or(host)).map_err(|problem| match problem {
+        NameProblem::Empty => "has no host",
+        NameProblem::NotAscii => "has a host name that is not in its ASCII form (xn--…)",
+        NameProblem::Labels | NameProblem::Long => "has a host that is no host name",
+        // No top-level domain is a number: this is an IPv4 address gone wrong.
+        NameProblem::Number => "has a host that is no IPv4 address",
+    })
+}
+
+/// Why a text is no name that the DNS can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NameProblem {
+    Empty,
+    NotAscii,
+    /// One of its labels is empty, longer than 63 bytes or holds what a host name cannot hold.
+    Labels,
+    /// It is longer than 253 bytes.
+    Long,
+    /// Its last label is a number.
+    Number,
+}
+
+/// Whether a text, without its last dot, is a name that the DNS can hold.
+pub(super) fn check_name(name: &str) -> Result<(), NameProblem> {
+    if name.is_empty() {
+        return Err(NameProblem::Empty);
     }
-    if !host.is_ascii() {
-        return Err("has a host name that is not in its ASCII form (xn--…)");
+    if !name.is_ascii() {
+        return Err(NameProblem::NotAscii);
     }
-    let name = host.strip_suffix('.').unwrap_or(host);
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
-    if name.len() > 253 || !name.split('.').all(is_label) {
-        return Err("has a host that is no host name");
+    if !name.split('.').all(is_label) {
+        return Err(NameProblem::Labels);
     }
-    // No top-level domain is a number: this is an IPv4 address gone wrong.
+    if name.len() > 253 {
+        return Err(NameProblem::Long);
+    }
     if name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
-        return Err("has a host that is no IPv4 address");
+        return Err(NameProblem::Number);
     }
     Ok(())
 }

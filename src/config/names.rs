@@ -9,12 +9,13 @@ use branchline_probes::{
 };
 use tokio::sync::Mutex;
 
+use super::address::{self, NameProblem};
+use super::fingerprint;
 use super::known::Known;
 use super::modules::LONGEST;
 use super::reader::Reader;
 use super::table::Table;
 use super::views::{Authoritative, PORT, Server, Site, UDP, Views};
-use super::{address, fingerprint};
 use crate::check::{Check, Whom};
 use crate::guide::Guide;
 use crate::sight::{Compare, Shows, Sight, View, Watched};
@@ -63,9 +64,28 @@ impl Name {
     /// What is wrong with it, to follow the text.
     pub fn check(name: &str) -> Result<(), &'static str> {
         if name.parse::<IpAddr>().is_ok() {
-            return Err("is an address, and no name");
+            return Err("is an address, not a name");
         }
-        address::check_host(name)
+        if name.starts_with("*.") {
+            return Err("is a wildcard: watch one of the names below it");
+        }
+        address::check_name(&plain(name)).map_err(|problem| match problem {
+            NameProblem::Empty => "is empty",
+            NameProblem::NotAscii => "is not in its ASCII form (xn--…)",
+            NameProblem::Labels => {
+                "is no host name: labels of 1 to 63 letters, digits and hyphens, a dot between them"
+            }
+            NameProblem::Long => "is longer than the 253 characters that a name may have",
+            NameProblem::Number => "is no host name: its last label is a number",
+        })
+    }
+
+    /// The first address that is expected and that no record of these types can hold.
+    #[must_use]
+    pub fn misplaced(&self) -> Option<IpAddr> {
+        let has = |kind| self.types.contains(&kind);
+        let fits = |ip: &&IpAddr| if ip.is_ipv4() { has("A") } else { has("AAAA") };
+        self.expect.iter().find(|ip| !fits(ip)).copied()
     }
 
     /// The lines of the table that means this name.
@@ -102,13 +122,23 @@ pub const TEMPLATE: &str = "{edge_group}.genesyscloud.com";
 pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Vec<Name> {
     let mut names: Vec<Name> = Vec::new();
     for (index, table) in root.list("names", KEYS, reader).into_iter().enumerate() {
-        let table = table.called(format!("name {}", index + 1));
+        let called = table.field("name").and_then(|field| field.value.as_str());
+        let called = called.filter(|name| Kind::Text.read(name).is_some());
+        let called = called.map_or_else(
+            || format!("watched name {}", index + 1),
+            |name| format!("watched name `{}`", Foreign::new(name)),
+        );
+        let table = table.called(called);
         table.refuse_unknown(reader);
         let Some(name) = read_name(&table, reader) else { continue };
         if names.iter().any(|it| it.name == name.name) {
-            let hint = "list the types of a name in one table".to_owned();
-            let problem = format!("is watched already: {}", name.name);
-            table.refuse("name", &problem, Some(hint), reader);
+            let hint = "watch each name once, with all its types".to_owned();
+            let (key, problem) = if table.field("name").is_some() {
+                ("name", "is watched already".to_owned())
+            } else {
+                ("edge_group", format!("makes {}, which is watched already", name.name))
+            };
+            table.refuse(key, &problem, Some(hint), reader);
             continue;
         }
         names.push(name);
@@ -132,7 +162,7 @@ fn read_name(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Name> {
     if reader.problems() > before {
         return None;
     }
-    Some(Name {
+    let name = Name {
         name: name?,
         types: types?,
         expect,
@@ -141,7 +171,17 @@ fn read_name(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Name> {
         interval: interval?,
         timeout: timeout?,
         required: required?,
-    })
+    };
+    if let Some(ip) = name.misplaced() {
+        let kind = if ip.is_ipv4() { "A" } else { "AAAA" };
+        let problem = format!("holds {ip}, which only an {kind} record can give");
+        let types = name.types.iter().chain([&kind]);
+        let types: Vec<_> = types.map(|kind| format!("\"{kind}\"")).collect();
+        let hint = format!("remove it, or watch that type, too: types = [{}]", types.join(", "));
+        table.refuse("expect", &problem, Some(hint), reader);
+        return None;
+    }
+    Some(name)
 }
 
 fn read_domain(
@@ -150,27 +190,49 @@ fn read_domain(
     reader: &mut Reader<'_>,
 ) -> Option<String> {
     let template = table.read(&TEMPLATE_OF_NAME, reader)?;
+    let shown = Foreign::new(&template);
+    let hint = || table.hint("template");
     if !template.contains(PLACEHOLDER) {
-        let hint = Some(format!("for example: template = \"{TEMPLATE}\""));
-        table.refuse("template", "has no {edge_group} in it", hint, reader);
+        let problem = format!("has no {PLACEHOLDER} in it: \"{shown}\"");
+        table.refuse("template", &problem, hint(), reader);
         return None;
     }
-    let (key, name) = match (table.field("name").is_some(), edge_group) {
-        (true, _) => ("name", table.read(&NAME, reader)?),
-        (false, Some(group)) => ("edge_group", Name::of_edge_group(&template, group)),
-        (false, None) => {
-            let help = "the name that is watched, or an `edge_group` of which it is made";
+    // Whatever the group is called.
+    if Name::check(&Name::of_edge_group(&template, "group")).is_err() {
+        let problem = format!("makes no host name: \"{shown}\"");
+        table.refuse("template", &problem, hint(), reader);
+        return None;
+    }
+    if table.field("name").is_some() {
+        let name = plain(&table.read(&NAME, reader)?);
+        return match Name::check(&name) {
+            Ok(()) => Some(name),
+            Err(problem) => {
+                table.refuse("name", problem, table.hint("name"), reader);
+                None
+            }
+        };
+    }
+    let Some(group) = edge_group else {
+        // One that is there and wrong is told by itself.
+        if table.field("edge_group").is_none() {
+            let help = "write the name, or the `edge_group` of which it is made";
             table.report_missing("name", help, reader);
-            return None;
         }
-    };
-    let name = plain(&name);
-    if let Err(problem) = Name::check(&name) {
-        let problem = format!("{problem}: \"{}\"", Foreign::new(&name));
-        table.refuse(key, &problem, table.hint("name"), reader);
         return None;
+    };
+    let name = plain(&Name::of_edge_group(&template, group));
+    if Name::check(&name).is_ok() {
+        return Some(name);
     }
-    Some(name)
+    let problem = if slug(group).is_empty() {
+        "has no letter and no digit of which a name could be made".to_owned()
+    } else {
+        format!("makes a name that is too long: {name}")
+    };
+    let hint = table.hint("name").map(|hint| format!("write the name itself, {hint}"));
+    table.refuse("edge_group", &problem, hint, reader);
+    None
 }
 
 fn read_types(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Vec<&'static str>> {
@@ -189,8 +251,14 @@ fn read_types(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Vec<&'static
             }
             None => {
                 let shown = Foreign::new(text);
-                let message = format!("`types` of {} has no type \"{shown}\"", table.owner());
-                let hint = format!("types are {}", TYPES.join(", "));
+                let owner = table.owner();
+                let message =
+                    format!("`types` of {owner} names a type that is not watched: \"{shown}\"");
+                let meant = TYPES.iter().find(|known| known.eq_ignore_ascii_case(text));
+                let hint = meant.map_or_else(
+                    || format!("types are {}", TYPES.join(", ")),
+                    |meant| format!("did you mean \"{meant}\"?"),
+                );
                 reader.report(Some(at), message, Some(hint));
                 return None;
             }
@@ -205,7 +273,9 @@ fn refuse_rhythm(
     timeout: Duration,
     reader: &mut Reader<'_>,
 ) {
-    if !(SHORTEST..=LONGEST).contains(&interval) {
+    if timeout > LONGEST {
+        table.refuse("timeout", "is longer than 24h", table.hint("timeout"), reader);
+    } else if !(SHORTEST..=LONGEST).contains(&interval) {
         let problem = format!("is not between 1s and 24h: {}", show_duration(interval));
         table.refuse("interval", &problem, table.hint("interval"), reader);
     } else if interval < timeout {
@@ -420,7 +490,7 @@ fn module(
 }
 
 /// A name as we write it: in lower case, without the last dot.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     name.strip_suffix('.').map(str::to_owned).unwrap_or(name)
 }
