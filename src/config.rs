@@ -164,12 +164,11 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
     let site = read_site(&root, &profiles, reader);
     let modules = modules::read(&root, reader);
     let name = site.as_ref().map_or_else(|| Arc::from(""), |(name, _)| Arc::from(name.as_str()));
-    let mut checks = targets::read(&root, &name, &modules, reader);
     let views = views::read(&root, reader);
     let names = names::read(&root, reader);
-    if let Some(views) = &views {
-        checks.extend(names::checks(&name, views, &names));
-    }
+    let watched = views.as_ref().map(|views| checks(&name, views, &names)).unwrap_or_default();
+    let mut checks = targets::read(&root, &name, &modules, &watched, reader);
+    checks.extend(watched);
     let telephony = telephony::read(&root, &checks, reader);
     let web = web::read(&root, reader);
     let is_empty = ["targets", "names", "telephony"].iter().all(|it| root.field(it).is_none());

@@ -13,11 +13,13 @@ use super::reader::Reader;
 use super::table::Table;
 use crate::check::{Check, Whom};
 
-/// Reads every `[[targets]]`.
+/// Reads every `[[targets]]`; `watched` are the checks of the names that are watched, whose
+/// identities are taken.
 pub(super) fn read(
     root: &Table<'_>,
     site: &Arc<str>,
     modules: &Modules,
+    watched: &[Check],
     reader: &mut Reader<'_>,
 ) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -25,6 +27,7 @@ pub(super) fn read(
     for (index, table) in root.list("targets", KEYS, reader).into_iter().enumerate() {
         let table = name_table(table, index, &mut names, reader);
         table.refuse_unknown(reader);
+        refuse_taken(&table, watched, reader);
         checks.extend(read_target(&table, site, modules, reader));
     }
     checks
@@ -130,6 +133,30 @@ fn read_modules<'a>(
         }
     }
     used
+}
+
+/// Reports each module of the target that has the identity of a check of a watched name: reports
+/// and metrics could not tell the two apart.
+fn refuse_taken(table: &Table<'_>, watched: &[Check], reader: &mut Reader<'_>) {
+    let Some(target) = table.field("name").and_then(|field| field.value.as_str()) else { return };
+    let modules = table.field("modules").and_then(|field| field.value.as_array());
+    for item in modules.into_iter().flatten() {
+        let Some(module) = item.get_ref().as_str() else { continue };
+        let mut others = watched.iter().filter(|it| *it.module_name == *module);
+        let Some(sight) =
+            others.find(|it| *it.target == *target).and_then(|other| other.sight.as_ref())
+        else {
+            continue;
+        };
+        let message = format!(
+            "module `{}` of target `{}` has the same name as a check of watched name `{}`",
+            Foreign::new(module),
+            Foreign::new(target),
+            sight.name.name,
+        );
+        let hint = "give the target or the module another name".to_owned();
+        reader.report(Some(item.span().start), message, Some(hint));
+    }
 }
 
 fn read_interval(
