@@ -276,6 +276,24 @@ modules = ["edge-name"]
 interval = "30s"
 trunk = "Lyon carrier"
 edge_group = "Lyon edges"
+[views]
+site = ["192.0.2.53", "[2001:db8::53]:5353"]
+public = ["resolver.example.net", "https://dns.example.net:8443/q?x"]
+authoritative = true
+roots = ["192.0.2.1"]
+wait_timeout = "2m"
+[[names]]
+name = "lyon.example.net"
+types = ["A", "AAAA"]
+expect = ["192.0.2.80", "2001:db8::80"]
+compare = "chain"
+edge_group = "Lyon edges"
+interval = "20s"
+timeout = "5s"
+[[names]]
+edge_group = "Lyon edges 2"
+template = "{edge_group}.example.net"
+required = false
 [telephony]
 profile = "platform"
 domain = "example.net"
@@ -293,7 +311,7 @@ fn control_characters_are_refused_in_every_text() {
     assert!(parse(EVERY_TEXT).is_ok());
     let quotes: Vec<_> = EVERY_TEXT.match_indices('"').map(|(at, _)| at).collect();
     let ends: Vec<_> = quotes.iter().skip(1).step_by(2).collect();
-    assert_eq!(ends.len(), 28);
+    assert_eq!(ends.len(), 45);
     for end in ends {
         let (before, after) = EVERY_TEXT.split_at(*end);
         let line = before.lines().count();
@@ -528,7 +546,7 @@ fn a_location_narrows_the_reading_but_not_what_the_targets_link_to() {
 
     assert_eq!(narrowing.location, "Lyon office");
     assert_eq!(narrowing.trunks, ["Lyon carrier"]);
-    assert_eq!(narrowing.edge_groups, ["Lyon edges"]);
+    assert_eq!(narrowing.edge_groups, ["Lyon edges", "Lyon edges 2"]);
 }
 
 /// The example, held to limits of its own.
@@ -565,11 +583,124 @@ fn a_profile_that_nobody_uses_is_validated_all_the_same() {
 
 #[test]
 fn what_is_shown_means_the_same_when_it_is_read_again() {
-    for text in [EXAMPLE, MINIMAL, &with_a_profile()] {
+    let names = &with_names("");
+    let by_authorities =
+        &with_names("[views]\nauthoritative = [\"192.0.2.1\", \"[2001:db8::1]:54\"]");
+    let by_nobody = &with_names("[views]\nauthoritative = false\npublic = []");
+    for text in [EXAMPLE, MINIMAL, &with_a_profile(), names, by_authorities, by_nobody] {
         let shown = config::show(&parse(text).expect("it is valid"));
 
         assert_eq!(config::show(&parse(&shown).expect("it is valid")), shown);
     }
+    // What keeps a secret or a link is not all shown; the names are.
+    let names = |text: &str| {
+        let shown = config::show(&parse(text).expect("it is valid"));
+        let (_, names) = shown.split_once("\n[views]\n").expect("they are shown");
+        let (names, _) = names.split_once("\n[telephony]\n").unwrap_or((names, ""));
+        let (names, _) = names.split_once("\n[web]\n").unwrap_or((names, ""));
+        format!("[views]\n{names}")
+    };
+    let shown = names(EVERY_TEXT);
+    assert_eq!(names(&format!("[site]\nname = \"lyon\"\n\n{shown}")), shown);
+    assert_eq!(shown, NAMES_OF_EVERY_TEXT);
+}
+
+/// The names of [`EVERY_TEXT`], as they are shown.
+const NAMES_OF_EVERY_TEXT: &str = r#"[views]
+site = ["192.0.2.53", "[2001:db8::53]:5353"]
+public = ["resolver.example.net", "https://dns.example.net:8443/q?x"]
+authoritative = true
+roots = ["192.0.2.1:53"]
+wait_timeout = "2m"
+
+[[names]]
+name = "lyon.example.net"
+types = ["A", "AAAA"]
+expect = ["192.0.2.80", "2001:db8::80"]
+compare = "chain"
+edge_group = "Lyon edges"
+interval = "20s"
+timeout = "5s"
+required = true
+
+[[names]]
+name = "lyon-edges-2.example.net"
+types = ["A"]
+compare = "records"
+edge_group = "Lyon edges 2"
+interval = "30s"
+timeout = "10s"
+required = false
+"#;
+
+/// A site that watches one name, from the sides that `views` says.
+fn with_names(views: &str) -> String {
+    format!("[site]\nname = \"lyon\"\n\n{views}\n\n[[names]]\nname = \"lyon.example.net\"\n")
+}
+
+#[test]
+fn a_changed_view_or_expectation_changes_the_checks_and_nothing_else_does() {
+    let checks = |text: &str| parse(text).expect("it is valid").checks;
+    let is_unchanged = |one: &str, other: &str| {
+        let (one, other) = (checks(one), checks(other));
+        one.len() == other.len()
+            && one.iter().zip(&other).all(|(one, other)| one.is_unchanged(other))
+    };
+    let before =
+        &with_names("[views]\nsite = [\"192.0.2.53\"]\npublic = [\"tls://dns.example.net\"]");
+    let named = |more: &str| format!("{before}{more}\n");
+
+    for same in [
+        before.clone(),
+        before.replace("[[", "# a comment\n[["),
+        before.replace("lyon.example.net", "Lyon.Example.Net."),
+        before.replace("public", "wait_timeout = \"2m\"\npublic"),
+        named("types = [\"A\"]\ncompare = \"records\"\ninterval = \"30s\""),
+        before.replace("[\"192.0.2.53\"]", "[\"192.0.2.53:53\"]"),
+    ] {
+        assert!(is_unchanged(before, &same), "{same}");
+    }
+    for changed in [
+        named("expect = [\"192.0.2.80\"]"),
+        named("compare = \"chain\""),
+        named("types = [\"AAAA\"]"),
+        named("interval = \"1m\""),
+        named("timeout = \"5s\""),
+        before.replace("192.0.2.53", "192.0.2.54"),
+        before.replace("tls://dns.example.net", "tls://dns.example.net:8853"),
+        before.replace("tls://", ""),
+        before.replace("public", "roots = [\"192.0.2.1\"]\npublic"),
+        before.replace("public", "authoritative = [\"192.0.2.1\"]\npublic"),
+    ] {
+        assert!(!is_unchanged(before, &changed), "{changed}");
+    }
+}
+
+#[test]
+fn no_check_of_a_watched_name_is_left_out() {
+    let views = "[views]\nsite = [\"192.0.2.53\", \"dns.example.net\"]\n\
+                 public = [\"tls://192.0.2.54\", \"https://dns.example.net/q\"]";
+    let plan =
+        parse(&format!("{}types = [\"A\", \"SRV\"]", with_names(views))).expect("it is valid");
+
+    let names: Vec<String> =
+        plan.checks.iter().map(|it| format!("{}@{}", it.module_name, it.target)).collect();
+
+    let sides = [
+        "site",
+        "site dns.example.net",
+        "public tls://192.0.2.54",
+        "public https://dns.example.net/q",
+    ];
+    for side in sides.iter().chain(&["authoritative"]) {
+        for what in ["A", "SRV", "random label"] {
+            let name = format!("lyon.example.net {what}@{side}");
+            assert!(names.contains(&name), "{name}: {names:#?}");
+        }
+    }
+    assert!(names.contains(&"lyon.example.net serial@authoritative".to_owned()));
+    assert!(names.contains(&"lyon.example.net delegation@root".to_owned()));
+    assert_eq!(names.len(), 5 * 3 + 2, "{names:#?}");
 }
 
 #[test]
