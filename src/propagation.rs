@@ -119,6 +119,8 @@ pub struct Sighting {
     pub records: Vec<Foreign>,
     /// Why it has none to give: one of a fixed set of words.
     pub reason: Option<&'static str>,
+    /// The response code of what it answered.
+    pub rcode: Option<&'static str>,
 }
 
 /// What a nameserver says, against what is right.

@@ -43,6 +43,14 @@ pub(super) fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }
 
+/// Text as stderr is to have it, for whoever else writes there.
+pub(super) fn for_stderr(text: &str) -> String {
+    match anstream::AutoStream::choice(&std::io::stderr()) {
+        anstream::ColorChoice::Never => plain(text),
+        _ => text.to_owned(),
+    }
+}
+
 /// How wide a line may be: the terminal's width, 80 where there is none.
 pub(super) fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(terminal_size::Width(width), _)| width.into())

@@ -193,6 +193,7 @@ fn sighting(sighting: &Sighting) -> Value {
         ("says", json!(sighting.says.label())),
         ("why", json!(why)),
         ("reason", json!(sighting.reason)),
+        ("rcode", json!(sighting.rcode)),
         ("records", sighting.records.iter().map(Foreign::as_str).collect()),
         ("ttl_seconds", json!(sighting.ttl.map(|ttl| ttl.as_secs_f64()))),
         ("serial", json!(sighting.serial)),

@@ -3,7 +3,7 @@
 mod media;
 mod names;
 
-pub use names::{sighting, waited, word};
+pub use names::{Waited, sighting, waited, waiting, word};
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use branchline_probes::Failure;
-use branchline_probes::dns_query::{REFRESH, SERIAL};
+use branchline_probes::dns_query::{RCODE, REFRESH, SERIAL};
 
 use super::answer::{self, Answer, Records};
 use super::interception::{self, Why};
@@ -42,6 +42,7 @@ pub(super) fn of(
                 heard: answer::heard(&case.observation),
                 records: answer::records(&case.observation),
                 reason: case.failure().map(Failure::label),
+                rcode: case.observation.outcome.facts.read(&RCODE),
             }
         })
         .collect();

@@ -10,6 +10,7 @@ mod names;
 mod nat;
 mod path;
 mod quality;
+mod shown;
 mod signalling;
 mod site;
 mod texts;

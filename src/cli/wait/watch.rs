@@ -18,7 +18,8 @@ use crate::cli::{Exit, run, say};
 use crate::config;
 use crate::correlation::Memory;
 use crate::driver;
-use crate::outputs::{json, text};
+use crate::outputs::json;
+use crate::outputs::text::{self, Waited};
 use crate::poller::Poller;
 use crate::profile::Profile;
 use crate::propagation::{self, Propagation};
@@ -74,7 +75,7 @@ impl<'a> Waiting<'a> {
             memory: Memory::default(),
             profile: Arc::default(),
             state: None,
-            progress: Progress::new(),
+            progress: Progress::new(goal.timeout),
             begun: Instant::now(),
             cancel,
             asking: Vec::new(),
@@ -98,7 +99,13 @@ impl<'a> Waiting<'a> {
         }
         loop {
             let names = self.names();
-            self.progress.show(&names, self.group().as_deref(), SystemTime::now());
+            let group = self.group();
+            self.progress.show(Waited {
+                names: &names,
+                group: group.as_deref(),
+                took: self.begun.elapsed(),
+                now: SystemTime::now(),
+            });
             if self.has_come_true(&names) {
                 return self.end(&names, true);
             }
@@ -240,7 +247,9 @@ impl<'a> Waiting<'a> {
         let written = if self.goal.is_json {
             say::data(json::waited(names, is_true, took))
         } else {
-            say::data(text::waited(names, self.group().as_deref(), is_true, took, say::width()))
+            let (group, now) = (self.group(), SystemTime::now());
+            let waited = Waited { names, group: group.as_deref(), took, now };
+            say::data(text::waited(waited, is_true, say::width()))
         };
         let is_unseen = names.is_empty() || names.iter().any(Propagation::is_unseen);
         match (written, is_true) {
