@@ -28,7 +28,8 @@ pub(super) fn exhibit(evidence: &Evidence, sighting: &Sighting) -> Exhibit {
             exhibit.text.push_str(&format!(", TTL {}", show_duration(ttl)));
         }
     }
-    if let Some(question) = facts.read(&QUESTION) {
+    // Of a watched name the reference tells the question already.
+    if let Some(question) = facts.read(&QUESTION).filter(|_| case.sight.is_none()) {
         exhibit.text = format!("{question}: {}", exhibit.text);
     }
     let serial = sighting.serial.map(u64::from).or(facts.read(&SERIAL));

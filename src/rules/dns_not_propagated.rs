@@ -33,7 +33,7 @@ fn finding(evidence: &Evidence, name: &Propagation) -> Finding {
         name.question,
         right.map(|it| it.name.as_str()).unwrap_or_default(),
         lagging.len(),
-        name.sightings.len(),
+        name.who(Says::is_an_answer).count(),
         lagging.join(", ")
     );
     let severity = dns::severity(evidence, name, lags);
