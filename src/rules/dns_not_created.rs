@@ -14,7 +14,7 @@ use crate::sight::View;
 pub(super) static RULE: Rule = Rule {
     id: "dns-not-created",
     meaning: "No nameserver that was asked has the record: phones cannot find their provisioning server.",
-    decided_by: "At least one nameserver says that there is no such name or no such record, and none has it. An authoritative answer makes it certain; from resolvers alone it may be an old negative answer.",
+    decided_by: "At least one nameserver says that there is no such name or no such record, and none has it but one that makes answers up. An authoritative answer makes it certain; from resolvers alone it may be an old negative answer.",
     falsified_by: "One nameserver that has the record.",
     remedy: "Have the record created, then watch it arrive.",
     judge,
@@ -53,9 +53,20 @@ fn is_nameless(case: &Case) -> bool {
 fn asked(evidence: &Evidence) -> Vec<Finding> {
     propagation::of(evidence)
         .into_iter()
-        .filter(|name| name.standing == Standing::NotCreated)
+        .filter(|name| name.standing == Standing::NotCreated || is_made_up_alone(name))
         .map(|name| finding(evidence, &name))
         .collect()
+}
+
+/// Whether nobody has the record but who makes it up.
+fn is_made_up_alone(name: &Propagation) -> bool {
+    let mut honest = name
+        .who(|says| says.is_an_answer() && !matches!(says, Says::MadeUp(_)))
+        .map(|sighting| sighting.says)
+        .peekable();
+    name.standing == Standing::Intercepted
+        && honest.peek().is_some()
+        && honest.all(|says| says == Says::Absent)
 }
 
 fn finding(evidence: &Evidence, name: &Propagation) -> Finding {

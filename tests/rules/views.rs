@@ -247,6 +247,50 @@ fn where_no_authority_answers_the_absence_is_said_to_be_a_resolver_s_word() {
 }
 
 #[test]
+fn a_name_that_is_only_made_up_does_not_exist() {
+    let liar = resolver().with_records(&["A 203.0.113.66"], 60);
+    let site = Site::new()
+        .saw(&authority(1).absent_for(60), NXDOMAIN)
+        .saw_each(&[
+            (&liar, Said::Works),
+            (&watched(View::Site, "192.0.2.54:53").absent_for(60), NXDOMAIN),
+        ])
+        .saw(&random_label(&liar, "A 203.0.113.66"), Said::Unexpected);
+
+    let diagnosis = site.diagnosis();
+
+    assert_eq!(site.found(), ["dns-not-created", "dns-intercepted"]);
+    assert_eq!(diagnosis.findings[0].severity, Severity::Blocking, "a phone was told so");
+    assert_eq!(diagnosis.unexplained, []);
+}
+
+#[test]
+fn evidence_of_a_watched_name_tells_the_question_once() {
+    let site = Site::new()
+        .saw(&authority(1).with_records(&[NEW], 60), Said::Works)
+        .saw(&resolver().with_records(&[OLD], 42), Said::Works);
+
+    let evidence = &only(&site, "dns-not-propagated").evidence[0];
+
+    assert_eq!(evidence.reference, "lyon.example.net A@site (192.0.2.53:53)");
+    assert_eq!(evidence.text, "A 198.51.100.7, TTL 42s");
+}
+
+#[test]
+fn who_says_nothing_is_not_counted_among_those_who_lack_the_record() {
+    let site = Site::new()
+        .saw(&authority(1).with_records(&[NEW], 60), Said::Works)
+        .saw_each(&[
+            (&resolver().with_records(&[OLD], 42), Said::Works),
+            (&watched(View::Site, "192.0.2.54:53"), Said::Deadline(1)),
+        ]);
+
+    let summary = &only(&site, "dns-not-propagated").summary;
+
+    assert!(summary.contains("not yet to 1 of 2 nameservers: site 192.0.2.53"), "{summary}");
+}
+
+#[test]
 fn an_address_is_held_against_the_configuration_and_else_against_the_edges_of_the_group() {
     let expecting = |texts: &[&str]| {
         let expect = ips(texts);
