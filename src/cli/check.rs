@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     /// Where the report is written, instead of to stdout
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Only these targets or modules
+    /// Only these targets, modules or watched names
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<String>,
     /// Exit with 1 where there are warnings
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Err(error) => return say::config_error(&error),
     };
     if let Some(unknown) = keep_only(&mut plan, &arguments.only) {
-        let hint = "--only takes names of targets and modules of the configuration";
+        let hint = "--only takes what the configuration calls a target, a module or a watched name";
         say::error(format_args!("nothing is called `{unknown}`"), Some(hint));
         return Exit::Usage;
     }
@@ -82,18 +82,24 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 /// Leaves only the checks that are named; gives a name that fits none.
 fn keep_only<'a>(plan: &mut Plan, only: &'a [String]) -> Option<&'a str> {
-    let is = |check: &Check, name: &str| *check.target == *name || *check.module_name == *name;
+    let is = |check: &Check, name: &str| {
+        let watched = check.sight.as_ref().map(|sight| sight.name.name.as_str());
+        *check.target == *name
+            || *check.module_name == *name
+            || watched.is_some_and(|it| it.eq_ignore_ascii_case(name.trim_end_matches('.')))
+    };
     let unknown = only.iter().find(|name| !plan.checks.iter().any(|check| is(check, name)));
-    if !only.is_empty() {
-        let all = plan.checks.len();
-        plan.checks.retain(|check| only.iter().any(|name| is(check, name)));
-        say::note(format_args!("only {} of {all} checks", plan.checks.len()));
-        // What the vendor says of others is none of these checks' business.
-        if !plan.checks.iter().any(|check| check.trunk.is_some() || check.edge_group.is_some()) {
-            plan.telephony = None;
-        }
+    if only.is_empty() || unknown.is_some() {
+        return unknown.map(String::as_str);
     }
-    unknown.map(String::as_str)
+    let all = plan.checks.len();
+    plan.checks.retain(|check| only.iter().any(|name| is(check, name)));
+    say::note(format_args!("only {} of {all} checks", plan.checks.len()));
+    // What the vendor says of others is none of these checks' business.
+    if !plan.checks.iter().any(|check| check.trunk.is_some() || check.edge_group.is_some()) {
+        plan.telephony = None;
+    }
+    None
 }
 
 async fn pass(plan: &Plan, poller: Option<&Poller>, cancel: &CancellationToken) -> Report {
