@@ -71,7 +71,7 @@ enum Command {
     },
     /// One exchange, now
     Probe(probe::Arguments),
-    /// Return when something has come true
+    /// Wait until something has come true
     Wait {
         #[command(subcommand)]
         what: wait::What,

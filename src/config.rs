@@ -43,7 +43,7 @@ pub use self::error::ConfigError;
 pub use self::names::{Name, TEMPLATE, TYPES, checks};
 pub use self::show::show;
 pub use self::surroundings::Surroundings;
-pub use self::views::{SERVER_FORMS, Views};
+pub use self::views::Views;
 
 /// What is to be done, as the configuration means it.
 pub struct Plan {

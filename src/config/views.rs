@@ -88,7 +88,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, to follow "a nameserver in `site`".
+    /// What is wrong with it, to follow "a nameserver in `site` of [views]".
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let (transport, rest) = match text.split_once("://") {
             Some(("tls", rest)) => ("tls", rest),
@@ -156,13 +156,13 @@ impl Views {
         lines
     }
 
-    /// The same views, the resolvers of the site being these.
+    /// The same views, the resolvers of the site being these, as `of` names them.
     ///
     /// # Errors
     ///
-    /// The server that is none, and what is wrong with it.
-    pub fn with_resolvers(mut self, texts: &[String]) -> Result<Self, (String, &'static str)> {
-        self.site = Site::Listed(servers(texts)?);
+    /// What is wrong with one of them, and the way out.
+    pub fn with_resolvers(mut self, of: &str, texts: &[String]) -> Result<Self, (String, String)> {
+        self.site = Site::Listed(servers(of, texts, |_| true)?);
         Ok(self)
     }
 
@@ -170,11 +170,19 @@ impl Views {
     ///
     /// # Errors
     ///
-    /// The server that is none, and what is wrong with it.
-    pub fn with_authorities(mut self, texts: &[String]) -> Result<Self, (String, &'static str)> {
-        self.authoritative = Authoritative::Listed(servers(texts)?);
+    /// As of the resolvers.
+    pub fn with_authorities(
+        mut self,
+        of: &str,
+        texts: &[String],
+    ) -> Result<Self, (String, String)> {
+        self.authoritative = Authoritative::Listed(servers(of, texts, is_plain)?);
         Ok(self)
     }
+}
+
+fn is_plain(server: &Server) -> bool {
+    server.plain().is_some()
 }
 
 fn listed(servers: &[Server]) -> String {
@@ -182,8 +190,46 @@ fn listed(servers: &[Server]) -> String {
     format!("[{}]", texts.join(", "))
 }
 
-fn servers(texts: &[String]) -> Result<Vec<Server>, (String, &'static str)> {
-    texts.iter().map(|text| Server::parse(text).map_err(|what| (text.clone(), what))).collect()
+fn servers(
+    of: &str,
+    texts: &[String],
+    fits: impl Fn(&Server) -> bool,
+) -> Result<Vec<Server>, (String, String)> {
+    let mut servers = Vec::new();
+    for text in texts {
+        servers.push(server(of, text, &servers, &fits)?);
+    }
+    Ok(servers)
+}
+
+/// Reads one of several nameservers, which `of` is to name: what is wrong with it, and the way out.
+fn server(
+    of: &str,
+    text: &str,
+    earlier: &[Server],
+    fits: impl Fn(&Server) -> bool,
+) -> Result<Server, (String, String)> {
+    let shown = Foreign::new(text);
+    if text == SYSTEM {
+        let hint = format!("it stands alone, and for the site: site = \"{SYSTEM}\"");
+        return Err((format!("{of} has \"{SYSTEM}\" in a list"), hint));
+    }
+    let server = Server::parse(text).map_err(|what| {
+        let problem = format!("a nameserver in {of} {what}{}", address::quoted(text));
+        (problem, SERVER_FORMS.to_owned())
+    })?;
+    if earlier.iter().any(|other| other.is_same(&server)) {
+        let problem = format!("{of} names a nameserver twice: \"{shown}\"");
+        return Err((problem, "name each once".to_owned()));
+    }
+    if !fits(&server) {
+        let hint = "for example: 192.0.2.1 or [2001:db8::1]:5353";
+        return Err((
+            format!("{of} takes addresses, asked over UDP, not \"{shown}\""),
+            hint.to_owned(),
+        ));
+    }
+    Ok(server)
 }
 
 /// Reads `[views]`; without it the defaults hold.
@@ -270,32 +316,12 @@ fn read_servers(
     reader: &mut Reader<'_>,
 ) -> Option<Vec<Server>> {
     let before = reader.problems();
+    let fits = if name == "authoritative" { is_plain } else { |_: &Server| true };
     let mut servers: Vec<Server> = Vec::new();
     for (at, text) in table.texts(name, "nameservers", reader)? {
-        let shown = Foreign::new(text);
-        match Server::parse(text) {
-            _ if text == SYSTEM => {
-                let message = format!("`{name}` of [views] has \"{SYSTEM}\" in a list");
-                let hint = format!("it stands alone, and for the site: site = \"{SYSTEM}\"");
-                reader.report(Some(at), message, Some(hint));
-            }
-            Err(what) => {
-                let quoted = address::quoted(text);
-                let message = format!("a nameserver in `{name}` of [views] {what}{quoted}");
-                reader.report(Some(at), message, Some(SERVER_FORMS.to_owned()));
-            }
-            Ok(server) if servers.iter().any(|other| other.is_same(&server)) => {
-                let message = format!("`{name}` of [views] names a nameserver twice: \"{shown}\"");
-                reader.report(Some(at), message, Some("name each once".to_owned()));
-            }
-            Ok(server) if name == "authoritative" && server.plain().is_none() => {
-                let message =
-                    format!("`{name}` of [views] takes addresses, asked over UDP, not \"{shown}\"");
-                let hint =
-                    "for example: authoritative = [\"192.0.2.1\"]; true finds them by itself";
-                reader.report(Some(at), message, Some(hint.to_owned()));
-            }
+        match server(&format!("`{name}` of [views]"), text, &servers, fits) {
             Ok(server) => servers.push(server),
+            Err((problem, hint)) => reader.report(Some(at), problem, Some(hint)),
         }
     }
     (reader.problems() == before).then_some(servers)
@@ -353,8 +379,7 @@ const ROOTS: [&str; 26] = [
 ];
 
 /// How a nameserver is written.
-pub const SERVER_FORMS: &str =
-    "a nameserver is ADDRESS, ADDRESS:PORT, tls://HOST or https://HOST/PATH";
+const SERVER_FORMS: &str = "a nameserver is ADDRESS, ADDRESS:PORT, tls://HOST or https://HOST/PATH";
 /// RFC 1035 §4.2.1.
 pub(super) const PORT: u16 = 53;
 /// RFC 7858 §3.1.

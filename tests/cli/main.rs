@@ -1,7 +1,9 @@
 //! The command line as a shell sees it: what is printed where, and the exit code.
 
+mod nameserver;
 mod reading;
 mod verdicts;
+mod waits;
 
 #[path = "../daemon/registrar.rs"]
 #[expect(dead_code, reason = "the daemon's tests count requests, these do not")]

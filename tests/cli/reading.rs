@@ -11,6 +11,9 @@ const COMMANDS: &[&[&str]] = &[
     &["check"],
     &["run"],
     &["probe"],
+    &["wait"],
+    &["wait", "dns"],
+    &["wait", "edge-group"],
     &["explain"],
     &["config"],
     &["config", "check"],
@@ -40,7 +43,7 @@ fn every_command_explains_itself_on_stdout() {
 fn the_first_page_of_help_names_every_exit_code() {
     let help = branchline(&["--help"]).stdout;
 
-    for code in ["0 ", "1 ", "2 ", "3 ", "64 ", "65 ", "71 ", "78 ", "130 ", "143 "] {
+    for code in ["0 ", "1 ", "2 ", "3 ", "64 ", "65 ", "69 ", "71 ", "78 ", "130 ", "143 "] {
         assert!(help.contains(code), "{code}: {help}");
     }
 }

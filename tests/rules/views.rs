@@ -278,12 +278,10 @@ fn evidence_of_a_watched_name_tells_the_question_once() {
 
 #[test]
 fn who_says_nothing_is_not_counted_among_those_who_lack_the_record() {
-    let site = Site::new()
-        .saw(&authority(1).with_records(&[NEW], 60), Said::Works)
-        .saw_each(&[
-            (&resolver().with_records(&[OLD], 42), Said::Works),
-            (&watched(View::Site, "192.0.2.54:53"), Said::Deadline(1)),
-        ]);
+    let site = Site::new().saw(&authority(1).with_records(&[NEW], 60), Said::Works).saw_each(&[
+        (&resolver().with_records(&[OLD], 42), Said::Works),
+        (&watched(View::Site, "192.0.2.54:53"), Said::Deadline(1)),
+    ]);
 
     let summary = &only(&site, "dns-not-propagated").summary;
 

@@ -26,11 +26,14 @@ impl Progress {
         Self { lines, timeout, said: BTreeMap::new() }
     }
 
-    /// Shows what is known now.
-    pub(super) fn show(&mut self, waited: Waited<'_>) {
+    /// Shows what is known now; what may be otherwise in a moment is drawn, and not yet told.
+    pub(super) fn show(&mut self, waited: Waited<'_>, is_passing: bool) {
         if !self.lines.is_hidden() {
             let lines = text::waiting(waited, self.timeout, say::width());
             self.lines.set_message(say::for_stderr(lines.trim_end()));
+            return;
+        }
+        if is_passing {
             return;
         }
         if let Some(group) = waited.group {

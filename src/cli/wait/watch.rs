@@ -100,12 +100,11 @@ impl<'a> Waiting<'a> {
         loop {
             let names = self.names();
             let group = self.group();
-            self.progress.show(Waited {
-                names: &names,
-                group: group.as_deref(),
-                took: self.begun.elapsed(),
-                now: SystemTime::now(),
-            });
+            let (took, now) = (self.begun.elapsed(), SystemTime::now());
+            let waited = Waited { names: &names, group: group.as_deref(), took, now };
+            // What one says first may look otherwise beside what another says a moment later.
+            let is_first_round = self.asking.iter().any(|(_, whom)| whom.is_none());
+            self.progress.show(waited, is_first_round && took < MOMENT);
             if self.has_come_true(&names) {
                 return self.end(&names, true);
             }
@@ -222,6 +221,12 @@ impl<'a> Waiting<'a> {
         group.is_none_or(|(link, _)| vendor::is_ready(self.state.as_deref(), link))
     }
 
+    /// Whether the vendor is needed and has said nothing yet.
+    fn is_vendor_unheard(&self) -> bool {
+        let read = self.state.as_ref().and_then(|state| state.edge_groups.read);
+        self.goal.group.is_some() && read.is_none()
+    }
+
     fn has_come_true(&self, names: &[Propagation]) -> bool {
         let wanted = self.goal.names.iter().map(|name| name.types.len()).sum::<usize>();
         self.is_group_ready()
@@ -244,6 +249,11 @@ impl<'a> Waiting<'a> {
     fn end(&self, names: &[Propagation], is_true: bool) -> Exit {
         self.progress.clear();
         let took = self.begun.elapsed();
+        if !is_true && self.is_vendor_unheard() {
+            let hint = "give it longer with --timeout: the vendor is asked again after a pause";
+            say::error("the vendor's API did not answer in time", Some(hint));
+            return Exit::Unavailable;
+        }
         let written = if self.goal.is_json {
             say::data(json::waited(names, is_true, took))
         } else {
@@ -263,3 +273,5 @@ impl<'a> Waiting<'a> {
 
 /// How often a countdown is drawn anew.
 const TICK: Duration = Duration::from_millis(200);
+/// How long those who answer at once are given to do so, before what one of them says is told.
+const MOMENT: Duration = Duration::from_secs(1);
