@@ -104,7 +104,8 @@ fn a_wait_expects_what_it_is_told_to_over_what_the_zone_says() {
 
 #[test]
 fn a_wait_takes_from_the_configuration_what_its_command_line_does_not_say() {
-    let (resolver, authority) = (resolver(|_| Says::Has(OLD, 60)), authority());
+    let resolver = resolver(|_| Says::Has(OLD, 60));
+    let authority = Nameserver::start(Role::Authority, NAME, |_| Says::Has(OLD, 60));
     let folder = tempfile::tempdir().unwrap();
     let config = written(folder.path(), &watching(&resolver, &authority)).display().to_string();
     let wait = |more: &[&str]| {
@@ -120,6 +121,8 @@ fn a_wait_takes_from_the_configuration_what_its_command_line_does_not_say() {
     assert_eq!(wait(&["--expect", "198.51.100.7", "198.51.100.80"]).code, Some(64));
     let any = ["--expect", "198.51.100.7", "--expect", "198.51.100.80"];
     assert_eq!(wait(&any).code, Some(0));
+    // Of another type nothing is expected; there is no record of it.
+    assert_eq!(wait(&["--type", "AAAA"]).code, Some(2));
 }
 
 /// A site that watches the name, with one nameserver of each of two sides.
