@@ -172,6 +172,11 @@ impl DelegationExchange {
     fn settle(&mut self, query: &Query, result: Result<Box<Reply>, Failure>) {
         let server = query.server.ip();
         self.relayed += u64::from(result.as_deref().is_ok_and(is_of_resolver));
+        if result.is_ok() && self.conversation.outcome.phases.is_empty() {
+            // The target itself: however the way goes on, somebody was heard.
+            self.conversation.ended(Phase::Request, self.began);
+            self.began = self.conversation.now;
+        }
         match &self.stage {
             Stage::Walking | Stage::Gathering(_) => {
                 let reached = self.walks.hear(server, result.as_deref().map_err(Clone::clone));

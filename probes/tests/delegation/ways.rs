@@ -52,7 +52,7 @@ fn from_the_root_two_referrals_lead_to_both_servers_of_the_zone() {
     // The root, com, the zone; its NS records; the SOA at both.
     assert_eq!(facts.read(&QUERIES), Some(6));
     let phases: Vec<Phase> = result.outcome.phases.iter().map(|(phase, _)| *phase).collect();
-    assert_eq!(phases, [Phase::Delegation, Phase::Authorities]);
+    assert_eq!(phases, [Phase::Request, Phase::Delegation, Phase::Authorities]);
 }
 
 #[test]
