@@ -96,5 +96,7 @@ pub(super) fn ready_group<'a>(evidence: &'a Evidence, link: Option<&str>) -> Opt
     groups.find(|group| group.reference.is(link) && group.state == State::Up)
 }
 
+/// The subject of findings about those who are authoritative, all together.
+pub(super) const AUTHORITATIVE: &str = "authoritative nameservers";
 /// How many records of one answer a finding shows.
 const SHOWN: usize = 4;

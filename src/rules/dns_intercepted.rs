@@ -7,7 +7,7 @@ use branchline_probes::dns_delegation::RELAYED;
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::propagation::{self, Propagation, Says, Why, is_made_up, is_wildcard};
-use crate::rules::dns;
+use crate::rules::dns::{self, AUTHORITATIVE};
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -50,8 +50,19 @@ fn of_delegations(evidence: &Evidence) -> Option<Finding> {
     (!relayed.is_empty()).then(|| {
         let summary = "queries to port 53 do not reach the nameservers that they are for: somebody \
                        on the way answers in their place";
+        let exhibits = relayed.into_iter().map(|case| {
+            let count = case.observation.outcome.facts.read(&RELAYED).unwrap_or_default();
+            let text = format!("asked without recursion, {count} answered as a resolver does");
+            Exhibit::measured(case, text)
+        });
         Finding::new(&RULE, Severity::Warning, Owner::SiteNetwork, "port 53", summary)
-            .because(relayed.into_iter().map(Exhibit::of_case))
+            .because(exhibits)
+            .next(
+                "Look for the rule of the router or the firewall that redirects port 53, and let \
+                 this host's queries pass it.",
+            )
+            // Nobody was asked who could be down.
+            .covering_subject("dns-resolver-down", AUTHORITATIVE)
     })
 }
 

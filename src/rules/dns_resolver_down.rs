@@ -7,6 +7,7 @@ use branchline_probes::{Failure, Unresolved};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::dns;
 use crate::sight::{Shows, Sight, View};
 
 /// The rule.
@@ -48,13 +49,13 @@ fn watched(evidence: &Evidence, gone: Vec<&Case>) -> Vec<Finding> {
         let is_of_phones = case.sight.as_ref().is_some_and(|it| it.view == View::Site);
         is_of_phones && is_failing(case)
     });
-    let silent_guides = evidence.cases.iter().filter(|case| {
+    let lost_guides = evidence.cases.iter().filter(|case| {
         let is_delegation = |it: &Sight| it.shows == Shows::Delegation;
-        case.sight.as_ref().is_some_and(is_delegation) && (is_gone(case) || is_lost(case))
+        case.sight.as_ref().is_some_and(is_delegation) && (case.is_down() || is_lost(case))
     });
     let led_nowhere = evidence.cases.iter().filter(|case| case.sight.is_some() && is_lost(case));
     let mut by_server: BTreeMap<(View, Option<SocketAddr>), Vec<&Case>> = BTreeMap::new();
-    for case in gone.into_iter().chain(failing).chain(silent_guides).chain(led_nowhere) {
+    for case in gone.into_iter().chain(failing).chain(lost_guides).chain(led_nowhere) {
         let Some(sight) = &case.sight else { continue };
         // Of the authoritative ones there is one finding, whoever of them is silent.
         let address = case.observation.address.filter(|_| sight.view != View::Authoritative);
@@ -78,23 +79,24 @@ fn of_server(
             .cases
             .iter()
             .any(|case| case.sight.as_ref().is_some_and(|it| it.view == view) && case.is_heard());
-        let (severity, summary, step) = if answers {
+        let (severity, owner, summary, step) = if answers {
             (
                 Severity::Warning,
+                Owner::Dns,
                 "some authoritative nameservers do not answer from here",
                 "Have them repaired, or taken out of the delegation: resolvers wait for them.",
             )
         } else {
             (
                 Severity::Info,
+                Owner::SiteNetwork,
                 "no authoritative nameserver can be asked from here, which is usual where only the \
                  site's resolvers may use port 53",
                 "Nothing, where expected addresses are configured: they decide. Else let this host \
                  out to port 53, or set `authoritative` of [views] to false.",
             )
         };
-        let subject = "authoritative nameservers";
-        return Finding::new(&RULE, severity, Owner::SiteNetwork, subject, summary)
+        return Finding::new(&RULE, severity, owner, dns::AUTHORITATIVE, summary)
             .because(exhibits)
             .next(step);
     }

@@ -17,6 +17,7 @@ mod texts;
 mod vendor;
 mod verdict;
 mod views;
+mod walks;
 mod ways;
 
 use branchline::diagnosis::{Owner, Severity};

@@ -139,6 +139,13 @@ pub(crate) fn watched(view: View, at: &str) -> Asked {
     Asked { required: view == View::Site, sight: Some(sight), ..watched }
 }
 
+/// The delegation of the watched name of [`NAME`], by a walk from the root at this address.
+pub(crate) fn walk_of_name(at: &str) -> Asked {
+    let record = watched(View::Authoritative, at).showing(Shows::Delegation, "delegation");
+    let facts = Facts::default();
+    Asked { probe: "dns-delegation", target: "root", stage: Phase::Delegation, facts, ..record }
+}
+
 impl Asked {
     /// The same of a watched name that is declared otherwise.
     pub(crate) fn declared(mut self, change: impl FnOnce(&mut Watched)) -> Self {
