@@ -380,6 +380,25 @@ fn a_resolver_that_answers_everything_is_told_also_where_it_is_right_about_the_n
 }
 
 #[test]
+fn who_makes_a_name_up_does_not_hide_that_it_is_missing() {
+    let public = watched(View::Public, "192.0.2.99:53").with_records(&["A 203.0.113.66"], 60);
+    let site = Site::new()
+        .saw(&authority(1).absent_for(60), NXDOMAIN)
+        .saw(&resolver().absent_for(60), NXDOMAIN)
+        .saw(&public, Said::Works)
+        .saw(&random_label(&public, "A 203.0.113.66"), Said::Unexpected);
+
+    let diagnosis = site.diagnosis();
+
+    assert_eq!(judged(&site).standing, Standing::Intercepted);
+    assert_eq!(site.found(), ["dns-not-created", "dns-intercepted"]);
+    let missing = &diagnosis.findings[0];
+    assert_eq!(missing.severity, Severity::Blocking, "the phones' own resolver says so");
+    assert_eq!(missing.summary, "no nameserver that makes nothing up has lyon.example.net A");
+    assert!(diagnosis.unexplained.is_empty(), "{diagnosis:#?}");
+}
+
+#[test]
 fn a_wildcard_is_the_zone_s_own_and_no_interception() {
     let (zone, cache) =
         (authority(1).with_records(&[NEW], 60), resolver().with_records(&[NEW], 60));
