@@ -53,8 +53,10 @@ fn step(evidence: &Evidence, name: &Propagation) -> String {
         ));
     }
     if name.has(is_behind) {
-        let names = dns::names(name, is_behind).join(" and ");
-        steps.push(format!("Have {names} transfer the zone: it serves an older version."));
+        let names = dns::names(name, is_behind);
+        let serve = if names.len() == 1 { "it serves" } else { "they serve" };
+        let names = names.join(", ");
+        steps.push(format!("Have {names} transfer the zone: {serve} an older version."));
     }
     steps.join(" ")
 }

@@ -205,6 +205,33 @@ fn a_secondary_with_an_older_serial_is_behind_also_around_the_end_of_the_range()
 }
 
 #[test]
+fn several_that_are_behind_are_told_so_once_and_each_shows_its_name_once() {
+    let site = Site::new()
+        .saw_each(&[
+            (&authority(1).with_records(&[NEW], 60), Said::Works),
+            (&authority(2).absent_for(60), NXDOMAIN),
+            (&authority(3).absent_for(60), NXDOMAIN),
+        ])
+        .saw_each(&[
+            (&serial(1, 8), Said::Works),
+            (&serial(2, 7), Said::Works),
+            (&serial(3, 7), Said::Works),
+        ]);
+
+    let finding = only(&site, "dns-not-propagated");
+
+    assert_eq!(
+        finding.next_step,
+        "Have authoritative 192.0.2.2, authoritative 192.0.2.3 transfer the zone: they serve an \
+         older version."
+    );
+    assert_eq!(
+        finding.evidence[0].text,
+        "192.0.2.2:53 answered No (rcode 3); the zone's serial there is 7"
+    );
+}
+
+#[test]
 fn the_newest_zone_decides_also_that_a_record_is_gone() {
     let site = Site::new()
         .saw_each(&[
