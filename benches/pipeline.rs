@@ -90,8 +90,8 @@ fn watched(count: usize) -> (Vec<Check>, Memory, SystemTime) {
         (0..count).map(|number| Name::once(&format!("edge-{number}.example.net"))).collect();
     let servers = |first: u8| [0, 1].map(|it| format!("192.0.2.{}", first + it)).to_vec();
     let views = Views::default()
-        .with_resolvers(&servers(53))
-        .and_then(|views| views.with_authorities(&servers(1)))
+        .with_resolvers("here", &servers(53))
+        .and_then(|views| views.with_authorities("here", &servers(1)))
         .expect("these are addresses");
     let checks = branchline::config::checks(&site, &views, &names);
     let mut memory = Memory::default();

@@ -18,6 +18,7 @@ mod table;
 mod targets;
 mod telephony;
 mod views;
+mod watching;
 mod web;
 
 use std::fs::File;
@@ -40,10 +41,11 @@ use crate::poller;
 use crate::profile::Profile;
 
 pub use self::error::ConfigError;
-pub use self::names::{Name, TEMPLATE, TYPES, checks};
+pub use self::names::{Name, TEMPLATE, TYPES};
 pub use self::show::show;
 pub use self::surroundings::Surroundings;
 pub use self::views::Views;
+pub use self::watching::checks;
 
 /// What is to be done, as the configuration means it.
 pub struct Plan {

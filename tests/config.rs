@@ -1,6 +1,10 @@
 //! The configuration: both files of `config/` are true, and every way to be wrong is told with its
 //! place and the way out.
 
+#[path = "config/names.rs"]
+mod names;
+#[path = "config/profiles.rs"]
+mod profiles;
 #[path = "config/secrets.rs"]
 mod secrets;
 
@@ -9,8 +13,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use branchline::config::{self, ConfigError, EXAMPLE, Plan, Surroundings};
-use branchline::profile::{Limit, Measure};
 use branchline_probes::{Kind, PROBES, read_duration, show_duration};
+
+use names::{NAMES_OF_EVERY_TEXT, OUT_OF_NAMES, with_names};
+use profiles::with_a_profile;
 
 const MARKER: &str = "hunter2-marker";
 
@@ -193,34 +199,6 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
 
     assert_eq!(config::show(&bare), config::show(&defaults));
     assert!(all.is_credentials(), "{all}");
-}
-
-/// The names of the example, of which nobody has any by default.
-const OUT_OF_NAMES: &str = "# [[names]]";
-
-#[test]
-fn the_names_that_are_commented_out_are_valid_and_state_their_true_defaults() {
-    const NAMES: &str = "[site]\nname = \"my-branch\"\n\n[[names]]\n";
-    let block = EXAMPLE.split_once(OUT_OF_NAMES).expect("it is there").1;
-    let block = block.split("\n\n").next().expect("it ends");
-    let keys: Vec<&str> = block
-        .lines()
-        .filter_map(|line| line.strip_prefix("# "))
-        .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(is_key_byte)))
-        .collect();
-    let load = |wanted: &dyn Fn(&str) -> bool| {
-        let lines: Vec<&str> = keys.iter().copied().filter(|line| wanted(line)).collect();
-        parse(&format!("{NAMES}{}", lines.join("\n"))).expect("it is valid")
-    };
-    let is_none = |line: &str| line.starts_with("expect") || line.starts_with("edge_group");
-
-    let (all, defaults) = (load(&|_| true), load(&|line| !is_none(line)));
-    let bare = load(&|line| line.starts_with("name"));
-
-    assert_eq!(keys.len(), 9, "{keys:?}");
-    assert_eq!(config::show(&bare), config::show(&defaults));
-    assert_eq!(all.names[0].expect.len(), 1);
-    assert_eq!(all.names[0].edge_group.as_deref(), Some("Branch edges"));
 }
 
 /// The module of the example that is commented out, as it needs credentials.
@@ -549,38 +527,6 @@ fn a_location_narrows_the_reading_but_not_what_the_targets_link_to() {
     assert_eq!(narrowing.edge_groups, ["Lyon edges", "Lyon edges 2"]);
 }
 
-/// The example, held to limits of its own.
-fn with_a_profile() -> String {
-    let site = "name = \"my-branch\"\nprofile = \"office\"\n\n[profiles.office]\n\
-                base = \"byoc-trunk\"\nrtt_warn = \"150ms\"\nloss_fail = 0.03\nmos_warn = 4\n";
-    EXAMPLE.replacen("name = \"my-branch\"\n", site, 1)
-}
-
-#[test]
-fn a_profile_of_one_s_own_is_its_base_but_for_what_it_sets() {
-    let profile = parse(&with_a_profile()).expect("it is valid").profile;
-
-    let limit = |measure| {
-        let Limit { warn, fail } = profile.limit(measure);
-        (warn, fail)
-    };
-    assert_eq!((profile.name(), profile.base()), ("office", Some("byoc-trunk")));
-    assert_eq!(limit(Measure::RoundTrip), (0.15, 0.3));
-    assert_eq!(limit(Measure::Loss), (0.005, 0.03));
-    assert_eq!(limit(Measure::Mos), (4.0, 3.6));
-    assert_eq!(limit(Measure::Jitter), (0.02, 0.03));
-    assert_eq!(limit(Measure::NatLifetime), (300.0, 90.0));
-}
-
-#[test]
-fn a_profile_that_nobody_uses_is_validated_all_the_same() {
-    let unused = format!("{MINIMAL}\n[profiles.office]\n");
-
-    assert_eq!(parse(&unused).expect("it is valid").profile.name(), "sip-phone");
-    assert!(parse(&format!("{unused}loss_warn = 1.5\n")).is_err());
-    assert!(parse(&format!("{unused}mos_fail = nan\n")).is_err());
-}
-
 #[test]
 fn what_is_shown_means_the_same_when_it_is_read_again() {
     let names = &with_names("");
@@ -603,104 +549,6 @@ fn what_is_shown_means_the_same_when_it_is_read_again() {
     let shown = names(EVERY_TEXT);
     assert_eq!(names(&format!("[site]\nname = \"lyon\"\n\n{shown}")), shown);
     assert_eq!(shown, NAMES_OF_EVERY_TEXT);
-}
-
-/// The names of [`EVERY_TEXT`], as they are shown.
-const NAMES_OF_EVERY_TEXT: &str = r#"[views]
-site = ["192.0.2.53", "[2001:db8::53]:5353"]
-public = ["resolver.example.net", "https://dns.example.net:8443/q?x"]
-authoritative = true
-roots = ["192.0.2.1:53"]
-wait_timeout = "2m"
-
-[[names]]
-name = "lyon.example.net"
-types = ["A", "AAAA"]
-expect = ["192.0.2.80", "2001:db8::80"]
-compare = "chain"
-edge_group = "Lyon edges"
-interval = "20s"
-timeout = "5s"
-required = true
-
-[[names]]
-name = "lyon-edges-2.example.net"
-types = ["A"]
-compare = "records"
-edge_group = "Lyon edges 2"
-interval = "30s"
-timeout = "10s"
-required = false
-"#;
-
-/// A site that watches one name, from the sides that `views` says.
-fn with_names(views: &str) -> String {
-    format!("[site]\nname = \"lyon\"\n\n{views}\n\n[[names]]\nname = \"lyon.example.net\"\n")
-}
-
-#[test]
-fn a_changed_view_or_expectation_changes_the_checks_and_nothing_else_does() {
-    let checks = |text: &str| parse(text).expect("it is valid").checks;
-    let is_unchanged = |one: &str, other: &str| {
-        let (one, other) = (checks(one), checks(other));
-        one.len() == other.len()
-            && one.iter().zip(&other).all(|(one, other)| one.is_unchanged(other))
-    };
-    let before =
-        &with_names("[views]\nsite = [\"192.0.2.53\"]\npublic = [\"tls://dns.example.net\"]");
-    let named = |more: &str| format!("{before}{more}\n");
-
-    for same in [
-        before.clone(),
-        before.replace("[[", "# a comment\n[["),
-        before.replace("lyon.example.net", "Lyon.Example.Net."),
-        before.replace("public", "wait_timeout = \"2m\"\npublic"),
-        named("types = [\"A\"]\ncompare = \"records\"\ninterval = \"30s\""),
-        before.replace("[\"192.0.2.53\"]", "[\"192.0.2.53:53\"]"),
-    ] {
-        assert!(is_unchanged(before, &same), "{same}");
-    }
-    for changed in [
-        named("expect = [\"192.0.2.80\"]"),
-        named("compare = \"chain\""),
-        named("types = [\"AAAA\"]"),
-        named("interval = \"1m\""),
-        named("timeout = \"5s\""),
-        before.replace("192.0.2.53", "192.0.2.54"),
-        before.replace("tls://dns.example.net", "tls://dns.example.net:8853"),
-        before.replace("tls://", ""),
-        before.replace("public", "roots = [\"192.0.2.1\"]\npublic"),
-        before.replace("public", "authoritative = [\"192.0.2.1\"]\npublic"),
-    ] {
-        assert!(!is_unchanged(before, &changed), "{changed}");
-    }
-}
-
-#[test]
-fn no_check_of_a_watched_name_is_left_out() {
-    let views = "[views]\nsite = [\"192.0.2.53\", \"dns.example.net\"]\n\
-                 public = [\"tls://192.0.2.54\", \"https://dns.example.net/q\"]";
-    let plan =
-        parse(&format!("{}types = [\"A\", \"SRV\"]", with_names(views))).expect("it is valid");
-
-    let names: Vec<String> =
-        plan.checks.iter().map(|it| format!("{}@{}", it.module_name, it.target)).collect();
-
-    let sides = [
-        "site",
-        "site dns.example.net",
-        "public tls://192.0.2.54",
-        "public https://dns.example.net/q",
-    ];
-    for side in sides.iter().chain(&["authoritative"]) {
-        for what in ["A", "SRV", "random label"] {
-            let name = format!("lyon.example.net {what}@{side}");
-            assert!(names.contains(&name), "{name}: {names:#?}");
-        }
-    }
-    assert!(names.contains(&"lyon.example.net serial@authoritative".to_owned()));
-    assert!(names.contains(&"lyon.example.net delegation@root".to_owned()));
-    assert_eq!(names.len(), 5 * 3 + 2, "{names:#?}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Probe for DnsDelegation {
     }
 
     fn about(&self) -> &'static str {
-        "which nameservers are authoritative for a name, by the delegation from the root?"
+        "which nameservers are authoritative for a name?"
     }
 
     fn sample(&self) -> &'static str {

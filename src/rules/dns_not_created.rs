@@ -73,7 +73,8 @@ fn finding(evidence: &Evidence, name: &Propagation) -> Finding {
     let is_absent = |says| says == Says::Absent;
     let by_authority = name.who(is_absent).any(|it| it.view == View::Authoritative);
     let (owner, mut step) = owner(evidence, name);
-    let mut summary = format!("no nameserver has {}", name.question);
+    let honest = if is_made_up_alone(name) { " that makes nothing up" } else { "" };
+    let mut summary = format!("no nameserver{honest} has {}", name.question);
     if !by_authority {
         let wait = dns::wait(evidence, name, is_absent);
         let case = name.who(is_absent).next().map(|it| dns::case(evidence, it));
