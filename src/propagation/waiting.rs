@@ -6,15 +6,18 @@ use super::{Propagation, Says, Sighting};
 use crate::sight::View;
 
 impl Propagation {
-    /// When this nameserver can say something else than it did; `None` where what it says is right.
+    /// When this nameserver can say something else than it did; `None` where it is authoritative
+    /// and what it says is right.
     ///
-    /// A resolver repeats what it has until its TTL is over: it is not asked before, but after
-    /// [`LONGEST`] all the same, since a cache may be flushed. TTLs are in whole seconds, and most
-    /// resolvers let a record live to the end of its last one.
+    /// A resolver repeats what it has until its TTL is over: it is not asked before. What is not
+    /// right is asked for after [`LONGEST`] all the same, since a cache may be flushed. TTLs are in
+    /// whole seconds, and most resolvers let a record live to the end of its last one.
     #[must_use]
     pub fn asked_again_at(&self, sighting: &Sighting) -> Option<SystemTime> {
         let gap = match sighting.says {
-            Says::Current => return None,
+            Says::Current if sighting.view == View::Authoritative => return None,
+            // It may learn an old answer again, from a nameserver that is behind.
+            Says::Current => return sighting.forgets_at(),
             Says::Failing | Says::Silent | Says::Unknown => SHORTEST,
             // The zone itself may change at any time, and surely has where others have news of it.
             _ if sighting.view == View::Authoritative => {
@@ -34,14 +37,17 @@ impl Propagation {
     }
 
     /// Whether phones find the record whichever resolver of theirs they ask, and so does everyone
-    /// else who says anything.
+    /// else who says anything. What a resolver had until its TTL was over, it has to show again.
     #[must_use]
-    pub fn has_arrived(&self) -> bool {
+    pub fn has_arrived(&self, now: SystemTime) -> bool {
         let mut of_phones = self.sightings.iter().filter(|it| it.view == View::Site).peekable();
         let answer = |says: Says| says.is_an_answer();
+        let is_kept = |it: &Sighting| {
+            it.view == View::Authoritative || it.forgets_at().is_none_or(|forgets| now < forgets)
+        };
         of_phones.peek().is_some()
             && of_phones.all(|sighting| sighting.says == Says::Current)
-            && self.who(answer).all(|sighting| sighting.says == Says::Current)
+            && self.who(answer).all(|it| it.says == Says::Current && is_kept(it))
     }
 
     /// Whether none of the phones' resolvers says anything, so that nothing can be concluded.
@@ -49,6 +55,13 @@ impl Propagation {
     pub fn is_unseen(&self) -> bool {
         let mut of_phones = self.sightings.iter().filter(|it| it.view == View::Site);
         !of_phones.any(|sighting| sighting.says.is_an_answer())
+    }
+}
+
+impl Sighting {
+    /// When a resolver has surely forgotten what it said.
+    fn forgets_at(&self) -> Option<SystemTime> {
+        self.ttl.map(|ttl| self.heard + ttl + LAST_SECOND)
     }
 }
 

@@ -17,6 +17,7 @@ mod texts;
 mod vendor;
 mod verdict;
 mod views;
+mod waiting;
 mod walks;
 mod ways;
 

@@ -229,9 +229,10 @@ impl<'a> Waiting<'a> {
 
     fn has_come_true(&self, names: &[Propagation]) -> bool {
         let wanted = self.goal.names.iter().map(|name| name.types.len()).sum::<usize>();
+        let now = SystemTime::now();
         self.is_group_ready()
             && names.len() == wanted
-            && names.iter().all(Propagation::has_arrived)
+            && names.iter().all(|name| name.has_arrived(now))
             // Somebody whom nobody has heard yet may say otherwise.
             && self.asking.iter().all(|(_, whom)| whom.is_some())
     }
