@@ -146,14 +146,27 @@ pub(crate) fn keep_secret(folder: &Path, name: &str, secret: &str) -> PathBuf {
 /// When no report was written.
 #[track_caller]
 pub(crate) fn check(folder: &Path, config: &Path) -> (Option<i32>, Value) {
+    check_inside(&[], folder, config)
+}
+
+/// The same inside of `wrapper`: the words that enter a namespace.
+///
+/// # Panics
+///
+/// When no report was written.
+#[track_caller]
+pub(crate) fn check_inside(
+    wrapper: &[String],
+    folder: &Path,
+    config: &Path,
+) -> (Option<i32>, Value) {
     let report = folder.join("report.json");
-    let mut command = Command::new(BRANCHLINE);
+    let mut command = at_home_in(folder, wrapper);
     command
         .args(["check", "--format", "json", "--config"])
         .arg(config)
         .arg("--output")
         .arg(&report);
-    at_home_in(folder, &mut command);
     let output = run_within(LIMIT, &command).output().expect("`timeout` is part of coreutils");
     let said = fs::read_to_string(&report).unwrap_or_else(|problem| {
         panic!("no report: {problem}; {}\n{}", output.status, text(&output.stderr))
@@ -172,12 +185,16 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it with a configuration.
     pub(crate) fn start(folder: &Path, config: &Path) -> Self {
+        Self::start_inside(&[], folder, config)
+    }
+
+    /// The same inside of `wrapper`: the words that enter a namespace.
+    pub(crate) fn start_inside(wrapper: &[String], folder: &Path, config: &Path) -> Self {
         let log = folder.join("daemon.log");
         let errors = fs::File::create(&log).expect("the folder is ours to write to");
-        let mut command = Command::new(BRANCHLINE);
-        command.args(["run", "--config"]).arg(config);
-        at_home_in(folder, &mut command);
-        let child = command
+        let child = at_home_in(folder, wrapper)
+            .args(["run", "--config"])
+            .arg(config)
             .stdin(Stdio::null())
             .stdout(errors.try_clone().expect("a file can be opened twice"))
             .stderr(errors)
@@ -221,24 +238,19 @@ impl Drop for Daemon {
     }
 }
 
-/// No user's own configuration, history or account takes part.
-fn at_home_in(folder: &Path, command: &mut Command) {
-    command.env("NO_COLOR", "1");
+/// Begins a command of the product inside of `wrapper`, in which no user's own configuration,
+/// history or account takes part. `sudo` would keep its environment from it, so `env` sets it.
+pub(crate) fn at_home_in(folder: &Path, wrapper: &[String]) -> Command {
+    let mut command = words(wrapper, &["env"]);
+    for variable in NOT_OURS {
+        command.args(["-u", variable]);
+    }
+    command.arg("NO_COLOR=1");
     for variable in ["HOME", "STATE_DIRECTORY", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
-        command.env(variable, folder);
+        command.arg(format!("{variable}={}", folder.display()));
     }
-    for variable in [
-        "GENESYS_CLIENT_ID",
-        "GENESYS_CLIENT_SECRET",
-        "GENESYSCLOUD_REGION",
-        "GENESYSCLOUD_OAUTHCLIENT_ID",
-        "GENESYSCLOUD_OAUTHCLIENT_SECRET",
-        "NOTIFY_SOCKET",
-        "WATCHDOG_USEC",
-        "LISTEN_FDS",
-    ] {
-        command.env_remove(variable);
-    }
+    command.arg(BRANCHLINE);
+    command
 }
 
 fn write(path: &Path, content: &str) -> PathBuf {
@@ -247,6 +259,18 @@ fn write(path: &Path, content: &str) -> PathBuf {
     fs::set_permissions(path, private).expect("the file is ours");
     path.to_owned()
 }
+
+/// What the machine on which the tests run may have set.
+const NOT_OURS: [&str; 8] = [
+    "GENESYS_CLIENT_ID",
+    "GENESYS_CLIENT_SECRET",
+    "GENESYSCLOUD_REGION",
+    "GENESYSCLOUD_OAUTHCLIENT_ID",
+    "GENESYSCLOUD_OAUTHCLIENT_SECRET",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "LISTEN_FDS",
+];
 
 /// The exit code for words that are not understood.
 const USAGE: i32 = 64;

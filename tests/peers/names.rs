@@ -3,14 +3,21 @@
 //!
 //! [`World`] builds it all; [`Host`] names who is in it.
 
+mod clock;
 mod delegation;
 mod host;
 mod lag;
 mod named;
+mod office;
+mod predicted;
 mod product;
 mod queries;
 mod resolvers;
+mod sides;
 mod unbound;
+mod waiting;
+mod waits;
+mod walk;
 mod watch;
 mod world;
 mod zones;

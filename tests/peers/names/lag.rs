@@ -73,7 +73,7 @@ fn a_resolver_that_hears_lagging_nameservers_only_begins_its_time_anew() {
     world.prime("edge1.lyon.test", "A");
 
     let watch = world.watch(Host::Twin, "edge1.lyon.test", "A");
-    let anew = watch.await_anew(PATIENCE);
+    let anew = watch.await_renewal().anew;
     world.transfer_all();
     let there = watch.await_heard(PATIENCE, "the new address", |heard| heard.rcode == 0);
 

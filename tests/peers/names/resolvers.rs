@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::branch::Traffic;
 use crate::process::{program, run_well, words};
 
-use super::watch::{Heard, Watch};
+use super::watch::{Renewal, SLACK};
 use super::world::RESOLVER;
 use super::zones::{REWRITTEN, Ttls};
 use super::{Host, World};
@@ -38,9 +38,8 @@ fn the_resolver_and_its_twin_forget_what_they_were_primed_with_at_the_same_momen
     let watches = [Host::Resolver, Host::Twin].map(|host| world.watch(host, "edge.lyon.test", "A"));
 
     for watch in watches {
-        let (_, last, anew) = renewal(&watch);
-        assert!(last.asked < over + SLACK, "{over:?} {last:?}");
-        assert!(anew.heard >= over, "{over:?} {anew:?}");
+        let renewal = watch.await_renewal();
+        assert!(renewal.is_at(over), "{over:?} {renewal:?}");
     }
 }
 
@@ -50,7 +49,8 @@ fn unbound_answers_anew_in_the_second_after_the_ttl_that_it_showed() {
     let world = World::with(SHORT);
 
     for name in ["edge.lyon.test", "nobody.lyon.test"] {
-        let (shown, last, anew) = renewal(&world.watch(Host::Resolver, name, "A"));
+        let watch = world.watch(Host::Resolver, name, "A");
+        let Renewal { shown, last, anew } = watch.await_renewal();
 
         let ttl = Duration::from_secs(shown.ttl.expect("there is a record").into());
         assert!(anew.heard >= shown.asked + ttl, "{shown:?} {anew:?}");
@@ -66,7 +66,8 @@ fn bind_answers_anew_in_the_second_before_the_ttl_that_it_showed_is_over() {
     let world = World::with(SHORT);
 
     for name in ["edge.lyon.test", "big.lyon.test"] {
-        let (shown, last, anew) = renewal(&world.watch(Host::Rewriter, name, "A"));
+        let watch = world.watch(Host::Rewriter, name, "A");
+        let Renewal { shown, last, anew } = watch.await_renewal();
 
         let ttl = Duration::from_secs(shown.ttl.expect("there is a record").into());
         assert!(anew.heard + SECOND >= shown.asked + ttl, "{shown:?} {anew:?}");
@@ -166,23 +167,6 @@ fn the_branch_uses_the_resolver_that_its_resolv_conf_names() {
     }
 }
 
-/// The first answer that a watch hears, the last one of the same fetch, and the one after that.
-#[track_caller]
-fn renewal(watch: &Watch) -> (Heard, Heard, Heard) {
-    let anew = watch.await_anew(PATIENCE);
-    let mut before: Vec<Heard> =
-        watch.heard().into_iter().take_while(|heard| heard.asked < anew.asked).collect();
-    let last = before.pop().expect("something was heard before");
-    (before.into_iter().next().unwrap_or_else(|| last.clone()), last, anew)
-}
-
 const SHORT: Ttls = Ttls { record: 2, negative: 2 };
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// By how much the clock of a resolver may be behind when it reads a query: it looks at it when
-/// it wakes up.
-const SLACK: Duration = Duration::from_millis(100);
-
-/// A few times what may be remembered.
-const PATIENCE: Duration = Duration::from_secs(30);

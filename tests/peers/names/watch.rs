@@ -33,6 +33,25 @@ pub(crate) struct Heard {
     pub(crate) ttl: Option<u32>,
 }
 
+/// An answer that was fetched anew, and what was there before.
+#[derive(Clone, Debug)]
+pub(crate) struct Renewal {
+    /// The first answer that the watch heard of the fetch before.
+    pub(crate) shown: Heard,
+    /// The last one.
+    pub(crate) last: Heard,
+    /// The first one of the new fetch.
+    pub(crate) anew: Heard,
+}
+
+impl Renewal {
+    /// Whether it may have been at that moment, as far as a watch sees, and as the server's clock
+    /// is read when it wakes up.
+    pub(crate) fn is_at(&self, at: SystemTime) -> bool {
+        self.last.asked < at + SLACK && at <= self.anew.heard
+    }
+}
+
 impl Watch {
     /// Begins to ask `server` for the addresses of `name`, inside of `wrapper`: the words that
     /// enter a namespace. It has heard one answer.
@@ -74,13 +93,18 @@ impl Watch {
     ///
     /// # Panics
     ///
-    /// When it does not within `patience`.
+    /// When it does not within a few times what may be remembered.
     #[track_caller]
-    pub(crate) fn await_anew(&self, patience: Duration) -> Heard {
-        eventually("an answer that was fetched anew", patience, || {
+    pub(crate) fn await_renewal(&self) -> Renewal {
+        eventually("an answer that was fetched anew", PATIENCE, || {
             let heard = self.heard();
             let anew = heard.windows(2).find(|pair| pair[1].is_anew_after(&pair[0]));
-            anew.map(|pair| pair[1].clone()).ok_or_else(|| format!("{:?}", heard.last()))
+            let renewal = anew.map(|pair| Renewal {
+                shown: heard[0].clone(),
+                last: pair[0].clone(),
+                anew: pair[1].clone(),
+            });
+            renewal.ok_or_else(|| format!("{:?}", heard.last()))
         })
     }
 }
@@ -162,6 +186,10 @@ fn past_name(message: &[u8], mut at: usize) -> Option<usize> {
         }
     }
 }
+
+/// By how much the clock of a resolver may be behind when it reads a query: it looks at it when
+/// it wakes up.
+pub(super) const SLACK: Duration = Duration::from_millis(100);
 
 /// The length of a message's header.
 const HEADER: usize = 12;
