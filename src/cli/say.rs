@@ -45,10 +45,8 @@ pub(super) fn plain(text: &str) -> String {
 
 /// Text as stderr is to have it, for whoever else writes there.
 pub(super) fn for_stderr(text: &str) -> String {
-    match anstream::AutoStream::choice(&std::io::stderr()) {
-        anstream::ColorChoice::Never => plain(text),
-        _ => text.to_owned(),
-    }
+    let choice = anstream::AutoStream::choice(&std::io::stderr());
+    if choice == anstream::ColorChoice::Never { plain(text) } else { text.to_owned() }
 }
 
 /// How wide a line may be: the terminal's width, 80 where there is none.

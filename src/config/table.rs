@@ -328,10 +328,10 @@ impl Field<'_> {
 
     /// What stands there instead, without saying what could be a secret.
     pub(super) fn found(&self) -> String {
-        match self.value {
-            DeValue::String(_) if may_be_secret(&self.name) => "text".to_owned(),
-            value => found_item(value),
+        if self.value.is_str() && may_be_secret(&self.name) {
+            return "text".to_owned();
         }
+        found_item(self.value)
     }
 
     fn read_secret(&self, reader: &mut Reader<'_>) -> Option<OptionValue> {

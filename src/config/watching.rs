@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use branchline_probes::{Module, OptionValue, Options, PROBES, Probe, TIMEOUT};
+use branchline_probes::{OptionValue, Options, PROBES, TIMEOUT};
 use tokio::sync::Mutex;
 
 use super::fingerprint;
+use super::modules::Declared;
 use super::names::Name;
 use super::views::{Authoritative, PORT, Server, Site, UDP, Views};
 use crate::check::{Check, Whom};
@@ -109,7 +110,7 @@ impl Watching<'_> {
                 set.push(("ca_file", OptionValue::Certificates(authorities.clone())));
             }
         }
-        let (probe, module, fingerprint) = module("dns-query", &set)?;
+        let Declared { probe, module, fingerprint } = module("dns-query", &set)?;
         let port = match &side.server {
             Some(server) => server.port.unwrap_or_else(|| module.default_port()),
             None => side.port,
@@ -147,7 +148,7 @@ impl Watching<'_> {
     fn guide(&self) -> Option<Arc<Guide>> {
         let Authoritative::Delegation(starts) = &self.views.authoritative else { return None };
         let set = [("name", OptionValue::Text(self.name.name.clone()))];
-        let (probe, module, fingerprint) = module("dns-delegation", &set)?;
+        let Declared { probe, module, fingerprint } = module("dns-delegation", &set)?;
         Some(Arc::new(Guide {
             host: Arc::from(self.name.name.as_str()),
             probe,
@@ -201,10 +202,7 @@ fn sides(view: View, servers: &[Server]) -> Vec<Side> {
 }
 
 /// A module of a probe that is listed, with these options over the defaults.
-fn module(
-    name: &str,
-    set: &[(&str, OptionValue)],
-) -> Option<(&'static dyn Probe, Arc<dyn Module>, Arc<str>)> {
+fn module(name: &str, set: &[(&str, OptionValue)]) -> Option<Declared> {
     let probe = *PROBES.iter().find(|probe| probe.name() == name)?;
     let mut options = Options::defaults(probe.options());
     let timeout = TIMEOUT.spec();
@@ -214,7 +212,7 @@ fn module(
     }
     let fingerprint = fingerprint::of(probe, &options);
     let module = probe.module(&options).ok()?;
-    Some((probe, Arc::from(module), fingerprint))
+    Some(Declared { probe, module: Arc::from(module), fingerprint })
 }
 
 /// A delegation seldom changes: it is looked at once in five minutes at most.

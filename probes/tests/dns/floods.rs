@@ -87,10 +87,9 @@ fn flood(rounds: u32) {
         *expected.entry(reason).or_insert(0_u64) += 1;
         hear(exchange.as_mut(), &bytes);
         // The stream that is tried beside them never opens.
-        match exchange.poll_output() {
-            Output::Open(_) | Output::Wait { .. } => {}
-            other => panic!("forgery {number} was taken: {other:?} for {bytes:02x?}"),
-        }
+        let output = exchange.poll_output();
+        let is_unmoved = matches!(output, Output::Open(_) | Output::Wait { .. });
+        assert!(is_unmoved, "forgery {number} was taken: {output:?} for {bytes:02x?}");
     }
     hear(exchange.as_mut(), &truth(&query));
 
@@ -102,15 +101,11 @@ fn flood(rounds: u32) {
 
 /// Lets the exchange ask its first question.
 fn query_of(exchange: &mut dyn Exchange, local: std::net::SocketAddr) -> Vec<u8> {
-    loop {
-        match exchange.poll_output() {
-            Output::Open(leg) => {
-                exchange.handle_input(Input::Connected { leg: leg.id, local }, Moment::START);
-            }
-            Output::Transmit { bytes, .. } => return bytes,
-            other => panic!("it asks nothing: {other:?}"),
-        }
-    }
+    let Output::Open(leg) = exchange.poll_output() else { panic!("it opens no leg") };
+    let _ = exchange.poll_output();
+    exchange.handle_input(Input::Connected { leg: leg.id, local }, Moment::START);
+    let Output::Transmit { bytes, .. } = exchange.poll_output() else { panic!("it asks nothing") };
+    bytes
 }
 
 // D-DNS-3, D-DNS-4, D-DNS-5

@@ -243,7 +243,11 @@ impl<'a> Waiting<'a> {
         say::error(problem, None);
         Some(match problem {
             ApiProblem::Credentials { .. } | ApiProblem::Permission { .. } => Exit::Credentials,
-            _ => Exit::Unavailable,
+            ApiProblem::Unreachable { .. }
+            | ApiProblem::Throttled { .. }
+            | ApiProblem::Server { .. }
+            | ApiProblem::NoSuchLocation { .. }
+            | ApiProblem::Malformed { .. } => Exit::Unavailable,
         })
     }
 

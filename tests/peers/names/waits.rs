@@ -78,8 +78,8 @@ fn a_secondary_that_lags_on_is_waited_for_and_asked_every_five_seconds() {
     let late = distance(ended.at, transferred);
     assert!(late < 5.0 + SLACK.as_secs_f64(), "{late} s after the transfer");
     // What it has, it has for a minute.
-    assert_eq!(at_resolver.new().len(), 1, "{:?}", at_resolver.new());
-    assert_eq!(at_third.until(4), Err("3 have come".to_owned()), "{:?}", at_third.new());
+    assert_eq!(at_resolver.since().len(), 1, "{:?}", at_resolver.since());
+    assert_eq!(at_third.until(4), Err("3 have come".to_owned()), "{:?}", at_third.since());
 }
 
 // What a nameserver that lags still says, the resolver may learn again when it asks anew.
@@ -123,7 +123,7 @@ fn what_is_there_already_is_not_waited_for() {
     assert_arrived(&ended);
     let took = ended.seen["elapsed_seconds"].as_f64();
     assert!(took < Some(1.0), "{ended:#?}");
-    assert_eq!(asked.new().len(), 1);
+    assert_eq!(asked.since().len(), 1);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn what_does_not_come_in_time_is_a_failure() {
     assert_eq!((ended.code, &ended.seen["arrived"]), (Some(2), &false.into()), "{ended:#?}");
     let standing = &ended.seen["names"][0]["standing"];
     assert_eq!(standing, "propagating");
-    assert_eq!(asked.new().len(), 1, "it cannot have forgotten yet");
+    assert_eq!(asked.since().len(), 1, "it cannot have forgotten yet");
 }
 
 #[test]
@@ -186,12 +186,12 @@ fn assert_ends_with_renewal(world: &World, office: &Office, edge: &str, address:
     assert_within(SECOND + SLACK, ended.at, &renewal);
     assert!(ended.at >= renewal.last.heard, "it cannot have seen it before: {renewal:?}");
     // One query at first, and one when the TTL that it showed was over.
-    assert_eq!(at_resolver.new().len(), 2, "{:?}", at_resolver.new());
+    assert_eq!(at_resolver.since().len(), 2, "{:?}", at_resolver.since());
     // Who has it is not asked again.
     for holder in &at_holders {
         for family in [IpAddr::is_ipv4, IpAddr::is_ipv6] {
-            let queries = holder.new().into_iter().filter(|query| family(&query.from)).count();
-            assert_eq!(queries, 1, "{:?}", holder.new());
+            let queries = holder.since().into_iter().filter(|query| family(&query.from)).count();
+            assert_eq!(queries, 1, "{:?}", holder.since());
         }
     }
 }
@@ -223,10 +223,10 @@ struct Log<'a> {
 impl<'a> Log<'a> {
     fn of(world: &'a World, host: Host, name: &str) -> Self {
         let log = Self { world, host, name: name.to_owned(), before: 0 };
-        Self { before: log.new().len(), ..log }
+        Self { before: log.since().len(), ..log }
     }
 
-    fn new(&self) -> Vec<Query> {
+    fn since(&self) -> Vec<Query> {
         let branch: [IpAddr; 2] = [CLIENT, CLIENT_6].map(|it| it.parse().expect("an address"));
         let all = self.world.queries(self.host, &self.name).into_iter();
         let own = all.filter(|query| branch.contains(&query.from) && query.kind == "A");
@@ -235,7 +235,7 @@ impl<'a> Log<'a> {
 
     /// Whether so many have come over IPv4.
     fn until(&self, count: usize) -> Result<(), String> {
-        let come = self.new().iter().filter(|query| query.from.is_ipv4()).count();
+        let come = self.since().iter().filter(|query| query.from.is_ipv4()).count();
         if come >= count { Ok(()) } else { Err(format!("{come} have come")) }
     }
 }

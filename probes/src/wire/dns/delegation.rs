@@ -200,7 +200,7 @@ mod tests {
     use hickory_proto::rr::Name;
 
     use super::{DomainName, Kind};
-    use crate::wire::dns::query;
+    use crate::wire::dns::{Asking, query};
 
     fn name(text: &str) -> DomainName {
         DomainName::new(text).expect("a name")
@@ -236,7 +236,8 @@ mod tests {
         let question = DomainName::of(&odd).question(Kind::A);
 
         assert_eq!(
-            query(7, &question, false).expect("it can be asked for")[12..][..9],
+            query(7, &question, Asking { recursion: false, nsid: false })
+                .expect("it can be asked for")[12..][..9],
             *b"\x03a.b\x04\x00\xFF \\"
         );
     }
