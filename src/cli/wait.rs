@@ -35,9 +35,9 @@ pub(super) enum What {
 Example:
   branchline wait dns lyon-edge-group.genesyscloud.com --timeout 90s")]
 pub(super) struct Dns {
-    /// The name; if [[names]] watches it, what is said there holds, too
+    /// The name; if `[[names]]` watches it, what is said there holds, too
     name: String,
-    /// The type of record [default: that of [[names]], else A]
+    /// The type of record [default: that of `[[names]]`, else A]
     #[arg(long = "type", value_name = "TYPE", value_parser = PossibleValuesParser::new(config::TYPES))]
     kind: Option<String>,
     /// An address that the answer may hold; repeat it for others
@@ -66,13 +66,13 @@ pub(super) struct EdgeGroup {
 
 #[derive(clap::Args)]
 struct Common {
-    /// When to give up [default: `wait_timeout` of [views], else 90s]
+    /// When to give up [default: `wait_timeout` of `[views]`, else 90s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     /// The configuration file [default: /etc/branchline/branchline.toml, if there is one]
     #[arg(long, env = "BRANCHLINE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A resolver of the site, instead of those of [views] or of this host; repeat it for others
+    /// A resolver of the site, instead of those of `[views]` or of this host; repeat it for others
     #[arg(long = "resolver", value_name = "SERVER")]
     resolvers: Vec<String>,
     /// The address of an authoritative nameserver, instead of those that the delegation names

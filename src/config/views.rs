@@ -88,7 +88,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, to follow "a nameserver in `site` of [views]".
+    /// What is wrong with it, to follow "a nameserver in `site` of \[views\]".
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let (transport, rest) = match text.split_once("://") {
             Some(("tls", rest)) => ("tls", rest),

@@ -20,13 +20,15 @@ const CONFIGURED: &[&str] = &[
     "turn-tcp",
     "turn-tls",
     "voice",
-    "ns-primary",
-    "ns-secondary",
     "resolver",
     "registrar",
     "stun",
-    "edge-group-authoritative",
-    "edge-group-resolver",
+    "lyon-edge-group.genesyscloud.com",
+    "lyon-edge-group.genesyscloud.com A",
+    "lyon-edge-group.genesyscloud.com random label",
+    "lyon-edge-group.genesyscloud.com serial",
+    "A",
+    "SOA",
     "register",
     "Carrier A",
 ];
@@ -63,15 +65,17 @@ fn a_healthy_branch_is_healthy_at_once_and_ready_after_the_first_cycle() {
     assert_eq!(
         up,
         BTreeSet::from([
-            check("ns-primary", "edge-group-authoritative"),
-            check("ns-secondary", "edge-group-authoritative"),
+            check("authoritative", "lyon-edge-group.genesyscloud.com A"),
+            check("authoritative", "lyon-edge-group.genesyscloud.com random label"),
+            check("authoritative", "lyon-edge-group.genesyscloud.com serial"),
             check("registrar", "register"),
             check("relay", "stun"),
             check("relay", "turn-tcp"),
             check("relay", "turn-udp"),
             check("relay-tls", "turn-tls"),
             check("relay-voice", "voice"),
-            check("resolver", "edge-group-resolver"),
+            check("site", "lyon-edge-group.genesyscloud.com A"),
+            check("site", "lyon-edge-group.genesyscloud.com random label"),
         ])
     );
     let holds: Vec<_> = family(&metrics, "branchline_verdict")
