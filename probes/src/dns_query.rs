@@ -67,6 +67,8 @@ const TLS_PORT: u16 = 853;
 /// RFC 8484 §5: that of the `https` scheme.
 const HTTPS_PORT: u16 = 443;
 const HTTPS: &str = "https";
+/// As long as a random label is.
+const LONGEST_LABEL: &str = "0123456789abcdef";
 /// `resolv.conf(5)`: timeout 5 s, attempts 2.
 const INTERVAL: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 2;
@@ -132,6 +134,13 @@ modules = ["edge-group-name"]
             hint: Some("write it as in name = \"lyon-edge-group.genesyscloud.com\"".to_owned()),
         })?;
         let has_random_label = options.require(&ASK_RANDOM_LABEL)?;
+        if has_random_label && question.below(LONGEST_LABEL).is_err() {
+            return Err(BadOption {
+                option: ASK_RANDOM_LABEL.spec().name,
+                problem: "has no place in front of a name that long".to_owned(),
+                hint: Some("a name has at most 255 bytes; remove it, or name a parent".to_owned()),
+            });
+        }
         let (way, path) = read_way(options)?;
         Ok(Box::new(DnsModule {
             question,

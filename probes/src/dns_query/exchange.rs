@@ -55,7 +55,7 @@ impl DnsExchange {
         let id = if module.path.is_some() { 0 } else { chance.number() };
         let mut question = module.question.clone();
         if module.has_random_label {
-            // A name that is too long for one more label is asked for as it is.
+            // The module has tried that there is room for it.
             question = question.below(&chance.token::<8>()).unwrap_or(question);
             let shown = format!("a random label under {}", module.question);
             conversation.state(&QUESTION, Foreign::new(shown));

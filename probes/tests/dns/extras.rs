@@ -197,6 +197,24 @@ fn name() -> (&'static str, OptionValue) {
 }
 
 #[test]
+fn a_name_with_no_room_for_one_more_label_gets_none() {
+    let label = "a".repeat(60);
+    let name = [label.as_str(); 4].join(".");
+    let probe = probe("dns-query");
+    let mut options = branchline_probes::Options::defaults(probe.options());
+    for (key, value) in
+        [("name", OptionValue::Text(name)), ("random_label", OptionValue::Flag(true))]
+    {
+        let spec = probe.options().iter().find(|spec| spec.name == key).expect("an option");
+        options.set(spec, value);
+    }
+
+    let refused = probe.module(&options).err().expect("it is refused");
+
+    assert_eq!(refused.option, "random_label");
+}
+
+#[test]
 fn options_that_do_not_go_together_are_refused_by_name() {
     let address = OptionValue::Addresses(vec!["192.0.2.1".parse().expect("an address")]);
     let text = |text: &str| OptionValue::Text(text.to_owned());
