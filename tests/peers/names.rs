@@ -13,6 +13,8 @@ mod predicted;
 mod product;
 mod queries;
 mod resolvers;
+mod scraped;
+mod secured;
 mod sides;
 mod unbound;
 mod waiting;

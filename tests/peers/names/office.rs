@@ -1,5 +1,6 @@
 //! The product in the branch, with a configuration that watches names from every side.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -95,16 +96,21 @@ impl Report {
 
     /// What a server (a [`Host`] or any address) says of it, on port 53.
     #[track_caller]
-    pub(super) fn of(&self, server: impl Into<std::net::IpAddr>) -> &Value {
-        let address = std::net::SocketAddr::new(server.into(), 53).to_string();
-        let views = self.name()["nameservers"].as_array().expect("there is a list of nameservers");
-        let found = views.iter().find(|view| view["address"] == address.as_str());
+    pub(super) fn of(&self, server: impl Into<IpAddr>) -> &Value {
+        self.at(SocketAddr::new(server.into(), 53))
+    }
+
+    /// What a server says of it, on this port.
+    #[track_caller]
+    pub(super) fn at(&self, address: SocketAddr) -> &Value {
+        let all = self.name()["nameservers"].as_array().expect("there is a list of nameservers");
+        let found = all.iter().find(|one| one["address"] == address.to_string().as_str());
         found.unwrap_or_else(|| panic!("nobody asked {address}: {self:#?}"))
     }
 
     /// The same in one word.
     #[track_caller]
-    pub(super) fn says(&self, server: impl Into<std::net::IpAddr>) -> &str {
+    pub(super) fn says(&self, server: impl Into<IpAddr>) -> &str {
         self.of(server)["says"].as_str().expect("it is a word")
     }
 

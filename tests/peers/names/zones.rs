@@ -28,12 +28,13 @@ pub(super) fn root() -> String {
 }
 
 /// `test`: it delegates `lyon.test` with glue for the nameservers below it, `other.test`, and
-/// `six.test` with an IPv6 address only.
+/// `six.test` with an IPv6 address only; and it has the addresses of the resolver.
 pub(super) fn top() -> String {
     format!(
-        "{}ns {}{}other NS ns.other\nns.other {}six NS ns.six\nns.six {}",
+        "{}ns {}resolver {}{}other NS ns.other\nns.other {}six NS ns.six\nns.six {}",
         opening("ns"),
         addresses(Host::Top),
+        addresses(Host::Resolver),
         lyon_nameservers("lyon", ".lyon"),
         addresses(Host::Other),
         addresses(Host::Six)
