@@ -30,8 +30,8 @@ pub struct Guide {
 pub struct Found {
     /// Where it began.
     pub start: SocketAddr,
-    /// When.
-    pub begun: Instant,
+    /// When it was over.
+    pub ended: Instant,
     /// Until when it holds.
     pub until: Instant,
     /// How it ended.

@@ -2,6 +2,7 @@
 //! still, and who makes answers up. Pure: the same evidence gives the same verdict.
 
 mod answer;
+mod edition;
 mod expectation;
 mod interception;
 mod judge;
@@ -36,6 +37,8 @@ pub struct Propagation {
     pub sightings: Vec<Sighting>,
     /// The addresses that an answer may hold, by the configuration or by the vendor's edges.
     pub expected: Vec<IpAddr>,
+    /// Whether it is the vendor who says so.
+    pub is_expected_by_vendor: bool,
     /// The share of those who say something that have the record; nothing where nobody does.
     pub share: Option<f64>,
     /// Since when an authoritative nameserver is known to have it.
@@ -187,8 +190,14 @@ impl Propagation {
     /// The longest that is still to be waited for those of a view who say this.
     #[must_use]
     pub fn left(&self, view: View, now: SystemTime) -> Option<Duration> {
-        let untils = self.sightings.iter().filter(|it| it.view == view).filter_map(|it| it.until);
-        untils.max().map(|until| until.duration_since(now).unwrap_or_default())
+        let of_view = || self.sightings.iter().filter(|it| it.view == view);
+        let untils = of_view().filter_map(|it| it.until);
+        // Who forgets an old answer may learn it again from a nameserver that is behind.
+        let again = self.by.filter(|_| {
+            of_view().any(|it| it.says == Says::Stale) && self.has(|says| says == Says::Behind)
+        });
+        let last = untils.chain(again).max()?;
+        Some(last.duration_since(now).unwrap_or_default())
     }
 
     /// Whether everyone of a view who says something has the record; `None` where nobody does.

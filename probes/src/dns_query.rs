@@ -16,10 +16,10 @@ use crate::way::{self, Way};
 use crate::wire::dns::{Asking, Question};
 
 pub use facts::{
-    ADDITIONAL_RRS, ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHENTIC, AUTHORITATIVE, AUTHORITY_RRS,
-    CHAIN, CLOCK, CONNECT, EXTENDED_ERRORS, NEGATIVE_TTL, NSID, QUERY_SUCCEEDED, QUESTION,
-    RANDOM_LABEL, RCODE, RECURSION_AVAILABLE, REFRESH, REQUEST, RTT, SERIAL, TRANSMISSIONS,
-    TRUNCATED, TTL, ZONE, addresses,
+    ADDITIONAL_RRS, ALIAS_TTL, ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHENTIC, AUTHORITATIVE,
+    AUTHORITY_RRS, CHAIN, CLOCK, CONNECT, EXTENDED_ERRORS, LAST_TTL, NEGATIVE_TTL, NSID,
+    QUERY_SUCCEEDED, QUESTION, RANDOM_LABEL, RCODE, RECURSION_AVAILABLE, REFRESH, REQUEST, RTT,
+    SERIAL, TRANSMISSIONS, TRUNCATED, TTL, ZONE, addresses,
 };
 
 use exchange::DnsExchange;
@@ -123,7 +123,7 @@ modules = ["edge-group-name"]
     }
 
     fn facts(&self) -> &'static [FactSpec] {
-        const { &joined::<_, 26, 5, 31>(facts::ALL, way::TLS_FACTS) }
+        const { &joined::<_, 28, 5, 33>(facts::ALL, way::TLS_FACTS) }
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {

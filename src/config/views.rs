@@ -384,7 +384,7 @@ const SERVER_FORMS: &str = "a nameserver is ADDRESS, ADDRESS:PORT, tls://HOST or
 pub(super) const PORT: u16 = 53;
 /// RFC 7858 §3.1.
 const TLS_PORT: u16 = 853;
-/// RFC 8484 §4.1; the path is the customary one.
+/// RFC 8484 §5; the path is the customary one.
 const HTTPS_PORT: u16 = 443;
 const PATH: &str = "/dns-query";
 pub(super) const UDP: &str = "udp";

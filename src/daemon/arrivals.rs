@@ -26,7 +26,8 @@ impl Arrivals {
                 }
                 (Standing::Propagated, _) => {
                     if let Some(since) = self.on_their_way.remove(&name.question) {
-                        arrived.push(now.duration_since(since).unwrap_or_default());
+                        // A clock that was set back meanwhile has measured nothing.
+                        arrived.extend(now.duration_since(since).ok());
                     }
                 }
                 _ => {}
@@ -50,6 +51,7 @@ mod tests {
             standing,
             sightings: Vec::new(),
             expected: Vec::new(),
+            is_expected_by_vendor: false,
             share: None,
             since: Some(at(10)),
             has_begun_in_view,

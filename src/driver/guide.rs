@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use branchline_probes::{Failure, Observation, Phase, Target, Unresolved};
+use branchline_probes::{Failure, Observation, Outcome, Phase, Target, Unresolved};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use super::{PLACES, Watcher, observation, run, udp};
@@ -19,7 +21,7 @@ pub(super) async fn follow(
 ) -> Result<Vec<SocketAddr>, Failure> {
     let mut found = guide.found.lock().await;
     if found.as_ref().is_none_or(|found| found.until <= Instant::now()) {
-        *found = ask(check, guide, cancel, watcher).await;
+        find(&mut found, check, guide, cancel, watcher).await;
     }
     let led = found.as_ref().and_then(|found| found.outcome.leads_to.clone());
     match led {
@@ -39,43 +41,97 @@ pub(super) async fn observe(
     cancel: &CancellationToken,
     watcher: Option<Watcher<'_>>,
 ) -> Option<Observation> {
-    let (wanted, started) = (Instant::now(), SystemTime::now());
+    let wanted = Instant::now();
     let mut found = guide.found.lock().await;
-    if found.as_ref().is_none_or(|found| found.begun < wanted) {
-        *found = ask(check, guide, cancel, watcher).await;
+    let started = SystemTime::now();
+    if found.as_ref().is_none_or(|found| found.ended < wanted) {
+        find(&mut found, check, guide, cancel, watcher).await;
     }
     let Found { start, outcome, .. } = found.clone()?;
     let elapsed = outcome.phases.iter().map(|(_, took)| *took).sum();
     Some(observation(check, Some(start), started, elapsed, outcome))
 }
 
-/// Runs the guide from one of its starts; where that one is silent, from the next.
+/// Runs the guide, and remembers what it finds.
+async fn find(
+    found: &mut Option<Found>,
+    check: &Check,
+    guide: &Guide,
+    cancel: &CancellationToken,
+    watcher: Option<Watcher<'_>>,
+) {
+    let new = ask(check, guide, cancel, watcher).await;
+    // A run that was called off has found nothing out.
+    if !cancel.is_cancelled() {
+        *found = new;
+    }
+}
+
+/// Runs the guide from one of its starts; where that one is slow or silent, from the next, too.
 async fn ask(
     check: &Check,
     guide: &Guide,
     cancel: &CancellationToken,
     watcher: Option<Watcher<'_>>,
 ) -> Option<Found> {
-    let mut last = None;
-    for start in udp::with_a_way(guide.starts.to_vec()).into_iter().take(MOST_STARTS) {
-        let begun = Instant::now();
-        let _place = PLACES.acquire().await;
-        let begin = |target: &Target, chance| Some(guide.module.begin(target, chance));
-        let outcome = run(check, start, begin, cancel, watcher, None).await?;
-        let keeps = outcome.leads_to.as_ref().map_or(RETRIED, |lead| lead.keeps);
-        let is_lost = outcome.leads_to.is_none()
-            && outcome.failure.as_ref().is_some_and(|(stage, failure)| {
-                *stage != Phase::Resolve && (failure.is_silence() || failure.by().is_some())
-            });
-        last = Some(Found { start, begun, until: begun + keeps, outcome });
-        if !is_lost || cancel.is_cancelled() {
-            break;
+    let starts = udp::with_a_way(guide.starts.to_vec());
+    let mut rest = starts.into_iter().take(MOST_STARTS);
+    let mut running = FuturesUnordered::new();
+    let mut silent = None;
+    running.push(begin(check, guide, rest.next()?, cancel, watcher));
+    loop {
+        tokio::select! {
+            ended = running.next() => match ended {
+                Some(Some(found)) if !is_lost(&found.outcome) || cancel.is_cancelled() => return Some(found),
+                Some(Some(found)) => {
+                    silent = silent.or(Some(found));
+                    match rest.next() {
+                        Some(start) => running.push(begin(check, guide, start, cancel, watcher)),
+                        None if running.is_empty() => return silent,
+                        None => {}
+                    }
+                }
+                Some(None) | None => return silent,
+            },
+            () = tokio::time::sleep(HEAD_START), if rest.len() > 0 => {
+                running.extend(rest.next().map(|start| begin(check, guide, start, cancel, watcher)));
+            }
         }
     }
-    last
+}
+
+/// One run of the guide from one of its starts.
+async fn begin(
+    check: &Check,
+    guide: &Guide,
+    start: SocketAddr,
+    cancel: &CancellationToken,
+    watcher: Option<Watcher<'_>>,
+) -> Option<Found> {
+    let _place = PLACES.acquire().await;
+    let begin = |target: &Target, chance| Some(guide.module.begin(target, chance));
+    let outcome = run(check, start, begin, cancel, watcher, None).await?;
+    let ended = Instant::now();
+    let keeps = outcome
+        .leads_to
+        .as_ref()
+        .map_or_else(|| if is_lost(&outcome) { CLOSED } else { RETRIED }, |lead| lead.keeps);
+    Some(Found { start, ended, until: ended + keeps, outcome })
+}
+
+/// Whether the start was silent, so that another may lead further.
+fn is_lost(outcome: &Outcome) -> bool {
+    outcome.leads_to.is_none()
+        && outcome.failure.as_ref().is_some_and(|(stage, failure)| {
+            *stage != Phase::Resolve && (failure.is_silence() || failure.by().is_some())
+        })
 }
 
 /// After so many starts that say nothing, the way out is closed.
 const MOST_STARTS: usize = 3;
-/// How long it is not tried again where it led nowhere.
+/// How long one start has before the next is tried beside it.
+const HEAD_START: Duration = Duration::from_secs(2);
+/// How long it is not tried again where the way out is closed.
+const CLOSED: Duration = Duration::from_secs(60);
+/// How long it is not tried again where nobody who was found is of use.
 const RETRIED: Duration = Duration::from_secs(10);

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::dns_query::{
-    ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHORITATIVE, CHAIN, NEGATIVE_TTL, QUESTION, RANDOM_LABEL,
-    RCODE, RECURSION_AVAILABLE, TTL, addresses,
+    ALIAS_TTL, ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHORITATIVE, CHAIN, EXTENDED_ERRORS, LAST_TTL,
+    NEGATIVE_TTL, QUESTION, RANDOM_LABEL, RCODE, RECURSION_AVAILABLE, TTL, addresses,
 };
 use branchline_probes::{Facts, Failure, Foreign, Observation, Verdict};
 
@@ -37,7 +37,7 @@ pub(super) struct Records {
     /// The addresses among them.
     pub(super) addresses: Vec<IpAddr>,
     /// Whether there is nothing but aliases, which lead out of the zone.
-    is_alias_alone: bool,
+    pub(super) is_alias_alone: bool,
     /// Whether the module expects something else.
     pub(super) is_unexpected: bool,
 }
@@ -53,6 +53,13 @@ impl Records {
             is_alias_alone: facts.read(&ANSWER_COUNT) == Some(0),
             is_unexpected,
         }
+    }
+
+    /// Whether an answer with these facts goes the same way from alias to alias.
+    pub(super) fn has_way_of(&self, facts: &Facts) -> bool {
+        facts.read(&CHAIN).is_some_and(|chain| {
+            self.is_alias_alone && chain.starts_with(&self.chain) || chain == self.chain
+        })
     }
 
     /// Whether both say the same, as far as it is to be compared.
@@ -113,9 +120,19 @@ fn is_referral(facts: &Facts) -> bool {
     facts.read(&AUTHORITATIVE) != Some(true) && facts.read(&RECURSION_AVAILABLE) != Some(true)
 }
 
-/// Whether the nameserver speaks for the zone itself.
+/// Whether the nameserver speaks for the zone itself. A resolver that is watched does not, whatever
+/// it claims: one with zones of its own sets AA for names that it makes up.
 pub(super) fn is_authoritative(case: &Case) -> bool {
-    case.observation.outcome.facts.read(&AUTHORITATIVE) == Some(true)
+    let is_asked_to = case.sight.as_ref().is_none_or(|sight| sight.view == View::Authoritative);
+    is_asked_to && case.observation.outcome.facts.read(&AUTHORITATIVE) == Some(true)
+}
+
+/// Whether a resolver gives what it no longer may, for want of an answer from the zone.
+pub(super) fn is_served_stale(case: &Case) -> bool {
+    let errors = case.observation.outcome.facts.read(&EXTENDED_ERRORS).unwrap_or_default();
+    errors.iter().any(|error| {
+        STALE_ANSWERS.iter().any(|code| error.as_str().split(' ').next() == Some(*code))
+    })
 }
 
 /// From which side the case looks at the name.
@@ -136,10 +153,19 @@ pub(super) fn is_relayed(case: &Case) -> bool {
         && facts.read(&RECURSION_AVAILABLE) == Some(true)
 }
 
-/// How long what was said may be kept.
+/// How long until some of what was said may be something else.
 pub(super) fn ttl(observation: &Observation) -> Option<Duration> {
     let facts = &observation.outcome.facts;
-    facts.read(&TTL).or(facts.read(&NEGATIVE_TTL))
+    facts.read(&TTL).or(facts.read(&NEGATIVE_TTL)).map(|ttl| ttl.min(LONGEST_KEPT))
+}
+
+/// How long an older answer stays. Behind aliases that are right it is as old as its last part;
+/// else it stays as long as the aliases do.
+pub(super) fn keeps(observation: &Observation, has_same_way: bool) -> Option<Duration> {
+    let facts = &observation.outcome.facts;
+    let last = facts.read(&LAST_TTL).or(facts.read(&NEGATIVE_TTL));
+    let aliases = facts.read(&ALIAS_TTL).filter(|_| !has_same_way);
+    aliases.or(last).or(facts.read(&TTL)).map(|ttl| ttl.min(LONGEST_KEPT))
 }
 
 /// The records of an answer, as they came.
@@ -151,3 +177,8 @@ pub(super) fn records(observation: &Observation) -> Vec<Foreign> {
 pub(super) fn heard(observation: &Observation) -> SystemTime {
     observation.started + observation.elapsed
 }
+
+/// Stale Answer and Stale NXDOMAIN Answer (RFC 8914 §4.4, §4.20).
+const STALE_ANSWERS: [&str; 2] = ["3", "19"];
+/// Resolvers keep nothing for longer than about a day, whatever its TTL.
+const LONGEST_KEPT: Duration = Duration::from_secs(86_400);

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 
 use crate::correlation::{Case, Evidence};
+use crate::sight::Compare;
+use crate::telephony::Edge;
 
 /// The addresses that a record of this kind may hold; empty where anything will do.
 pub(super) fn of(evidence: &Evidence, cases: &[&Case]) -> Vec<IpAddr> {
@@ -15,17 +17,25 @@ pub(super) fn of(evidence: &Evidence, cases: &[&Case]) -> Vec<IpAddr> {
         "AAAA" => address.is_ipv6(),
         _ => false,
     };
-    let configured: Vec<IpAddr> = sight.name.expect.iter().copied().filter(is_of_kind).collect();
-    if !configured.is_empty() {
-        return configured;
+    let configured = &sight.name.expect;
+    // Where addresses depend on who asks, those of the edges say nothing of them.
+    if !configured.is_empty() || sight.name.compare == Compare::Chain {
+        return configured.iter().copied().filter(is_of_kind).collect();
     }
     let group = cases.iter().find_map(|case| case.edge_group.as_deref());
     let Some((group, state)) = group.zip(evidence.state.as_ref()) else { return Vec::new() };
-    let edges = state.edges.items.iter().filter(|edge| {
-        state.edges.is_current() && edge.edge_group.as_ref().is_some_and(|it| it.is(group))
-    });
+    let edges: Vec<&Edge> = state
+        .edges
+        .items
+        .iter()
+        .filter(|edge| edge.edge_group.as_ref().is_some_and(|it| it.is(group)))
+        .collect();
+    // A record may name an edge of which the vendor tells no address.
+    if !state.edges.is_current() || edges.iter().any(|edge| edge.addresses.is_empty()) {
+        return Vec::new();
+    }
     let mut addresses: Vec<IpAddr> =
-        edges.flat_map(|edge| edge.addresses.iter().copied()).filter(is_of_kind).collect();
+        edges.iter().flat_map(|edge| &edge.addresses).copied().filter(is_of_kind).collect();
     addresses.sort_unstable();
     addresses.dedup();
     addresses

@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use branchline_probes::Failure;
-use branchline_probes::dns_query::{RCODE, REFRESH, SERIAL};
+use branchline_probes::dns_query::RCODE;
+use branchline_probes::{Failure, Observation};
 
 use super::answer::{self, Answer, Records};
+use super::edition::{self, Edition};
 use super::interception::{self, Why};
 use super::serial::is_newer;
 use super::{Propagation, Says, Sighting, Standing, expectation};
 use crate::correlation::{Case, Evidence};
-use crate::sight::{Compare, Shows, View};
+use crate::sight::{Compare, View};
 
 /// Judges one question, of which the cases stand at `places`.
 ///
@@ -38,7 +39,7 @@ pub(super) fn of(
                 says,
                 until: scene.until(case, says),
                 ttl: answer::ttl(&case.observation),
-                serial: serial(related, case),
+                serial: edition::of(related, case).serial(),
                 heard: answer::heard(&case.observation),
                 records: answer::records(&case.observation),
                 reason: case.failure().map(Failure::label),
@@ -53,12 +54,18 @@ pub(super) fn of(
     let standing = standing(&answers);
     let by = if standing == Standing::Propagating { by(&answers) } else { None };
     let (since, has_begun_in_view) = scene.since();
+    let configured = cases.iter().find_map(|case| case.sight.as_ref()).map(|it| &it.name.expect);
+    let is_expected_by_vendor = scene
+        .expected
+        .iter()
+        .any(|it| configured.is_none_or(|configured| !configured.contains(it)));
     Propagation {
         question,
         is_watched: !scene.is_by_module,
         edge_group: cases.iter().find_map(|case| case.edge_group.clone()),
         standing,
         expected: scene.expected,
+        is_expected_by_vendor,
         share,
         since,
         has_begun_in_view,
@@ -125,6 +132,8 @@ struct Scene<'a> {
     truth: Option<Answer>,
     /// The newest serial.
     newest: Option<u32>,
+    /// Whether an authoritative nameserver has changed since serials were asked for.
+    has_fresh: bool,
     /// Whether somebody has what is right.
     is_somewhere: bool,
 }
@@ -137,11 +146,11 @@ impl<'a> Scene<'a> {
                 && matches!(answer::of(case), Answer::Has(_) | Answer::Absent)
         };
         let authorities: Vec<&Case> = cases.iter().filter(speaks).copied().collect();
-        let serials: Option<Vec<u32>> =
-            authorities.iter().map(|case| serial(related, case)).collect();
-        let newest = serials.and_then(|serials| {
-            serials.into_iter().reduce(|one, other| if is_newer(other, one) { other } else { one })
-        });
+        let editions = || authorities.iter().map(|case| edition::of(related, case));
+        let newest = editions()
+            .filter_map(Edition::serial)
+            .reduce(|one, other| if is_newer(other, one) { other } else { one });
+        let has_fresh = editions().any(|it| it == Edition::Fresh);
         let mut scene = Self {
             related,
             cases,
@@ -151,12 +160,11 @@ impl<'a> Scene<'a> {
             authorities,
             truth: None,
             newest,
+            has_fresh,
             is_somewhere: false,
         };
         scene.truth = scene.agreed();
-        let is_right =
-            |case: &&Case| matches!(answer::of(case), Answer::Has(it) if scene.is_right(&it));
-        scene.is_somewhere = cases.iter().any(is_right);
+        scene.is_somewhere = cases.iter().any(|case| scene.is_current(case));
         scene
     }
 
@@ -184,7 +192,8 @@ impl<'a> Scene<'a> {
             return Some(!records.is_unexpected);
         }
         let expected = &self.expected;
-        (!expected.is_empty()).then(|| {
+        // An alias out of the zone has the addresses that another zone gives it.
+        (!expected.is_empty() && !records.is_alias_alone).then(|| {
             let found = &records.addresses;
             !found.is_empty() && found.iter().all(|address| expected.contains(address))
         })
@@ -192,8 +201,8 @@ impl<'a> Scene<'a> {
 
     fn is_right(&self, records: &Records) -> bool {
         match (self.fits(records), &self.truth) {
-            // An address behind an alias into another zone is nothing that the zone itself tells.
             (Some(fits), _) => fits,
+            (None, _) if !self.expected.is_empty() => self.leads_to_what_fits(records),
             (None, Some(Answer::Has(truth))) => truth.is_same(records, self.compare),
             (None, Some(_)) => false,
             // Nobody authoritative can be asked: what there is has to agree.
@@ -201,28 +210,57 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn is_unanimous(&self, records: &Records) -> bool {
-        self.cases.iter().all(|case| match answer::of(case) {
-            Answer::Has(other) => records.is_same(&other, self.compare),
-            Answer::Absent | Answer::Failing | Answer::Silent | Answer::Unknown => true,
+    /// Whether this nameserver has what is right. Where neither an expectation nor an authority says
+    /// what that is, nobody has it who makes it up for every name.
+    fn is_current(&self, case: &Case) -> bool {
+        let Answer::Has(records) = answer::of(case) else { return false };
+        let is_known = self.fits(&records).is_some() || self.truth.is_some();
+        self.is_right(&records) && (is_known || !self.makes_it_up(case))
+    }
+
+    fn makes_it_up(&self, case: &Case) -> bool {
+        interception::answers_everything(self.related, case)
+            && interception::is_what_it_makes_up(self.related, case)
+    }
+
+    /// Whether somebody who has what is expected has it behind this alias.
+    fn leads_to_what_fits(&self, alias: &Records) -> bool {
+        self.cases.iter().any(|case| match answer::of(case) {
+            Answer::Has(other) => {
+                self.fits(&other) == Some(true) && other.is_same(alias, self.compare)
+            }
+            Answer::Absent | Answer::Failing | Answer::Silent | Answer::Unknown => false,
         })
     }
 
+    /// Whether all who have anything of their own have this.
+    fn is_unanimous(&self, records: &Records) -> bool {
+        self.cases.iter().filter(|case| !self.makes_it_up(case)).all(|case| {
+            match answer::of(case) {
+                Answer::Has(other) => records.is_same(&other, self.compare),
+                Answer::Absent | Answer::Failing | Answer::Silent | Answer::Unknown => true,
+            }
+        })
+    }
+
+    /// Whether somebody else has a newer version of the zone.
     fn is_behind(&self, case: &Case) -> bool {
-        let serial = serial(self.related, case);
-        self.newest.zip(serial).is_some_and(|(newest, serial)| is_newer(newest, serial))
+        match edition::of(self.related, case) {
+            Edition::Fresh => false,
+            Edition::Known(serial) => {
+                self.has_fresh || self.newest.is_some_and(|newest| is_newer(newest, serial))
+            }
+            Edition::Untold => self.has_fresh || self.newest.is_some(),
+        }
     }
 
     /// Whether an authoritative nameserver that lacks what is right has the older zone. Without
     /// serials, the one that lacks what another has is taken to be older.
     fn is_older(&self, case: &Case) -> bool {
-        let has_it =
-            |case: &&&Case| matches!(answer::of(case), Answer::Has(it) if self.is_right(&it));
-        let mut peers = self.authorities.iter().filter(has_it).peekable();
-        if peers.peek().is_none() {
+        if !self.authorities.iter().any(|case| self.is_current(case)) {
             return self.is_by_module;
         }
-        self.newest.is_none() || self.is_behind(case)
+        (self.newest.is_none() && !self.has_fresh) || self.is_behind(case)
     }
 
     fn says(&self, case: &Case) -> Says {
@@ -239,7 +277,13 @@ impl<'a> Scene<'a> {
             {
                 Says::Failing
             }
-            Answer::Has(records) if self.is_right(&records) => Says::Current,
+            Answer::Has(_) if self.is_current(case) => Says::Current,
+            // Whether it leads to what is expected, nobody has told.
+            Answer::Has(records)
+                if records.is_alias_alone && !self.expected.is_empty() && !self.is_somewhere =>
+            {
+                Says::Unknown
+            }
             Answer::Has(records) if answer::is_authoritative(case) => self.other(case, &records),
             Answer::Has(records) => self.other_of_resolver(case, &records),
             Answer::Absent if !self.is_somewhere => Says::Absent,
@@ -269,6 +313,8 @@ impl<'a> Scene<'a> {
                 Answer::Absent | Answer::Failing | Answer::Silent | Answer::Unknown => false,
             })
         });
+        // RFC 8767 §4: what is served stale has a TTL of its own, and says so.
+        let is_old = is_old || answer::is_served_stale(case);
         if !is_old && let Some(why) = self.why_made_up(case) {
             return Says::MadeUp(why);
         }
@@ -284,9 +330,7 @@ impl<'a> Scene<'a> {
 
     fn why_made_up(&self, case: &Case) -> Option<Why> {
         let has_authority = !self.authorities.is_empty();
-        if interception::answers_everything(self.related, case)
-            && interception::is_what_it_makes_up(self.related, case)
-        {
+        if self.makes_it_up(case) {
             Some(Why::AnswersEverything)
         } else if has_authority && interception::does_not_count_down(case) {
             Some(Why::DoesNotCountDown)
@@ -301,8 +345,12 @@ impl<'a> Scene<'a> {
     fn until(&self, case: &Case, says: Says) -> Option<SystemTime> {
         let heard = answer::heard(&case.observation);
         match says {
-            Says::Stale => Some(heard + answer::ttl(&case.observation)?),
-            Says::Behind => Some(heard + refresh(self.related, case)?),
+            Says::Stale if answer::is_served_stale(case) => None,
+            Says::Stale => Some(heard + answer::keeps(&case.observation, self.has_same_way(case))?),
+            // It asks for a newer version after this long, counted from when there was one.
+            Says::Behind => {
+                Some(self.since().0.unwrap_or(heard) + edition::refresh(self.related, case)?)
+            }
             Says::Current
             | Says::Absent
             | Says::Wrong
@@ -314,38 +362,34 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether the aliases of this answer are those of what is right.
+    fn has_same_way(&self, case: &Case) -> bool {
+        let facts = &case.observation.outcome.facts;
+        let is_same = |records: &Records| records.has_way_of(facts);
+        match &self.truth {
+            Some(Answer::Has(truth)) => is_same(truth),
+            _ => {
+                self.cases.iter().filter(|case| self.is_current(case)).any(
+                    |case| matches!(answer::of(case), Answer::Has(records) if is_same(&records)),
+                )
+            }
+        }
+    }
+
     /// Since when somebody authoritative is known to have what is right, and whether it was seen
     /// to come.
     fn since(&self) -> (Option<SystemTime>, bool) {
-        let first = |case: &&&Case| {
-            let turn = case.turns.last()?;
-            let Answer::Has(records) = answer::of_observation(turn) else { return None };
-            self.is_right(&records).then_some((turn.started, case.turns.len() > 1))
+        let has_it = |turn: &Observation| match answer::of_observation(turn) {
+            Answer::Has(records) => self.is_right(&records),
+            Answer::Absent | Answer::Failing | Answer::Silent | Answer::Unknown => false,
         };
-        let found = self.authorities.iter().filter_map(|case| first(&case)).min();
+        let first = |case: &Case| {
+            // Addresses that take turns are one answer as long as each of them is right.
+            let run = case.turns.iter().rev().take_while(|turn| has_it(turn)).count();
+            let begins = case.turns.len() - run;
+            case.turns.get(begins).map(|turn| (turn.started, begins > 0))
+        };
+        let found = self.authorities.iter().filter_map(|case| first(case)).min();
         (found.map(|(since, _)| since), found.is_some_and(|(_, is_seen)| is_seen))
     }
-}
-
-/// The version of the zone at this nameserver: as it came with the answer, or as it was asked for.
-fn serial(related: &[&Case], case: &Case) -> Option<u32> {
-    with_serial(related, case).find_map(|case| {
-        let serial = case.observation.outcome.facts.read(&SERIAL)?;
-        u32::try_from(serial).ok()
-    })
-}
-
-/// How often this nameserver asks for a newer version.
-fn refresh(related: &[&Case], case: &Case) -> Option<std::time::Duration> {
-    with_serial(related, case).find_map(|case| case.observation.outcome.facts.read(&REFRESH))
-}
-
-/// The cases that may tell the version of the zone at the nameserver of this one.
-fn with_serial<'a>(related: &[&'a Case], case: &'a Case) -> impl Iterator<Item = &'a Case> {
-    let shown = related.iter().copied().filter(|other| {
-        other.sight.as_ref().is_some_and(|sight| sight.shows == Shows::Serial)
-            && other.observation.address == case.observation.address
-            && answer::is_authoritative(other)
-    });
-    shown.chain([case])
 }

@@ -78,6 +78,7 @@ pub(super) fn wait(
     let last: Option<Option<SystemTime>> =
         kept.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other)));
     match last.flatten() {
+        Some(until) if until <= evidence.now => "less than a second".to_owned(),
         Some(until) => format!("at most {}", show_duration(remaining(evidence, until))),
         None => "a time that it does not tell".to_owned(),
     }

@@ -37,7 +37,10 @@ fn finding(evidence: &Evidence, name: &Propagation) -> Finding {
         lagging.join(", ")
     );
     let severity = dns::severity(evidence, name, lags);
-    Finding::new(&RULE, severity, Owner::Dns, &name.question, summary)
+    // An edge group's zone is the vendor's; what resolvers keep is theirs.
+    let is_of_zone = !name.has(|says| says == Says::Stale) && name.edge_group.is_some();
+    let owner = if is_of_zone { Owner::Vendor } else { Owner::Dns };
+    Finding::new(&RULE, severity, owner, &name.question, summary)
         .because(dns::exhibits(evidence, name, lags))
         .because(right.map(|it| dns::exhibit(evidence, it)))
         .next(step(evidence, name))
@@ -46,17 +49,29 @@ fn finding(evidence: &Evidence, name: &Propagation) -> Finding {
 fn step(evidence: &Evidence, name: &Propagation) -> String {
     let (is_stale, is_behind) = (|says| says == Says::Stale, |says| says == Says::Behind);
     let mut steps = Vec::new();
-    if name.has(is_stale) {
-        let wait = dns::wait(evidence, name, is_stale);
+    let behind = dns::names(name, is_behind).join(", ");
+    if name.has(is_behind) {
+        let whose = if name.edge_group.is_some() { "the vendor" } else { "whoever runs the zone" };
+        let is_overdue =
+            name.who(is_behind).any(|it| it.until.is_some_and(|at| at <= evidence.now));
+        let overdue = if is_overdue { ", which is overdue" } else { "" };
         steps.push(format!(
-            "Wait: a resolver may keep the old answer for {wait}; or have its cache flushed."
+            "Have {whose} let {behind} transfer the zone{overdue}: an older version is served there."
         ));
     }
-    if name.has(is_behind) {
-        let names = dns::names(name, is_behind);
-        let serve = if names.len() == 1 { "it serves" } else { "they serve" };
-        let names = names.join(", ");
-        steps.push(format!("Have {names} transfer the zone: {serve} an older version."));
+    if name.has(is_stale) {
+        let wait = dns::wait(evidence, name, is_stale);
+        steps.push(if behind.is_empty() {
+            format!(
+                "Wait: a resolver may keep the old answer for {wait}; or have whoever runs it \
+                 flush its cache."
+            )
+        } else {
+            format!(
+                "Then wait: a resolver may keep the old answer for {wait}, and learns it again \
+                 from {behind} until then."
+            )
+        });
     }
     steps.join(" ")
 }

@@ -22,7 +22,10 @@ pub(super) static RULE: Rule = Rule {
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let has_life = evidence.has_life();
-    let gone = evidence.of("dns-query").filter(|case| has_life && is_gone(case));
+    // Whose host says that nobody listens is down, whatever else is silent.
+    let gone = evidence
+        .of("dns-query")
+        .filter(|case| is_gone(case) && (has_life || is_refused_by_itself(case)));
     let (of_names, by_hand): (Vec<&Case>, Vec<&Case>) = gone.partition(|it| it.sight.is_some());
     let asked = by_hand.into_iter().map(|case| {
         let severity = Severity::where_required(case.required);
@@ -126,15 +129,18 @@ fn is_lost(case: &Case) -> bool {
 }
 
 fn is_gone(case: &Case) -> bool {
-    let by_itself = || {
-        let address = case.observation.address.map(|address| address.ip());
-        case.failure().and_then(Failure::by).is_none_or(|by| Some(by) == address)
-    };
     match case.failure().map(Failure::label) {
-        Some("refused") => by_itself(),
+        Some("refused") => is_refused_by_itself(case),
         Some("unreachable") => true,
         _ => case.is_silent(),
     }
+}
+
+fn is_refused_by_itself(case: &Case) -> bool {
+    let address = case.observation.address.map(|address| address.ip());
+    case.failure().is_some_and(|failure| {
+        failure.label() == "refused" && failure.by().is_none_or(|by| Some(by) == address)
+    })
 }
 
 fn lacks_resolver(case: &Case) -> bool {

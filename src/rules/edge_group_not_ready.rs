@@ -31,12 +31,15 @@ fn finding(evidence: &Evidence, group: &EdgeGroup) -> Finding {
         .about(&group.reference)
         .because([Exhibit::of_state(format!("edge group {name}"), &group.raw)]);
     // A group that is not ready has no record to spread yet.
-    for name in propagation::of(evidence) {
-        if name.edge_group.as_ref().is_some_and(|link| group.reference.is(link)) {
-            finding = finding
-                .covering_subject("dns-not-created", &name.question)
-                .covering_subject("dns-not-propagated", &name.question);
-        }
+    let is_of_group =
+        |link: &Option<String>| link.as_ref().is_some_and(|link| group.reference.is(link));
+    if !evidence.cases.iter().any(|case| is_of_group(&case.edge_group)) {
+        return finding;
+    }
+    for name in propagation::of(evidence).iter().filter(|name| is_of_group(&name.edge_group)) {
+        finding = finding
+            .covering_subject("dns-not-created", &name.question)
+            .covering_subject("dns-not-propagated", &name.question);
     }
     finding
 }

@@ -74,7 +74,7 @@ fn leads_to(address: SocketAddr) -> Guide {
     let lead = Lead { addresses: vec![address], keeps: Duration::from_secs(60) };
     let outcome = Outcome { leads_to: Some(lead), ..Outcome::default() };
     let until = Instant::now() + Duration::from_secs(60);
-    let found = Found { start: address, begun: Instant::now(), until, outcome };
+    let found = Found { start: address, ended: Instant::now(), until, outcome };
     let asked = check(&PING, "127.0.0.1", address.port());
     Guide {
         host: "localhost".into(),

@@ -2,6 +2,7 @@
 //! that evidence is drawn from.
 
 mod certificates;
+mod doubts;
 mod invented;
 mod links;
 mod media;

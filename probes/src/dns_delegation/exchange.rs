@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::facts::{self, DEPTH, QUERIES, REFUSED_ADDRESSES, RELAYED, SERVERS, TTL, ZONE};
 use super::query::{Legs, Patience, Query, Wish};
@@ -40,6 +41,8 @@ pub(super) struct DelegationExchange {
     fates: BTreeMap<IpAddr, Fate>,
     /// How many servers answered as a resolver does.
     relayed: u64,
+    /// Whether any answered as a nameserver does.
+    is_open: bool,
     stage: Stage,
     began: Moment,
 }
@@ -55,6 +58,7 @@ impl DelegationExchange {
             queries: Vec::new(),
             fates: BTreeMap::new(),
             relayed: 0,
+            is_open: false,
             stage: Stage::Walking,
             began: Moment::START,
         }
@@ -171,7 +175,10 @@ impl DelegationExchange {
     /// Takes in what became of a question.
     fn settle(&mut self, query: &Query, result: Result<Box<Reply>, Failure>) {
         let server = query.server.ip();
-        self.relayed += u64::from(result.as_deref().is_ok_and(is_of_resolver));
+        let is_relayed = result.as_deref().is_ok_and(is_of_resolver);
+        self.relayed += u64::from(is_relayed);
+        // A way on which nameservers do answer is open: a single one that does not is lame.
+        self.is_open |= result.is_ok() && !is_relayed;
         if result.is_ok() && self.conversation.outcome.phases.is_empty() {
             // The target itself: however the way goes on, somebody was heard.
             self.conversation.ended(Phase::Request, self.began);
@@ -247,11 +254,16 @@ impl DelegationExchange {
             facts::state_fates(&mut self.conversation, zone, &self.fates);
             facts::state_servers(&mut self.conversation, zone, &self.fates, port);
         }
+        let is_served = self.fates.values().any(|fate| matches!(fate, Fate::Authoritative(_)));
         let found = &self.conversation.outcome.facts;
-        if let (Some(addresses), Some(keeps)) = (found.read(&SERVERS), found.read(&TTL)) {
+        if let (true, Some(addresses), Some(keeps)) =
+            (is_served, found.read(&SERVERS), found.read(&TTL))
+        {
+            // One that could not be used is looked at again soon: it may be back.
+            let is_whole = self.fates.values().all(|fate| matches!(fate, Fate::Authoritative(_)));
+            let keeps = if is_whole { keeps } else { keeps.min(KEEPS_PART) };
             self.conversation.outcome.leads_to = Some(Lead { addresses, keeps });
         }
-        let is_served = self.fates.values().any(|fate| matches!(fate, Fate::Authoritative(_)));
         let failure = (!is_served).then(|| none_usable(self.fates.values(), start, apex, ""));
         self.finish(failure);
     }
@@ -278,7 +290,7 @@ impl DelegationExchange {
         self.conversation.ended(phase, self.began);
         self.conversation.state(&QUERIES, self.walks.asked);
         self.conversation.state(&DEPTH, self.walks.depth);
-        self.conversation.state(&RELAYED, self.relayed);
+        self.conversation.state(&RELAYED, if self.is_open { 0 } else { self.relayed });
         let refused = self.walks.zones.refused();
         self.conversation.state(&REFUSED_ADDRESSES, refused);
         if let Some(failure) = failure {
@@ -306,3 +318,6 @@ fn judge(reply: &Reply, apex: &DomainName) -> Fate {
         (Said::Referral(_), _) => Fate::Lame(Lame::Sideways),
     }
 }
+
+/// How long it holds whom a zone with lame nameservers leads to.
+const KEEPS_PART: Duration = Duration::from_secs(60);

@@ -41,6 +41,12 @@ pub const CHAIN: FactKey<Vec<Foreign>> =
 pub const TTL: FactKey<Duration> =
     FactKey::new("ttl_seconds", "the smallest TTL in the answer, CNAMEs included")
         .metric("probe_dns_record_ttl_seconds");
+/// The longest TTL of the aliases.
+pub const ALIAS_TTL: FactKey<Duration> =
+    FactKey::new("alias_ttl_seconds", "the longest TTL of the CNAMEs in the answer");
+/// The TTL of what was asked for, behind its aliases.
+pub const LAST_TTL: FactKey<Duration> =
+    FactKey::new("last_ttl_seconds", "the smallest TTL of the records that were asked for");
 /// The zone of the SOA record.
 pub const ZONE: FactKey<Foreign> = FactKey::new("zone", "the zone whose SOA record came along");
 /// The zone's serial number.
@@ -95,7 +101,7 @@ pub const TRANSMISSIONS: FactKey<u64> =
     FactKey::new("transmissions", "queries sent by the transport that brought the answer")
         .metric("probe_dns_transmissions");
 
-pub(super) const ALL: [FactSpec; 26] = [
+pub(super) const ALL: [FactSpec; 28] = [
     QUESTION.spec(),
     RANDOM_LABEL.spec(),
     QUERY_SUCCEEDED.spec(),
@@ -107,6 +113,8 @@ pub(super) const ALL: [FactSpec; 26] = [
     ADDITIONAL_RRS.spec(),
     CHAIN.spec(),
     TTL.spec(),
+    ALIAS_TTL.spec(),
+    LAST_TTL.spec(),
     ZONE.spec(),
     SERIAL.spec(),
     REFRESH.spec(),

@@ -126,7 +126,7 @@ fn a_page_is_no_dns_message_and_http_1_is_no_http_2() {
     let reset = ask(|_| frame(3, 0, 1, &[0, 0, 0, 2]));
 
     for (result, rule) in
-        [(page, "RFC 8484 §4.2.1"), (old, "RFC 9113 §5.4.1"), (reset, "RFC 9113 §5.4")]
+        [(page, "RFC 8484 §4.2"), (old, "RFC 9113 §5.4.1"), (reset, "RFC 9113 §5.4")]
     {
         assert_eq!(result.label(), "misbehaved", "{rule}");
         let (_, failure) = result.outcome.failure.expect("it failed");

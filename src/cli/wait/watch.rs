@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::{Goal, vendor};
-use crate::check::Check;
+use crate::check::{Check, Whom};
 use crate::cli::{Exit, run, say};
 use crate::config;
 use crate::correlation::Memory;
@@ -23,7 +23,7 @@ use crate::outputs::text::{self, Waited};
 use crate::poller::Poller;
 use crate::profile::Profile;
 use crate::propagation::{self, Propagation};
-use crate::sight::Shows;
+use crate::sight::{Shows, Sight, View};
 use crate::telephony::{ApiProblem, Snapshot};
 
 /// Waits until the goal has come true, its time is over or somebody interrupts.
@@ -67,8 +67,14 @@ struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     fn new(goal: &'a Goal, cancel: &'a CancellationToken) -> Self {
         let mut checks = config::checks(&goal.site, &goal.views, &goal.names);
-        // Whoever waits asks for the record alone.
-        checks.retain(|check| check.sight.as_ref().is_some_and(|it| it.shows == Shows::Record));
+        // Whoever waits asks for the record alone, and once whether a resolver makes answers up.
+        checks.retain(|check| {
+            check.sight.as_ref().is_some_and(|it| match it.shows {
+                Shows::Record => true,
+                Shows::RandomLabel => it.view != View::Authoritative,
+                Shows::Serial | Shows::Delegation => false,
+            })
+        });
         Self {
             goal,
             checks,
@@ -103,8 +109,7 @@ impl<'a> Waiting<'a> {
             let (took, now) = (self.begun.elapsed(), SystemTime::now());
             let waited = Waited { names: &names, group: group.as_deref(), took, now };
             // What one says first may look otherwise beside what another says a moment later.
-            let is_first_round = self.asking.iter().any(|(_, whom)| whom.is_none());
-            self.progress.show(waited, is_first_round && took < MOMENT);
+            self.progress.show(waited, took < MOMENT && self.is_first_round());
             if self.has_come_true(&names) {
                 return self.end(&names, true);
             }
@@ -183,8 +188,10 @@ impl<'a> Waiting<'a> {
             for sighting in &name.sightings {
                 let Some(at) = name.asked_again_at(sighting) else { continue };
                 let is_it = |check: &&Check| {
-                    check.sight.as_ref().is_some_and(|it| it.name.question() == name.question)
-                        && *check.target == *sighting.target
+                    let is_asked = |it: &Sight| {
+                        it.shows == Shows::Record && it.name.question() == name.question
+                    };
+                    check.sight.as_ref().is_some_and(is_asked) && *check.target == *sighting.target
                 };
                 let Some(place) = self.checks.iter().position(|check| is_it(&check)) else {
                     continue;
@@ -194,7 +201,10 @@ impl<'a> Waiting<'a> {
                     continue;
                 }
                 match at.duration_since(now) {
-                    Ok(left) if !left.is_zero() => next = next.min(left),
+                    // Longer than that it is only where the clock was set back meanwhile.
+                    Ok(left) if !left.is_zero() && left <= propagation::LONGEST => {
+                        next = next.min(left);
+                    }
                     Ok(_) | Err(_) => due.push(whom),
                 }
             }
@@ -233,8 +243,15 @@ impl<'a> Waiting<'a> {
         self.is_group_ready()
             && names.len() == wanted
             && names.iter().all(|name| name.has_arrived(now))
-            // Somebody whom nobody has heard yet may say otherwise.
-            && self.asking.iter().all(|(_, whom)| whom.is_some())
+            && !self.is_first_round()
+    }
+
+    /// Whether somebody whom nobody has heard yet may say otherwise. Whoever is still being looked
+    /// for after a while is not waited for: where port 53 is closed, nobody will be found.
+    fn is_first_round(&self) -> bool {
+        let is_led = |place: usize| matches!(self.checks[place].whom, Whom::Led(_));
+        let has_time = self.begun.elapsed() < FINDING;
+        self.asking.iter().any(|(place, whom)| whom.is_none() && (has_time || !is_led(*place)))
     }
 
     /// Where the vendor cannot be asked, no edge group can come true.
@@ -280,3 +297,5 @@ impl<'a> Waiting<'a> {
 const TICK: Duration = Duration::from_millis(200);
 /// How long those who answer at once are given to do so, before what one of them says is told.
 const MOMENT: Duration = Duration::from_secs(1);
+/// How long it may take to find those who speak for the zone.
+const FINDING: Duration = Duration::from_secs(5);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::super::DnsModule;
 use super::super::facts::{
-    ADDITIONAL_RRS, ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHENTIC, AUTHORITATIVE, AUTHORITY_RRS,
-    CHAIN, EXTENDED_ERRORS, NEGATIVE_TTL, NSID, QUERY_SUCCEEDED, RCODE, RECURSION_AVAILABLE,
-    REFRESH, SERIAL, TTL, ZONE,
+    ADDITIONAL_RRS, ALIAS_TTL, ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHENTIC, AUTHORITATIVE,
+    AUTHORITY_RRS, CHAIN, EXTENDED_ERRORS, LAST_TTL, NEGATIVE_TTL, NSID, QUERY_SUCCEEDED, RCODE,
+    RECURSION_AVAILABLE, REFRESH, SERIAL, TTL, ZONE,
 };
 use crate::conversation::Conversation;
 use crate::failure::Failure;
@@ -27,6 +27,16 @@ pub(super) fn state(response: &Response, conversation: &mut Conversation) {
     conversation.state(&ADDITIONAL_RRS, additionals);
     if let Some(ttl) = response.answers.iter().map(|record| record.ttl).min() {
         conversation.state(&TTL, seconds(ttl));
+    }
+    let ttls = |is_last: bool| {
+        let records = response.answers.iter();
+        records.filter(move |it| it.is_of_asked_type == is_last).map(|it| it.ttl)
+    };
+    if let Some(ttl) = ttls(false).max() {
+        conversation.state(&ALIAS_TTL, seconds(ttl));
+    }
+    if let Some(ttl) = ttls(true).min() {
+        conversation.state(&LAST_TTL, seconds(ttl));
     }
     if let Some(soa) = &response.soa {
         conversation.state(&ZONE, Foreign::new(&soa.zone));
@@ -61,7 +71,7 @@ pub(super) fn judge(
     if module.has_random_label && matches!(response.rcode, 0 | NXDOMAIN) {
         return made_up(response, module, peer);
     }
-    // RFC 2308 §2: whoever is authoritative shows the zone's SOA where there is no such record, too.
+    // RFC 2308 §3: whoever is authoritative shows the zone's SOA where there is no such record, too.
     let tells_zone = module.question.is_of_zone() && !module.asking.recursion;
     let is_told = response.authoritative && response.soa.is_some();
     if tells_zone && is_told && matches!(response.rcode, 0 | NXDOMAIN) {

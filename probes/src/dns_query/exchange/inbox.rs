@@ -81,7 +81,7 @@ fn read(response: Response) -> Arrived {
     });
     match response.status {
         OK if is_dns => Arrived::Message(response.body),
-        OK => Arrived::Broken("RFC 8484 §4.2.1", "its answer is no application/dns-message"),
+        OK => Arrived::Broken("RFC 8484 §4.2", "its answer is no application/dns-message"),
         status => Arrived::Status(status),
     }
 }

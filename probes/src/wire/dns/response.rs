@@ -117,6 +117,8 @@ impl ExtendedError {
     #[must_use]
     pub const fn purpose(&self) -> &'static str {
         match self.code {
+            1 => "Unsupported DNSKEY Algorithm",
+            2 => "Unsupported DS Digest Type",
             3 => "Stale Answer",
             4 => "Forged Answer",
             5 => "DNSSEC Indeterminate",
@@ -125,6 +127,8 @@ impl ExtendedError {
             8 => "Signature Not Yet Valid",
             9 => "DNSKEY Missing",
             10 => "RRSIGs Missing",
+            11 => "No Zone Key Bit Set",
+            12 => "NSEC Missing",
             13 => "Cached Error",
             14 => "Not Ready",
             15 => "Blocked",
