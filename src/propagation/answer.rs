@@ -96,6 +96,8 @@ pub(super) fn of_observation(observation: &Observation) -> Answer {
     const NXDOMAIN: u16 = 3;
     let facts = &observation.outcome.facts;
     match observation.failure() {
+        // A zone that was asked for its SOA at a name inside it shows it, and has none there.
+        None if facts.read(&ANSWER_RRS) == Some(0) => Answer::Absent,
         None => Answer::Has(Records::of(facts, false)),
         Some(Failure::Rejected { code: NXDOMAIN, .. }) => Answer::Absent,
         Some(Failure::Rejected { .. }) => Answer::Failing,
