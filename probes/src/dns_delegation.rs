@@ -21,7 +21,8 @@
 //!
 //! # What an answer may claim
 //!
-//! An answer counts by id, question and source (RFC 5452 §9.1), each query has a port of its own.
+//! An answer counts by id, question and source (RFC 5452 §9.1), each query has a port of its own,
+//! and a datagram has to repeat the spelling of the name, which is drawn anew for each query.
 //! A server may name addresses only for hosts within the zone of which it was asked; a referral
 //! has to go strictly down, and its zone has to hold the name: so a way has an end. An address is
 //! spoken to only where it reaches as far as the target itself: a server on the Internet cannot
@@ -59,6 +60,12 @@ pub use facts::{
 
 const NAME: OptionKey<String> =
     OptionKey::new("name", Kind::Text, "the domain name whose zone is looked for").required();
+const RANDOM_CASE: OptionKey<bool> = OptionKey::new(
+    "random_case",
+    Kind::Flag,
+    "spell names at random over udp, and believe only who repeats the spelling (0x20)",
+)
+.default("true");
 
 /// RFC 1035 §4.2.
 const PORT: u16 = 53;
@@ -91,7 +98,7 @@ interval = "10m"
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const { &[NAME.spec()] }
+        const { &[NAME.spec(), RANDOM_CASE.spec()] }
     }
 
     fn timeout(&self) -> Duration {
@@ -109,12 +116,14 @@ interval = "10m"
             hint: Some("write it as in name = \"lyon-edge-group.genesyscloud.com\"".to_owned()),
         })?;
         let timeout = options.read(&TIMEOUT).unwrap_or(self.timeout());
-        Ok(Box::new(DelegationModule { name, timeout }))
+        let has_random_case = options.require(&RANDOM_CASE)?;
+        Ok(Box::new(DelegationModule { name, has_random_case, timeout }))
     }
 }
 
 struct DelegationModule {
     name: DomainName,
+    has_random_case: bool,
     timeout: Duration,
 }
 
@@ -133,6 +142,6 @@ impl Module for DelegationModule {
 
     fn begin(&self, target: &Target, chance: Chance) -> Box<dyn Exchange> {
         let conversation = Conversation::new(target.address, self.timeout);
-        Box::new(DelegationExchange::begin(conversation, self.name.clone(), chance))
+        Box::new(DelegationExchange::begin(conversation, self, chance))
     }
 }

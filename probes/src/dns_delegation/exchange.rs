@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::DelegationModule;
 use super::facts::{self, DEPTH, QUERIES, REFUSED_ADDRESSES, RELAYED, SERVERS, TTL, ZONE};
 use super::query::{Legs, Patience, Query, Wish};
 use super::verdict::{Fate, Lame, Said, none_usable, said};
@@ -35,6 +36,7 @@ enum Stage {
 pub(super) struct DelegationExchange {
     conversation: Conversation,
     chance: Chance,
+    has_random_case: bool,
     legs: Legs,
     walks: Walks,
     queries: Vec<Query>,
@@ -48,13 +50,18 @@ pub(super) struct DelegationExchange {
 }
 
 impl DelegationExchange {
-    pub(super) fn begin(conversation: Conversation, name: DomainName, chance: Chance) -> Self {
+    pub(super) fn begin(
+        conversation: Conversation,
+        module: &DelegationModule,
+        chance: Chance,
+    ) -> Self {
         let start = conversation.peer.ip();
         Self {
             conversation,
             chance,
+            has_random_case: module.has_random_case,
             legs: Legs::default(),
-            walks: Walks::new(name, start),
+            walks: Walks::new(module.name.clone(), start),
             queries: Vec::new(),
             fates: BTreeMap::new(),
             relayed: 0,
@@ -163,10 +170,12 @@ impl DelegationExchange {
     fn ask(&mut self, server: IpAddr, name: &DomainName, kind: Kind, is_start: bool) {
         let patience = if is_start { Patience::Long } else { Patience::Brief };
         let server = SocketAddr::new(server, self.conversation.peer.port());
+        let (question, id) = (name.question(kind), self.chance.number());
+        let spelled = self.has_random_case.then(|| question.respelled(|| self.chance.flag()));
         self.queries.push(Query::begin(
-            (server, name.question(kind)),
+            (server, question),
             (self.phase(), patience),
-            self.chance.number(),
+            (id, spelled),
             self.conversation.now,
             &mut self.legs,
         ));

@@ -96,6 +96,8 @@ pub(super) enum Wish {
 pub(super) struct Query {
     pub(super) server: SocketAddr,
     question: Question,
+    /// The same, as datagrams spell it, where only who repeats that is believed.
+    spelled: Option<Question>,
     id: u16,
     phase: Phase,
     patience: Patience,
@@ -114,11 +116,11 @@ pub(super) struct Query {
 }
 
 impl Query {
-    /// Asks `server`; `id` is from the exchange's chance.
+    /// Asks `server`; the id and the spelling are from the exchange's chance.
     pub(super) fn begin(
         (server, question): (SocketAddr, Question),
         (phase, patience): (Phase, Patience),
-        id: u16,
+        (id, spelled): (u16, Option<Question>),
         now: Moment,
         legs: &mut Legs,
     ) -> Self {
@@ -126,6 +128,7 @@ impl Query {
         Self {
             server,
             question,
+            spelled,
             id,
             phase,
             patience,
@@ -257,7 +260,8 @@ impl Query {
     fn ask(&mut self, leg: LegId, now: Moment) {
         let (phase, is_stream) = (self.phase, leg != self.datagrams.leg);
         // A name from a packet fits into a packet, so that there is always a query.
-        let query = dns::query(self.id, &self.question, ASKING).unwrap_or_default();
+        let spelled = self.spelled.as_ref().filter(|_| !is_stream).unwrap_or(&self.question);
+        let query = dns::query(self.id, spelled, ASKING).unwrap_or_default();
         let (timer, bytes) = if is_stream {
             (Retransmission::reliable(now, STREAM_PATIENCE), dns::framed(&query))
         } else {
@@ -271,7 +275,7 @@ impl Query {
     }
 
     fn hear_datagram(&mut self, bytes: &[u8], legs: &mut Legs, conversation: &mut Conversation) {
-        match self.accept(bytes) {
+        match self.accept(bytes, self.spelled.as_ref()) {
             Ok(reply) if reply.response.truncated => {
                 self.is_truncated = true;
                 self.datagrams.end(legs);
@@ -297,7 +301,7 @@ impl Query {
         legs: &mut Legs,
         conversation: &mut Conversation,
     ) {
-        match self.accept(message) {
+        match self.accept(message, None) {
             Ok(reply) => self.finish(reply, legs),
             // Nobody can slip a message into a stream from aside: the server itself wrote it.
             Err(reason) => {
@@ -309,13 +313,18 @@ impl Query {
         }
     }
 
-    fn accept(&self, message: &[u8]) -> Result<Box<Reply>, Ignored> {
+    /// Whether this is the answer; where the query was spelled at random, whoever did not see it
+    /// has to guess that, too.
+    fn accept(&self, message: &[u8], spelled: Option<&Question>) -> Result<Box<Reply>, Ignored> {
         let reply = Reply::read(message, &self.question).map_err(|_| Ignored::Malformed)?;
         if !reply.response.is_answer {
             return Err(Ignored::Unasked);
         }
+        let mut questions = reply.response.questions.iter();
+        let is_spelled =
+            spelled.is_none_or(|spelled| questions.all(|question| question.is_spelled_as(spelled)));
         let is_ours = reply.answers(self.id, &self.question);
-        if is_ours { Ok(Box::new(reply)) } else { Err(Ignored::Mismatch) }
+        if is_ours && is_spelled { Ok(Box::new(reply)) } else { Err(Ignored::Mismatch) }
     }
 
     /// A stream that was tried before, because somebody seemed to be guessing, is not tried again.

@@ -8,5 +8,6 @@ mod bounds;
 mod claims;
 mod fates;
 mod forgeries;
+mod spelling;
 mod ways;
 mod world;

@@ -118,7 +118,7 @@ impl Zone {
     }
 }
 
-/// A question as it arrived.
+/// A question as it arrived, its name in lower case; the bytes have it as it was spelled.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
     pub(crate) id: [u8; 2],
@@ -132,7 +132,7 @@ impl Query {
         let (mut at, mut names) = (12, Vec::new());
         while bytes[at] != 0 {
             let length = usize::from(bytes[at]);
-            names.push(String::from_utf8_lossy(&bytes[at + 1..][..length]).into_owned());
+            names.push(String::from_utf8_lossy(&bytes[at + 1..][..length]).to_ascii_lowercase());
             at += 1 + length;
         }
         let name = if names.is_empty() { ".".to_owned() } else { names.join(".") };
