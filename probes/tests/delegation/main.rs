@@ -6,7 +6,9 @@ mod desk;
 
 mod bounds;
 mod claims;
+mod direct;
 mod fates;
+mod floods;
 mod forgeries;
 mod spelling;
 mod ways;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use branchline_probes::{LegId, OptionValue, Outcome, Refusal, Target, Transport};
+use branchline_probes::{
+    Chance, Exchange, LegId, Module, OptionValue, Outcome, Refusal, Target, Transport,
+};
 
 use crate::desk::{self, News, Reply, Run, Wanted, millis};
 
@@ -128,7 +130,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    fn read(bytes: &[u8]) -> Self {
+    pub(crate) fn read(bytes: &[u8]) -> Self {
         let (mut at, mut names) = (12, Vec::new());
         while bytes[at] != 0 {
             let length = usize::from(bytes[at]);
@@ -317,7 +319,7 @@ impl World {
     }
 
     /// What the zones of an address say; nothing where there is no host.
-    fn honest(&self, address: IpAddr, query: &Query) -> Option<Answer> {
+    pub(crate) fn honest(&self, address: IpAddr, query: &Query) -> Option<Answer> {
         let Some(zones) = self.zones.get(&address) else {
             return self.twists.contains_key(&address).then(|| Answer::error(query, 5));
         };
@@ -338,19 +340,27 @@ impl World {
         set: &[(&'static str, OptionValue)],
         seed: u8,
     ) -> Run {
-        let name = ("name", OptionValue::Text(name.to_owned()));
-        let module = desk::module("dns-delegation", &[&[name], set].concat());
-        let target = Target {
-            name: "a-target".into(),
-            site: "a-site".into(),
-            host: "host.example".into(),
-            address: at(start),
-            started: desk::STARTED,
-        };
-        let chance = branchline_probes::Chance::from_seed([seed; 32]);
-        let mut exchange = module.begin(&target, chance);
+        let mut exchange = begin(&*module(name, set), start, Chance::from_seed([seed; 32]));
         desk::run(exchange.as_mut(), &mut |wanted| self.respond(wanted))
     }
+}
+
+/// A module that looks for the servers of `name`.
+pub(crate) fn module(name: &str, set: &[(&'static str, OptionValue)]) -> Box<dyn Module> {
+    let name = ("name", OptionValue::Text(name.to_owned()));
+    desk::module("dns-delegation", &[&[name], set].concat())
+}
+
+/// A walk from `start`.
+pub(crate) fn begin(module: &dyn Module, start: &str, chance: Chance) -> Box<dyn Exchange> {
+    let target = Target {
+        name: "a-target".into(),
+        site: "a-site".into(),
+        host: "host.example".into(),
+        address: at(start),
+        started: desk::STARTED,
+    };
+    module.begin(&target, chance)
 }
 
 /// An address with the port of every target of the desk.

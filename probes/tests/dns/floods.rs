@@ -18,7 +18,7 @@ const MANY: u32 = 10_000_000;
 /// everything but the spelling, or be wrong in its shape.
 fn forge(chance: &mut StdRng, query: &[u8]) -> (Vec<u8>, Ignored) {
     let forged = lie(query);
-    let bytes = match chance.random_range(0..9) {
+    let bytes = match chance.random_range(0..13) {
         // All ids but the right one.
         0..3 => {
             let id = u16::from_be_bytes([query[0], query[1]]);
@@ -53,13 +53,39 @@ fn forge(chance: &mut StdRng, query: &[u8]) -> (Vec<u8>, Ignored) {
         }
         // A query.
         7 => return (Answer { flags: 0, ..forged }.bytes(), Ignored::Unasked),
+        // An answer to another kind of request.
+        8 => {
+            let opcode = [1_u8, 2, 4, 5][chance.random_range(0..4)];
+            let flags = forged.flags | opcode << 3;
+            return (Answer { flags, ..forged }.bytes(), Ignored::Unasked);
+        }
+        // Another class.
+        9 => {
+            let mut question = forged.question.clone();
+            let at = question.len() - 1;
+            question[at] = 3;
+            return (Answer { question, ..forged }.bytes(), Ignored::Unasked);
+        }
+        // The question twice.
+        10 => {
+            let question = [forged.question.clone(), forged.question.clone()].concat();
+            let mut bytes = Answer { question, ..forged }.bytes();
+            bytes[5] = 2;
+            bytes
+        }
+        // A bare error, which needs no question, with another id.
+        11 => {
+            let id = u16::from_be_bytes([query[0], query[1]]).wrapping_add(1).to_be_bytes();
+            let rcode = [1, 2, 4, 5][chance.random_range(0..4)];
+            Answer { id, question: Vec::new(), ..Answer::to(query).rcode(rcode) }.bytes()
+        }
         // Cut short, or noise.
         _ => {
             let mut bytes = forged.bytes();
             if chance.random() {
                 bytes.truncate(chance.random_range(0..bytes.len() - 1));
             } else {
-                bytes = vec![0; chance.random_range(0..12)];
+                bytes = vec![0; chance.random_range(0..64)];
                 chance.fill_bytes(&mut bytes);
             }
             return (bytes, Ignored::Malformed);
