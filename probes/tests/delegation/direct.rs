@@ -1,7 +1,7 @@
 //! A walk hand in hand: the test takes each question as it is asked, and says what comes back, as
 //! often as it likes. No time passes, and no stream ever opens.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use branchline_probes::{Chance, Exchange, Input, LegId, Module, Moment, Outcome, Output, Stamp};
@@ -19,6 +19,7 @@ pub(crate) struct Asked {
 pub(crate) struct Direct {
     exchange: Box<dyn Exchange>,
     asked: VecDeque<Asked>,
+    closed: BTreeSet<LegId>,
     /// How it ended, when it has.
     pub(crate) outcome: Option<Outcome>,
 }
@@ -26,7 +27,8 @@ pub(crate) struct Direct {
 impl Direct {
     pub(crate) fn begin(module: &dyn Module, chance: Chance) -> Self {
         let exchange = begin(module, ROOT, chance);
-        let mut direct = Self { exchange, asked: VecDeque::new(), outcome: None };
+        let mut direct =
+            Self { exchange, asked: VecDeque::new(), closed: BTreeSet::new(), outcome: None };
         direct.take_outputs();
         direct
     }
@@ -36,11 +38,22 @@ impl Direct {
         self.asked.pop_front()
     }
 
+    /// Whether an answer to the question is still awaited.
+    pub(crate) fn awaits(&self, asked: &Asked) -> bool {
+        self.outcome.is_none() && !self.closed.contains(&asked.leg)
+    }
+
     /// A datagram of the server that was asked.
     pub(crate) fn hear(&mut self, asked: &Asked, bytes: &[u8]) {
         let (leg, from, stamp, dscp) = (asked.leg, asked.to, Stamp::Kernel, None);
         let input = Input::Received { leg, from, bytes, stamp, dscp };
         self.exchange.handle_input(input, Moment::START);
+        self.take_outputs();
+    }
+
+    /// Ends it, where it has not ended.
+    pub(crate) fn call_off(&mut self) {
+        self.exchange.handle_input(Input::Cancelled, Moment::START);
         self.take_outputs();
     }
 
@@ -56,7 +69,10 @@ impl Direct {
                 Output::Transmit { leg, to, bytes } => {
                     self.asked.push_back(Asked { leg, to, query: Query::read(&bytes) });
                 }
-                Output::Close(_) | Output::Intend(_) => {}
+                Output::Close(leg) => {
+                    self.closed.insert(leg);
+                }
+                Output::Intend(_) => {}
                 Output::Wait { .. } => return,
                 Output::Done(outcome) => {
                     self.outcome = Some(outcome);

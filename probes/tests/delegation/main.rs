@@ -10,6 +10,7 @@ mod direct;
 mod fates;
 mod floods;
 mod forgeries;
+mod mutations;
 mod spelling;
 mod ways;
 mod world;

@@ -2,7 +2,7 @@
 //! answer still wins.
 
 use branchline_probes::dns_query::RCODE;
-use branchline_probes::{Exchange, Ignored, Input, LegId, Moment, Output, Stamp};
+use branchline_probes::{Exchange, Ignored, Input, LegId, Moment, Outcome, Output, Stamp};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -94,44 +94,67 @@ fn forge(chance: &mut StdRng, query: &[u8]) -> (Vec<u8>, Ignored) {
     (bytes, Ignored::Mismatch)
 }
 
+/// What an exchange does when it has heard something.
+pub(crate) enum Next {
+    /// It asks on this leg; on a stream the query stands behind its length.
+    Asked(LegId, Vec<u8>),
+    Waits,
+    Over(Outcome),
+}
+
+/// Lets the exchange go on; each leg that it wants is there at once.
+pub(crate) fn next_question(exchange: &mut dyn Exchange) -> Next {
+    let local = desk::LOCAL.parse().expect("an address");
+    loop {
+        match exchange.poll_output() {
+            Output::Open(leg) => {
+                exchange.handle_input(Input::Connected { leg: leg.id, local }, Moment::START);
+            }
+            Output::Transmit { leg, bytes, .. } => return Next::Asked(leg, bytes),
+            Output::Wait { .. } => return Next::Waits,
+            Output::Done(outcome) => return Next::Over(outcome),
+            other @ (Output::Close(_) | Output::Intend(_)) => panic!("it wants {other:?}"),
+        }
+    }
+}
+
+/// The first query of an exchange.
+pub(crate) fn query_of(exchange: &mut dyn Exchange) -> Vec<u8> {
+    match next_question(exchange) {
+        Next::Asked(_, query) => query,
+        Next::Waits | Next::Over(_) => panic!("it asks nothing"),
+    }
+}
+
+/// Bytes of the peer, 20 ms after the exchange began.
+pub(crate) fn hear(exchange: &mut dyn Exchange, leg: LegId, bytes: &[u8]) {
+    let (from, stamp, dscp, now) = (desk::peer(), Stamp::Kernel, None, Moment::after(millis(20)));
+    exchange.handle_input(Input::Received { leg, from, bytes, stamp, dscp }, now);
+}
+
 fn flood(rounds: u32) {
     const DATAGRAMS: LegId = LegId(0);
     let module = options(&[]);
     let mut exchange = begin(&*module, 7);
-    let local = desk::LOCAL.parse().expect("an address");
-    let query = query_of(exchange.as_mut(), local);
+    let query = query_of(exchange.as_mut());
     let mut chance = StdRng::seed_from_u64(5);
     let mut expected = std::collections::BTreeMap::new();
-    let now = Moment::after(millis(20));
-    let hear = |exchange: &mut dyn Exchange, bytes: &[u8]| {
-        let (from, stamp, dscp) = (desk::peer(), Stamp::Kernel, None);
-        exchange.handle_input(Input::Received { leg: DATAGRAMS, from, bytes, stamp, dscp }, now);
-    };
 
     for number in 0..rounds {
         let (bytes, reason) = forge(&mut chance, &query);
         *expected.entry(reason).or_insert(0_u64) += 1;
-        hear(exchange.as_mut(), &bytes);
+        hear(exchange.as_mut(), DATAGRAMS, &bytes);
         // The stream that is tried beside them never opens.
         let output = exchange.poll_output();
         let is_unmoved = matches!(output, Output::Open(_) | Output::Wait { .. });
         assert!(is_unmoved, "forgery {number} was taken: {output:?} for {bytes:02x?}");
     }
-    hear(exchange.as_mut(), &truth(&query));
+    hear(exchange.as_mut(), DATAGRAMS, &truth(&query));
 
     let Output::Done(outcome) = exchange.poll_output() else { panic!("the truth is not taken") };
     assert_eq!(outcome.failure, None);
     assert_eq!(outcome.facts.read(&RCODE), Some("NOERROR"));
     assert_eq!(outcome.ignored, expected);
-}
-
-/// Lets the exchange ask its first question.
-fn query_of(exchange: &mut dyn Exchange, local: std::net::SocketAddr) -> Vec<u8> {
-    let Output::Open(leg) = exchange.poll_output() else { panic!("it opens no leg") };
-    let _ = exchange.poll_output();
-    exchange.handle_input(Input::Connected { leg: leg.id, local }, Moment::START);
-    let Output::Transmit { bytes, .. } = exchange.poll_output() else { panic!("it asks nothing") };
-    bytes
 }
 
 // D-DNS-3, D-DNS-4, D-DNS-5
