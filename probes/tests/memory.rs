@@ -27,6 +27,7 @@ fn round(seed: u8, is_hostile: bool) {
         module("turn-allocation", &[]),
         module("turn-media", &account),
         module("dns-query", &name),
+        module("dns-delegation", &name),
         module("sip-register", &address),
     ];
     for module in modules {

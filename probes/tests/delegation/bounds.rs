@@ -14,6 +14,7 @@ fn leaked(text: String) -> &'static str {
     text.leak()
 }
 
+// D-DNS-6, I1
 #[test]
 fn two_zones_that_are_each_in_the_other_end_by_name() {
     let mut world = World::with_com(Zone::new("com").glueless("example.com", "ns.example.net"));
@@ -63,6 +64,7 @@ fn a_nameserver_that_is_only_in_its_own_zone_without_glue_has_no_address() {
     assert_eq!(result.sent.len(), 3);
 }
 
+// D-DNS-6, I1
 #[test]
 fn a_referral_back_up_is_no_way() {
     let com = Zone::new("com").cut("example.com", "ns.example.com", "192.0.2.51");
@@ -80,6 +82,7 @@ fn a_referral_back_up_is_no_way() {
     assert_eq!(world.asked.len(), 3);
 }
 
+// I3
 #[test]
 fn ways_that_wait_for_each_other_are_four_at_most() {
     // Each nameserver is in a zone whose nameserver is in the next zone, and so on.
@@ -99,6 +102,7 @@ fn ways_that_wait_for_each_other_are_four_at_most() {
     assert!(!asked.iter().any(|(_, name, _)| name == "ns.z4.net"), "{asked:?}");
 }
 
+// I3
 #[test]
 fn a_way_through_more_zones_than_there_may_be_ends_by_name() {
     let name = leaked((0..20).map(|label| format!("l{label}.")).collect::<String>() + "com");
@@ -123,6 +127,7 @@ fn a_way_through_more_zones_than_there_may_be_ends_by_name() {
     assert_eq!(world.asked.len(), 17);
 }
 
+// I2, I3
 #[test]
 fn a_way_of_more_questions_than_there_may_be_ends_by_name() {
     // Thirteen nameservers of as many zones, each with thirteen that nobody knows.
@@ -145,6 +150,7 @@ fn a_way_of_more_questions_than_there_may_be_ends_by_name() {
     assert!(result.ended.elapsed() < 2 * SECONDS);
 }
 
+// I3
 #[test]
 fn of_a_huge_set_thirteen_nameservers_and_26_addresses_are_asked() {
     let mut com = Zone::new("com");
