@@ -10,6 +10,7 @@ mod direct;
 mod fates;
 mod floods;
 mod forgeries;
+mod hostile;
 mod ids;
 mod mutations;
 mod spelling;

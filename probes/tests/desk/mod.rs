@@ -23,7 +23,7 @@ pub(crate) fn peer() -> SocketAddr {
     PEER.parse().expect("an address")
 }
 
-pub(crate) fn millis(count: u64) -> Duration {
+pub(crate) const fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
