@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use branchline_probes::{
-    Exchange, Failure, Ignored, Kind, Module, Observation, OptionSpec, OptionValue, Options,
-    Outcome, PROBES, Probe, Refusal, Secret, Standing, TIMEOUT, Transport, Verdict,
+    Certificate, Exchange, Failure, Foreign, Handshake, Ignored, Kind, Module, Observation,
+    OptionSpec, OptionValue, Options, Outcome, PROBES, Probe, Refusal, Secret, Standing, TIMEOUT,
+    Transport, Verdict,
 };
 use desk::{News, Reply, Run, Wanted, millis};
 use rand::rngs::StdRng;
@@ -346,7 +347,6 @@ fn a_packet_from_a_stranger_is_counted_and_changes_nothing() {
     }
 }
 
-// I1
 // D-DNS-8
 #[test]
 fn whatever_answers_say_a_certificate_has_to_be_for_the_configured_host() {
@@ -358,10 +358,19 @@ fn whatever_answers_say_a_certificate_has_to_be_for_the_configured_host() {
         options.set(transport, tls);
         let module = probe.module(&options).expect("the sample over TLS is valid");
         let mut chance = StdRng::seed_from_u64(9);
-        let mut world = hostile(&mut chance, 20);
+        let mut answers = hostile(&mut chance, 20);
+        let mut world = |wanted: Wanted<'_>| -> Reply {
+            let is_tls = matches!(wanted, Wanted::Open(leg) if leg.tls.is_some());
+            let mut reply = answers(wanted);
+            if is_tls {
+                reply.push((2 * desk::OPENING, News::Secured(Box::new(handshake()))));
+            }
+            reply
+        };
 
         let result = desk::run(desk::begin(&*module, 7).as_mut(), &mut world);
 
+        assert!(!result.sent.is_empty(), "{} has heard no answer", probe.name());
         let legs = result.opened.iter().filter_map(|leg| leg.tls.as_ref().map(|tls| (leg, tls)));
         for (leg, tls) in legs {
             over_tls += 1;
@@ -371,6 +380,7 @@ fn whatever_answers_say_a_certificate_has_to_be_for_the_configured_host() {
     assert!(over_tls >= 4, "{over_tls}");
 }
 
+// I1
 #[test]
 fn ten_thousand_hostile_packets_do_not_panic_a_probe_or_keep_it() {
     for probe in PROBES {
@@ -407,6 +417,20 @@ fn every_label_is_in_the_closed_list_and_speaks_of_one_side() {
     assert!(Failure::LABELS.contains(&local.label()));
     assert_eq!(local.standing(), Standing::Unknown);
     assert_eq!(Failure::Internal.standing(), Standing::Unknown);
+}
+
+/// What a server shows whose certificate is for the name that was asked for.
+fn handshake() -> Handshake {
+    let (now, name) = (desk::STARTED, || Foreign::new("CN=host.example"));
+    let names = vec![Foreign::new("host.example")];
+    let (subject, issuer) = (name(), name());
+    let certificate = Certificate { subject, issuer, names, not_before: now, not_after: now };
+    Handshake {
+        version: "1.3",
+        cipher: "TLS_AES_128_GCM_SHA256",
+        certificate,
+        chain_not_after: now,
+    }
 }
 
 /// A world in which each transmission gets `count` broken answers from the right peer.

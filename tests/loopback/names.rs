@@ -4,16 +4,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use branchline::check::Whom;
+use branchline::check::{Check, Whom};
 use branchline::driver;
 use branchline::guide::{Found, Guide};
 use branchline_probes::dns_query::{ANSWERS, addresses};
-use branchline_probes::{Lead, OptionValue, Options, Outcome, PROBES, Transport};
+use branchline_probes::{
+    Failure, Lead, OptionValue, Options, Outcome, PROBES, Secret, TlsProblem, Transport, Trust,
+};
+use rustls::version::TLS13;
+use tokio::io::AsyncReadExt;
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::authority::{Authority, NAME};
 use crate::checks::{Invented, check};
-use crate::ping::{DEADLINE, LOOPBACKS, Ping};
+use crate::ping::{DEADLINE, LOOPBACKS, Ping, tcp_server};
 
 static PING: Invented =
     Invented { begin: |peer| Box::new(Ping::new(Transport::Udp, peer, DEADLINE)), undo: |_| None };
@@ -83,5 +89,66 @@ fn leads_to(address: SocketAddr) -> Guide {
         fingerprint: "".into(),
         starts: Arc::from([address]),
         found: tokio::sync::Mutex::new(Some(found)),
+    }
+}
+
+/// A check with credentials that goes where a walk led.
+fn allocation_at(address: SocketAddr, host: &str, authority: &Authority) -> Check {
+    let Trust::Only(authorities) = authority.trust() else { panic!("it trusts everybody") };
+    let secret = Secret::new("a password".to_owned());
+    let set = [
+        ("username", OptionValue::Text("probe".to_owned())),
+        ("password", OptionValue::Secret(secret)),
+        ("transport", OptionValue::Word("tls")),
+        ("ca_file", OptionValue::Certificates(authorities)),
+    ];
+    let probe =
+        *PROBES.iter().find(|probe| probe.name() == "turn-allocation").expect("it is listed");
+    let mut options = Options::defaults(probe.options());
+    for (key, value) in set {
+        options
+            .set(probe.options().iter().find(|spec| spec.name == key).expect("an option"), value);
+    }
+    let mut check = check(&PING, host, address.port());
+    (check.probe, check.module) =
+        (probe, Arc::from(probe.module(&options).expect("they are valid")));
+    check.whom = Whom::Led(Arc::new(leads_to(address)));
+    check
+}
+
+// D-DNS-7, D-DNS-8
+#[tokio::test]
+async fn whom_a_walk_leads_to_is_told_nothing_without_a_certificate_for_the_configured_host() {
+    let authority = Authority::new("an authority");
+    for (host, is_told) in [(NAME, true), ("other.example.net", false)] {
+        // Its certificate is good, for the name of the first.
+        let server = authority.issue(|_| {}).server(&TLS13);
+        let (outbox, mut told) = mpsc::unbounded_channel();
+        let address = tcp_server(LOOPBACKS[0], move |stream| {
+            let (server, outbox) = (server.clone(), outbox.clone());
+            async move {
+                let Ok(mut stream) = server.accept(stream).await else { return };
+                let mut buffer = [0; 4096];
+                let length = stream.read(&mut buffer).await.unwrap_or_default();
+                let _ = outbox.send(buffer[..length].to_vec());
+            }
+        })
+        .await;
+        let check = allocation_at(address, host, &authority);
+
+        let observed = driver::observe(&check, &CancellationToken::new(), None, None).await;
+
+        assert_eq!(observed[0].address, Some(address));
+        let failure = observed[0].outcome.failure.clone().map(|(_, failure)| failure);
+        if is_told {
+            let request = told.recv().await.expect("the connection came");
+            // An Allocate request (RFC 8656 §18).
+            assert!(request.starts_with(&[0, 3]), "{request:02x?}");
+        } else {
+            let is_wrong_name =
+                matches!(failure, Some(Failure::TlsFailed { problem: TlsProblem::WrongName, .. }));
+            assert!(is_wrong_name, "{failure:?}");
+            assert!(told.try_recv().is_err_and(|it| it == mpsc::error::TryRecvError::Empty));
+        }
     }
 }

@@ -7,10 +7,11 @@ use branchline_probes::dns_query::{
 };
 use branchline_probes::{Foreign, OptionValue, Transport};
 
-use crate::desk::{News, Wanted, begin, millis, module, probe, run, silence};
+use crate::desk::{News, Wanted, begin, millis, module, peer, probe, run, silence};
+use crate::https::handshake;
 use crate::{
-    A, AUTHORITATIVE_BIT, Answer, CNAME, NAME, OWNER, a, addresses, ask, ask_with, labels, options,
-    record, soa,
+    A, AUTHORITATIVE_BIT, Answer, CNAME, NAME, OWNER, a, addresses, ask, ask_with, framed, labels,
+    options, record, soa,
 };
 
 /// An answer with an OPT record that holds these options.
@@ -190,6 +191,45 @@ fn over_tls_the_query_waits_for_the_proof_of_the_name() {
     assert_eq!((tls.server_name.as_str(), tls.protocol), ("dns.example", None));
     assert_eq!(result.label(), "deadline");
     assert_eq!(module.default_port(), 853);
+}
+
+// D-DNS-8
+#[test]
+fn names_and_addresses_in_an_answer_lead_to_no_other_server() {
+    const SRV: u16 = 33;
+    let evil = labels("evil.example");
+    let target = [&[0, 1, 0, 2, 0x13, 0xC5][..], &evil].concat();
+    let answer = |query: &[u8]| {
+        let records = [
+            record(&OWNER, CNAME, 60, &evil),
+            record(&evil, SRV, 60, &target),
+            record(&evil, A, 60, &[6, 6, 6, 6]),
+        ];
+        framed(&Answer::to(query).with(&records).bytes())
+    };
+    // The host of the desk's target is what is asked for, and whom TLS has to prove.
+    for kind in ["A", "SRV"] {
+        let set = [
+            ("name", OptionValue::Text("host.example".to_owned())),
+            ("type", OptionValue::Word(kind)),
+            ("transport", OptionValue::Word("tls")),
+        ];
+        let mut world = |wanted: Wanted<'_>| match wanted {
+            Wanted::Open(_) => vec![
+                (millis(1), News::Connected),
+                (millis(2), News::Secured(Box::new(handshake()))),
+            ],
+            Wanted::Bytes(_, _, query) => vec![(millis(9), News::answer(answer(&query[2..])))],
+        };
+
+        let result = run(begin(&*module("dns-query", &set), 7).as_mut(), &mut world);
+
+        assert_eq!((result.label(), addresses(&result).len()), ("", 3), "{:?}", result.outcome);
+        let [leg] = &result.opened[..] else { panic!("{:?}", result.opened) };
+        let server_name = leg.tls.as_ref().map(|tls| tls.server_name.as_str());
+        assert_eq!((leg.peer, server_name), (peer(), Some("host.example")));
+        assert_eq!(result.outcome.leads_to, None);
+    }
 }
 
 fn name() -> (&'static str, OptionValue) {

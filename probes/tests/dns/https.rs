@@ -44,7 +44,7 @@ fn query(request: &[u8]) -> Vec<u8> {
     }
 }
 
-fn handshake() -> Handshake {
+pub(crate) fn handshake() -> Handshake {
     let certificate = Certificate {
         subject: Foreign::new("CN=dns.example"),
         issuer: Foreign::new("CN=Authority"),
