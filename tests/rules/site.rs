@@ -270,6 +270,11 @@ impl Asked {
         self
     }
 
+    /// The exchange states these facts.
+    pub(crate) fn knowing(self, facts: &Facts) -> Self {
+        Self { facts: facts.clone(), ..self }
+    }
+
     /// The exchange states this fact.
     pub(crate) fn stating<T: Fact>(mut self, key: &FactKey<T>, value: T) -> Self {
         self.facts.state(key, value);
