@@ -30,10 +30,14 @@ pub(super) enum Answer {
 /// The records of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Records {
-    /// All of them as text, sorted.
+    /// All that are kept of them as text, sorted.
     texts: Vec<Foreign>,
+    /// How many there were.
+    count: Option<u64>,
     /// The names from the question to the last alias.
     chain: Vec<Foreign>,
+    /// Whether there were more than are kept.
+    pub(super) is_cut: bool,
     /// The addresses among them.
     pub(super) addresses: Vec<IpAddr>,
     /// Whether there is nothing but aliases, which lead out of the zone.
@@ -47,12 +51,22 @@ impl Records {
         let mut texts = facts.read(&ANSWERS).unwrap_or_default();
         texts.sort();
         Self {
+            is_cut: facts.read(&ANSWER_RRS).is_some_and(|count| count > texts.len() as u64),
+            count: facts.read(&ANSWER_COUNT),
             texts,
             chain: facts.read(&CHAIN).unwrap_or_default(),
             addresses: addresses(facts),
             is_alias_alone: facts.read(&ANSWER_COUNT) == Some(0),
             is_unexpected,
         }
+    }
+
+    /// Whether they name an address that no host can have (RFC 6890 §2.2.2).
+    pub(super) fn lead_nowhere(&self) -> bool {
+        self.addresses.iter().any(|address| {
+            let is_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+            address.is_unspecified() || address.is_multicast() || is_broadcast
+        })
     }
 
     /// Whether an answer with these facts goes the same way from alias to alias.
@@ -64,14 +78,15 @@ impl Records {
 
     /// Whether both say the same, as far as it is to be compared.
     pub(super) fn is_same(&self, other: &Self, compare: Compare) -> bool {
-        let is_partial = self.is_alias_alone || other.is_alias_alone;
-        match compare {
-            Compare::Records if !is_partial => self.texts == other.texts,
-            // Whoever does not resolve for others tells the beginning of the chain alone.
-            Compare::Records | Compare::Chain if is_partial => {
-                self.chain.iter().zip(&other.chain).all(|(one, other)| one == other)
+        // Whoever does not resolve for others tells the beginning of the chain alone.
+        match (self.is_alias_alone, other.is_alias_alone) {
+            (true, false) => other.chain.starts_with(&self.chain),
+            (false, true) => self.chain.starts_with(&other.chain),
+            (true, true) => self.chain == other.chain,
+            (false, false) if compare == Compare::Records => {
+                self.texts == other.texts && self.count == other.count
             }
-            Compare::Records | Compare::Chain => self.chain == other.chain,
+            (false, false) => self.chain == other.chain,
         }
     }
 }

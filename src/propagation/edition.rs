@@ -40,15 +40,15 @@ pub(super) fn of(related: &[&Case], case: &Case) -> Edition {
         return serial(&case.observation).map_or(Edition::Untold, Edition::Known);
     };
     let latest = &told.observation;
-    let is_before = latest.started + AT_ONCE < from.started;
+    // Who is seen for the first time has not changed.
+    let is_before = |told: &Observation| case.turns.len() > 1 && told.started < from.started;
     let is_after = to.started + AT_ONCE < latest.started;
     let known = |observation| serial(observation).map_or(Edition::Untold, Edition::Known);
-    if is_before && case.turns.len() > 1 {
-        Edition::Fresh
-    } else if is_after {
-        told.previous.as_deref().map_or(Edition::Untold, known)
-    } else {
-        known(latest)
+    let heard = if is_after { told.previous.as_deref() } else { Some(&**latest) };
+    match heard {
+        Some(heard) if is_before(heard) => Edition::Fresh,
+        Some(heard) => known(heard),
+        None => Edition::Untold,
     }
 }
 

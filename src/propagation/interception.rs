@@ -18,6 +18,8 @@ pub enum Why {
     Relayed,
     /// Its TTL does not count down, and nobody authoritative has the record.
     DoesNotCountDown,
+    /// Its address is one that no host can have.
+    LeadsNowhere,
     /// It still has, after its TTL, what nobody authoritative has had since.
     OutlivesItsTtl,
 }
@@ -33,6 +35,7 @@ impl Why {
                  in its place"
             }
             Self::DoesNotCountDown => "the TTL of its answer does not count down",
+            Self::LeadsNowhere => "its answer is an address that no host can have",
             Self::OutlivesItsTtl => {
                 "its answer is older than its TTL allows, and no authoritative nameserver has it"
             }

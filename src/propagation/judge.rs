@@ -195,7 +195,9 @@ impl<'a> Scene<'a> {
         // An alias out of the zone has the addresses that another zone gives it.
         (!expected.is_empty() && !records.is_alias_alone).then(|| {
             let found = &records.addresses;
-            !found.is_empty() && found.iter().all(|address| expected.contains(address))
+            !found.is_empty()
+                && !records.is_cut
+                && found.iter().all(|address| expected.contains(address))
         })
     }
 
@@ -215,7 +217,7 @@ impl<'a> Scene<'a> {
     fn is_current(&self, case: &Case) -> bool {
         let Answer::Has(records) = answer::of(case) else { return false };
         let is_known = self.fits(&records).is_some() || self.truth.is_some();
-        self.is_right(&records) && (is_known || !self.makes_it_up(case))
+        self.is_right(&records) && (is_known || !self.makes_it_up(case) && !records.lead_nowhere())
     }
 
     fn makes_it_up(&self, case: &Case) -> bool {
@@ -237,7 +239,7 @@ impl<'a> Scene<'a> {
     fn is_unanimous(&self, records: &Records) -> bool {
         self.cases.iter().filter(|case| !self.makes_it_up(case)).all(|case| {
             match answer::of(case) {
-                Answer::Has(other) => records.is_same(&other, self.compare),
+                Answer::Has(other) => other.lead_nowhere() || records.is_same(&other, self.compare),
                 Answer::Absent | Answer::Failing | Answer::Silent | Answer::Unknown => true,
             }
         })
@@ -330,7 +332,9 @@ impl<'a> Scene<'a> {
 
     fn why_made_up(&self, case: &Case) -> Option<Why> {
         let has_authority = !self.authorities.is_empty();
-        if self.makes_it_up(case) {
+        if matches!(answer::of(case), Answer::Has(records) if records.lead_nowhere()) {
+            Some(Why::LeadsNowhere)
+        } else if self.makes_it_up(case) {
             Some(Why::AnswersEverything)
         } else if has_authority && interception::does_not_count_down(case) {
             Some(Why::DoesNotCountDown)

@@ -24,7 +24,7 @@ impl Propagation {
                 let has_news = self
                     .who(|says| says == Says::Current)
                     .any(|other| other.view != View::Authoritative && other.heard > sighting.heard);
-                if has_news { Duration::ZERO } else { SHORTEST }
+                if has_news { LAST_SECOND } else { SHORTEST }
             }
             Says::Stale
             | Says::Behind

@@ -9,7 +9,7 @@ use branchline::sight::{Compare, Shows, View};
 use branchline::telephony::State;
 use branchline_probes::Foreign;
 use branchline_probes::dns_query::{
-    ALIAS_TTL, ANSWER_COUNT, CHAIN, EXTENDED_ERRORS, LAST_TTL, RANDOM_LABEL,
+    ALIAS_TTL, ANSWER_COUNT, ANSWER_RRS, CHAIN, EXTENDED_ERRORS, LAST_TTL, RANDOM_LABEL,
 };
 
 use super::site::{Asked, Said, Site, edge, edge_group, named, read, watched};
@@ -232,4 +232,40 @@ fn addresses_of_edges_say_nothing_of_a_name_that_is_routed_by_place_or_of_edges_
     assert_eq!(held_to_them.standing, Standing::WrongAddress);
     assert_eq!(by_place.standing, Standing::Propagated);
     assert_eq!(half_told.standing, Standing::Propagated);
+}
+
+#[test]
+fn an_address_without_the_alias_of_the_zone_has_not_arrived() {
+    let whole = |address: &str| resolver().with_records(&[address], 60);
+    let without_alias = whole(OLD).stating(&CHAIN, vec![Foreign::new("lyon.example.net")]);
+    let site = |compare: Compare| {
+        Site::new()
+            .saw(&alias_alone().declared(|it| it.compare = compare), Said::Works)
+            .saw(&without_alias.clone().declared(|it| it.compare = compare), Said::Works)
+    };
+
+    for compare in [Compare::Records, Compare::Chain] {
+        let name = judged(&site(compare));
+        assert_eq!(says(&name), [Says::Stale, Says::Current], "{compare:?}");
+    }
+}
+
+#[test]
+fn more_records_than_are_kept_are_not_taken_for_the_expected_ones() {
+    let many = resolver().with_records(&[NEW], 60).stating(&ANSWER_RRS, 70);
+    let site = Site::new().saw(&expecting(many, "198.51.100.80"), Said::Works);
+
+    assert_eq!(judged(&site).standing, Standing::WrongAddress);
+}
+
+#[test]
+fn an_address_that_no_host_can_have_is_made_up_unless_it_is_expected() {
+    for address in ["0.0.0.0", "255.255.255.255", "224.0.0.1"] {
+        let sinkhole = resolver().with_records(&[&format!("A {address}")], 60);
+        let alone = judged(&Site::new().saw(&sinkhole, Said::Works));
+        let expected = judged(&Site::new().saw(&expecting(sinkhole, address), Said::Works));
+
+        assert_eq!(says(&alone), [Says::MadeUp(Why::LeadsNowhere)], "{address}");
+        assert_eq!(says(&expected), [Says::Current], "{address}");
+    }
 }

@@ -135,6 +135,6 @@ fn more_than_512_records_are_ignored_and_512_are_read() {
     // The question counts, too.
     let most = ask(|query| vec![many(query, 512)]);
 
-    assert_eq!((most.label(), addresses(&most).len()), ("", 32));
+    assert_eq!((most.label(), addresses(&most).len()), ("", 64));
     assert_ignored(Ignored::Malformed, |query| many(query, 513));
 }

@@ -48,8 +48,14 @@ pub(super) fn state(response: &Response, conversation: &mut Conversation) {
     }
     let count = response.answers.iter().filter(|record| record.is_of_asked_type).count();
     conversation.state(&ANSWER_COUNT, count as u64);
-    let answers = response.answers.iter().take(SHOWN).map(|record| Foreign::new(&record.text));
-    conversation.state(&ANSWERS, answers.collect());
+    let mut answers: Vec<Foreign> =
+        response.answers.iter().map(|record| Foreign::new(&record.text)).collect();
+    if answers.len() > KEPT {
+        // Whatever order they come in, the same ones are kept.
+        answers.sort();
+        answers.truncate(KEPT);
+    }
+    conversation.state(&ANSWERS, answers);
     conversation.state(&CHAIN, response.chain.iter().map(Foreign::new).collect());
     if let Some(nsid) = response.nsid.as_ref().filter(|nsid| !nsid.is_empty()) {
         conversation.state(&NSID, Foreign::new(nsid));
@@ -131,4 +137,6 @@ const fn seconds(count: u32) -> Duration {
 }
 
 /// How many records an observation keeps.
+const KEPT: usize = 64;
+/// How many extended errors.
 const SHOWN: usize = 32;

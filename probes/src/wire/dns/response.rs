@@ -158,7 +158,11 @@ pub fn read_response(bytes: &[u8], asked: &Question) -> Result<Response, Malform
     let message = Message::from_vec(bytes).map_err(|_| Malformed::NotDns)?;
     let is_in = |query: &Query| query.query_class() == DNSClass::IN;
     let chain = chain(&message.answers, &asked.name);
-    let of_chain = of_class_in(&message.answers).filter(|record| chain.contains(&record.name));
+    // RFC 1034 §3.6.2: beside an alias its name has nothing else.
+    let of_chain = of_class_in(&message.answers).filter(|record| {
+        let is_alias = matches!(record.data, RData::CNAME(_));
+        chain.last() == Some(&record.name) || is_alias && chain.contains(&record.name)
+    });
     Ok(Response {
         id: message.metadata.id,
         is_answer: message.metadata.message_type == MessageType::Response
