@@ -200,9 +200,10 @@ impl<'a> Waiting<'a> {
                 if self.asking.contains(&whom) || self.asking.contains(&(place, None)) {
                     continue;
                 }
+                // What was heard in the future was so before the clock was set back.
+                let ahead = sighting.heard.duration_since(now).unwrap_or_default();
                 match at.duration_since(now) {
-                    // Longer than that it is only where the clock was set back meanwhile.
-                    Ok(left) if !left.is_zero() && left <= propagation::LONGEST => {
+                    Ok(left) if !left.is_zero() && ahead < propagation::SHORTEST => {
                         next = next.min(left);
                     }
                     Ok(_) | Err(_) => due.push(whom),
