@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::PathBuf;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Exit, logging, say};
@@ -46,14 +46,25 @@ pub(super) fn with_runtime(future: impl Future<Output = Exit>) -> Exit {
 
 /// Waits until `done` fires, or fires `work`'s cancellation when a signal comes; says then how the
 /// command ends. A second signal ends the process.
-pub(super) async fn interruption(
+///
+/// It listens when it is called and not when it is first polled: the work may begin before that.
+pub(super) fn interruption(
+    work: &CancellationToken,
+    done: &CancellationToken,
+) -> impl Future<Output = Option<Exit>> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(interrupt), Ok(terminate)) = signals else { return None };
+        interrupted(interrupt, terminate, work, done).await
+    }
+}
+
+async fn interrupted(
+    mut interrupt: Signal,
+    mut terminate: Signal,
     work: &CancellationToken,
     done: &CancellationToken,
 ) -> Option<Exit> {
-    let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(interrupt), signal(terminate)) else {
-        return None;
-    };
     let exit = tokio::select! {
         biased;
         () = done.cancelled() => return None,
