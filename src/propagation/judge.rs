@@ -256,13 +256,15 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Whether an authoritative nameserver that lacks what is right has the older zone. Without
-    /// serials, the one that lacks what another has is taken to be older.
+    /// Whether an authoritative nameserver that lacks what is right has the older zone. Where none
+    /// that has it tells its serial, the one that lacks it is taken to be older.
     fn is_older(&self, case: &Case) -> bool {
-        if !self.authorities.iter().any(|case| self.is_current(case)) {
+        let mut current = self.authorities.iter().filter(|case| self.is_current(case)).peekable();
+        if current.peek().is_none() {
             return self.is_by_module;
         }
-        (self.newest.is_none() && !self.has_fresh) || self.is_behind(case)
+        let is_untold = current.all(|it| edition::of(self.related, it) == Edition::Untold);
+        (is_untold && !self.has_fresh) || self.is_behind(case)
     }
 
     fn says(&self, case: &Case) -> Says {

@@ -168,6 +168,18 @@ fn a_lagging_resolver_is_waited_for_and_a_lagging_authority_is_mended() {
     assert!(served.evidence[0].text.ends_with("the zone's serial there is 41"), "{served:#?}");
 }
 
+// A zone tells its serial where it denies a name, and not beside a record.
+#[test]
+fn an_authority_that_denies_what_another_has_is_behind_though_it_alone_tells_its_serial() {
+    let site = Site::new()
+        .saw(&dns(NS).authoritative(), Said::Works)
+        .saw(&dns(NS_2).authoritative().with_serial(41), NXDOMAIN);
+
+    let finding = only(&site, "dns-not-propagated");
+
+    assert!(finding.next_step.contains("ns-2 transfer the zone"), "{}", finding.next_step);
+}
+
 #[test]
 fn an_old_address_beside_a_new_one_is_propagation_and_not_a_wrong_address() {
     let old = dns(NS_2).with_ttl(HOUR);
