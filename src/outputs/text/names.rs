@@ -147,6 +147,9 @@ fn headline(name: &Propagation, now: SystemTime) -> String {
         }
         Standing::Intercepted => "is answered by somebody else".to_owned(),
         Standing::Inconsistent => "has answers that nothing explains".to_owned(),
+        Standing::Unknown if name.has(|says| says == Says::Failing) => {
+            "could not be seen: whoever answers has an error".to_owned()
+        }
         Standing::Unknown => "could not be seen: nobody answers".to_owned(),
     };
     format!("{} {what}", name.question)

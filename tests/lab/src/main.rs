@@ -250,8 +250,9 @@ fn paste(cloud: &Cloud) -> io::Result<()> {
              --option name={RECORD_NAME}"
         ))?;
     }
+    let config = cloud.config().display();
     say::note(format_args!(
-        "  branchline check --config {}\n  curl http://{web}/metrics",
-        cloud.config().display()
+        "  branchline check --config {config}\n  \
+         branchline wait dns {RECORD_NAME} --config {config}\n  curl http://{web}/metrics"
     ))
 }
