@@ -206,7 +206,6 @@ pub(crate) const TOOLS: &[&str] = &[
     "media",
     "digest",
     "way",
-    "media",
     "conversation",
     "probe",
     "observation",
