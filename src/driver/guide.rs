@@ -78,15 +78,17 @@ async fn ask(
     let mut rest = starts.into_iter().take(MOST_STARTS);
     let mut running = FuturesUnordered::new();
     let mut silent = None;
-    running.push(begin(check, guide, rest.next()?, cancel, watcher));
+    let from = |start| begin(check, guide, start, cancel, watcher);
+    let is_last = |found: &Found| !is_lost(&found.outcome) || cancel.is_cancelled();
+    running.push(from(rest.next()?));
     loop {
         tokio::select! {
             ended = running.next() => match ended {
-                Some(Some(found)) if !is_lost(&found.outcome) || cancel.is_cancelled() => return Some(found),
+                Some(Some(found)) if is_last(&found) => return Some(found),
                 Some(Some(found)) => {
                     silent = silent.or(Some(found));
                     match rest.next() {
-                        Some(start) => running.push(begin(check, guide, start, cancel, watcher)),
+                        Some(start) => running.push(from(start)),
                         None if running.is_empty() => return silent,
                         None => {}
                     }
@@ -94,7 +96,7 @@ async fn ask(
                 Some(None) | None => return silent,
             },
             () = tokio::time::sleep(HEAD_START), if rest.len() > 0 => {
-                running.extend(rest.next().map(|start| begin(check, guide, start, cancel, watcher)));
+                running.extend(rest.next().map(from));
             }
         }
     }
