@@ -61,7 +61,7 @@ impl Records {
         }
     }
 
-    /// Whether they name an address that no host can have (RFC 6890 §2.2.2).
+    /// Whether they name an address that no host can have: none, all, or a group.
     pub(super) fn lead_nowhere(&self) -> bool {
         self.addresses.iter().any(|address| {
             let is_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
