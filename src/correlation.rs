@@ -107,7 +107,12 @@ impl Case {
         before.take_while(|phase| Some(*phase) != failed).any(|phase| {
             let is_handshake = matches!(phase, Phase::Resolve | Phase::Connect | Phase::Tls);
             // Who never answered is asked to take back all the same.
-            !is_handshake && !matches!(phase, Phase::Release | Phase::Unregister)
+            // A large request is a question of its own.
+            !is_handshake
+                && !matches!(
+                    phase,
+                    Phase::Release | Phase::Unregister | Phase::Verify | Phase::Large
+                )
         })
     }
 

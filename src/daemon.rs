@@ -343,8 +343,9 @@ impl Daemon {
                 if !was_called_off && self.index.contains_key(&id) {
                     self.awaited.remove(&id);
                     let is_refused = observations.iter().any(|it| it.outcome.back_off);
+                    let asked = observations.iter().filter_map(|it| it.outcome.retry_after).max();
                     self.memory.record(&id, observations);
-                    self.leave_alone(&id, is_refused);
+                    self.leave_alone(&id, is_refused, asked);
                 }
                 self.start_waiting(&id);
             }
@@ -370,9 +371,15 @@ impl Daemon {
 
     /// After refused credentials the registrar is asked less and less often: who insists gets the
     /// account locked. What is known holds until then.
-    fn leave_alone(&mut self, id: &CheckId, is_refused: bool) {
+    ///
+    /// A peer that says how long it wants to be left alone is believed, within reason.
+    fn leave_alone(&mut self, id: &CheckId, is_refused: bool, asked: Option<Duration>) {
         if !is_refused {
             self.refusals.remove(id);
+            if let Some(rest) = asked.map(|rest| rest.min(LONGEST_REST)) {
+                self.schedule.delay(id, self.started.elapsed() + rest);
+                self.memory.hold(id, SystemTime::now() + rest + LONGEST_REST);
+            }
             return;
         }
         let refusals = self.refusals.entry(id.clone()).or_default();

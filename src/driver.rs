@@ -11,6 +11,7 @@ mod resolve;
 mod resolvers;
 mod stream;
 mod tls;
+mod turns;
 mod udp;
 
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ use futures_util::FutureExt;
 use nix::sys::resource::{Resource, getrlimit};
 use rand::TryRng;
 use rand::rngs::SysRng;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::check::{Check, Whom};
@@ -88,7 +89,7 @@ pub async fn observe(
         }
         observation
     };
-    if check.module.is_exclusive() {
+    if check.module.is_exclusive() || check.module.claim().is_some() {
         let mut observations = Vec::new();
         for address in addresses.into_iter().take(MOST_IN_SEQUENCE) {
             observations.push(one(address).await);
@@ -107,8 +108,13 @@ pub async fn observe_one(
     watcher: Option<Watcher<'_>>,
     journal: Option<&Journal>,
 ) -> Observation {
-    // Nobody closes the semaphore; if somebody did, there would be no limit. The wait for a
-    // place is no part of what is measured.
+    // No wait for others is a part of what is measured.
+    let _turn = tokio::select! {
+        turn = turn(check, address) => turn,
+        // Who is called off while it waits begins all the same, and is called off at once.
+        () = cancel.cancelled() => None,
+    };
+    // Nobody closes the semaphore; if somebody did, there would be no limit.
     let _place = PLACES.acquire().await;
     let (started, begun) = (SystemTime::now(), Instant::now());
     let begin = |target: &Target, chance| Some(check.module.begin(target, chance));
@@ -197,12 +203,23 @@ pub async fn take_back(
     // A peer that is none of them may still be one that the module names by itself.
     let is_of_host = addresses.contains(&intent.peer).then_some(intent.peer);
     let address = is_of_host.or(addresses.first().copied())?;
+    let _turn = tokio::select! {
+        turn = turn(check, address) => turn,
+        () = cancel.cancelled() => return None,
+    };
     let _place = PLACES.acquire().await;
     let outcome = run(check, address, undo, cancel, None, None).await;
     if outcome.as_ref().is_none_or(is_clean) {
         journal.settle(left, SystemTime::now());
     }
     outcome
+}
+
+/// Waits until no other exchange works on what this one claims, and until the peer may be asked.
+async fn turn(check: &Check, address: SocketAddr) -> Option<OwnedMutexGuard<()>> {
+    let turn = turns::claim(check.module.claim()?).await;
+    turns::pace(address.ip()).await;
+    Some(turn)
 }
 
 /// How long a check waits for the resolver.

@@ -39,6 +39,8 @@ pub struct Key {
     leg: u8,
     local: SocketAddr,
     peer: SocketAddr,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mark: Option<[u8; 8]>,
 }
 
 impl Key {
@@ -51,13 +53,14 @@ impl Key {
             leg: intent.leg.0,
             local: intent.local,
             peer: intent.peer,
+            mark: intent.mark,
         }
     }
 
     /// The intent itself.
     #[must_use]
     pub const fn intent(&self) -> Intent {
-        Intent { leg: LegId(self.leg), local: self.local, peer: self.peer }
+        Intent { leg: LegId(self.leg), local: self.local, peer: self.peer, mark: self.mark }
     }
 
     /// Whether `check` is the one whose exchange had this intent: credentials are sent to the

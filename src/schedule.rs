@@ -113,6 +113,13 @@ impl Schedule {
         self.queue.insert((moment, id.clone()));
     }
 
+    /// Moves the next run of a check to `moment` where it would be earlier.
+    pub fn delay(&mut self, id: &CheckId, moment: Duration) {
+        if self.entries.get(id).is_some_and(|entry| entry.due < moment) {
+            self.postpone(id, moment);
+        }
+    }
+
     /// A run has ended.
     pub fn finished(&mut self, id: &CheckId) {
         if let Some(entry) = self.entries.get_mut(id) {

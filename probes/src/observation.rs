@@ -25,6 +25,10 @@ pub enum Phase {
     Register,
     /// Taking back what was created.
     Unregister,
+    /// Reading what the registrar still holds.
+    Verify,
+    /// Requests larger than what one packet carries.
+    Large,
     /// The request that creates a relayed address.
     Allocate,
     /// The request that lets a peer through the relay.
@@ -65,6 +69,8 @@ impl Phase {
             Self::Challenge => "challenge",
             Self::Register => "register",
             Self::Unregister => "unregister",
+            Self::Verify => "verify",
+            Self::Large => "large",
             Self::Allocate => "allocate",
             Self::Permission => "permission",
             Self::Echo => "echo",
@@ -137,6 +143,8 @@ pub struct Outcome {
     pub ignored: BTreeMap<Ignored, u64>,
     /// Whether the peer refused our credentials, so that asking again soon could lock the account.
     pub back_off: bool,
+    /// For how long the peer asks to be left alone.
+    pub retry_after: Option<Duration>,
     /// Whether the peer may still hold something that the exchange created there.
     pub left_behind: bool,
     /// Whom others are to ask, where the exchange was to find that out.

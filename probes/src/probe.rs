@@ -63,6 +63,16 @@ pub trait Module: Send + Sync {
         false
     }
 
+    /// What only one exchange at a time may work on, whichever check it is of: an account, say.
+    fn claim(&self) -> Option<&str> {
+        None
+    }
+
+    /// How long is to pass between two runs of one check, at least.
+    fn shortest_interval(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Begins one exchange with one address.
     fn begin(&self, target: &Target, chance: Chance) -> Box<dyn Exchange>;
 
@@ -84,6 +94,9 @@ pub struct Intent {
     pub local: SocketAddr,
     /// Of whom.
     pub peer: SocketAddr,
+    /// By what it can be told from what others have left there; where its address does that, by
+    /// nothing more.
+    pub mark: Option<[u8; 8]>,
 }
 
 /// One run of one module against one target: no socket, no clock, no chance of its own.

@@ -170,6 +170,20 @@ fn read_interval(
         table.refuse("interval", &problem, table.hint("interval"), reader);
         return None;
     }
+    let calmest = used.iter().max_by_key(|(_, declared)| declared.module.shortest_interval());
+    if let Some((module, declared)) = calmest
+        && interval < declared.module.shortest_interval()
+    {
+        let least = show_duration(declared.module.shortest_interval());
+        let problem = format!(
+            "is shorter than its module `{}` allows ({} < {least})",
+            Foreign::new(module),
+            show_duration(interval),
+        );
+        let hint = format!("set `interval` to {least} or more, or `every` in the module");
+        table.refuse("interval", &problem, Some(hint), reader);
+        return None;
+    }
     let slowest = used.iter().max_by_key(|(_, declared)| declared.module.timeout());
     if let Some((module, declared)) = slowest {
         let timeout = declared.module.timeout();

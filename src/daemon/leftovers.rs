@@ -223,7 +223,7 @@ mod tests {
         let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
         let (before, _) = Journal::open(folder.path(), now).unwrap();
-        before.intend(&check, Intent { leg: LegId(0), local: peer, peer }, now);
+        before.intend(&check, Intent { leg: LegId(0), local: peer, peer, mark: None }, now);
         let (journal, left) = Journal::open(folder.path(), now).unwrap();
         let text = config::EXAMPLE;
         let mut plan = config::parse("example", text, &Surroundings::empty()).unwrap();

@@ -45,7 +45,7 @@ impl Exchange for Guest {
         if let Input::Connected { leg, local } = input {
             self.outputs.push(Output::Transmit { leg, to: peer, bytes: self.says.into() });
             if self.intends {
-                self.outputs.push(Output::Intend(Intent { leg, local, peer }));
+                self.outputs.push(Output::Intend(Intent { leg, local, peer, mark: None }));
             }
         } else if let Input::Received { bytes, .. } = input {
             assert_ne!(bytes, b"bomb", "this panic is part of the test");
@@ -201,7 +201,7 @@ async fn an_exchange_that_panics_leaves_its_note() {
 async fn what_was_never_asked_for_is_not_left() {
     static SHY: Invented = Invented {
         begin: |peer| {
-            let intent = Intent { leg: LEG, local: peer, peer };
+            let intent = Intent { leg: LEG, local: peer, peer, mark: None };
             let outputs = vec![gone(true), Output::Intend(intent)];
             let leg = Leg::new(LEG, Transport::Udp, peer);
             Box::new(Guest { leg, says: b"", intends: false, outputs })
@@ -259,7 +259,8 @@ async fn take_back_from(peer: &UdpSocket, check: &Check) -> (Option<Outcome>, bo
     let (journal, _) = Journal::open(folder.path(), now).expect("the folder is ours");
     let local = SocketAddr::from(([127, 0, 0, 1], 0));
     let peer_address = peer.local_addr().expect("it is bound");
-    let key = journal.intend(check, Intent { leg: LEG, local, peer: peer_address }, now);
+    let key =
+        journal.intend(check, Intent { leg: LEG, local, peer: peer_address, mark: None }, now);
     assert!(key.is_of(check));
 
     let outcome = driver::take_back(check, &key, &CancellationToken::new(), &journal).await;

@@ -18,7 +18,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 fn intent(port: u16) -> Intent {
     let local = SocketAddr::from(([127, 0, 0, 1], port));
-    Intent { leg: LegId(0), local, peer: SocketAddr::from(([192, 0, 2, 1], 3478)) }
+    let peer = SocketAddr::from(([192, 0, 2, 1], 3478));
+    Intent { leg: LegId(0), local, peer, mark: None }
 }
 
 fn open(folder: &Path, now: SystemTime) -> (Journal, Leftovers) {

@@ -124,7 +124,7 @@ impl Exchange for TurnExchange {
                     if self.leg.transport.is_stream() {
                         continue;
                     }
-                    return Output::Intend(Intent { leg, local, peer });
+                    return Output::Intend(Intent { leg, local, peer, mark: None });
                 }
                 State::Echoing(echo) => echo.request.poll(peer, now, soon),
                 State::Asking | State::Releasing => {

@@ -290,7 +290,8 @@ impl MediaExchange {
                 let side = &mut self.sides[side];
                 let peer = self.target.address;
                 if !self.module.way.transport.is_stream() {
-                    self.outputs.push_back(Output::Intend(Intent { leg: side.leg, local, peer }));
+                    let intent = Intent { leg: side.leg, local, peer, mark: None };
+                    self.outputs.push_back(Output::Intend(intent));
                 }
                 side.allocation.ask(Ask::Allocate { family: self.module.family });
             }

@@ -275,7 +275,7 @@ fn target() -> Target {
 
 fn intent() -> Intent {
     let local: SocketAddr = LOCAL.parse().expect("an address");
-    Intent { leg: LegId(0), local, peer: desk::peer() }
+    Intent { leg: LegId(0), local, peer: desk::peer(), mark: None }
 }
 
 /// What a later process does about the intent.

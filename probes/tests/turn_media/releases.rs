@@ -77,7 +77,7 @@ fn on_a_lossy_way_what_may_be_left_is_known() {
 fn what_an_earlier_process_left_is_taken_back_from_its_port() {
     let module = module(&[]);
     let local = "198.51.100.7:40001".parse().expect("an address");
-    let intent = Intent { leg: RECEIVER, local, peer: server() };
+    let intent = Intent { leg: RECEIVER, local, peer: server(), mark: None };
     let chance = || branchline_probes::Chance::from_seed([1; 32]);
 
     let mut undo = module.undo(&target(), &intent, chance()).expect("there may be something");

@@ -1,0 +1,116 @@
+//! Taking turns: exchanges that would undo each other's work wait for each other, and those that
+//! leave something with a peer come to it at a bounded rate.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock, Mutex as StdMutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::Instant;
+
+/// Waits until nobody else works on what a claim names; it is free again when the turn is dropped.
+pub(super) async fn claim(claimed: &str) -> OwnedMutexGuard<()> {
+    let turn = {
+        let mut turns = TURNS.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let known = turns.get(claimed).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let turn = Arc::new(Mutex::new(()));
+            turns.insert(claimed.to_owned(), Arc::downgrade(&turn));
+            turn
+        })
+    };
+    turn.lock_owned().await
+}
+
+/// Waits until one more exchange may begin with this host.
+pub(super) async fn pace(host: IpAddr) {
+    loop {
+        let now = Instant::now();
+        let free = {
+            let mut begun = TURNS.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            begun.retain(|_, times| times.back().is_some_and(|last| *last + SPAN > now));
+            take(begun.entry(host).or_default(), now)
+        };
+        match free {
+            None => return,
+            Some(free) => tokio::time::sleep_until(free).await,
+        }
+    }
+}
+
+/// Takes a place in the last [`SPAN`]; else the moment at which one is free.
+fn take(times: &mut VecDeque<Instant>, now: Instant) -> Option<Instant> {
+    while times.front().is_some_and(|first| *first + SPAN <= now) {
+        times.pop_front();
+    }
+    if times.len() < MOST_BEGUN {
+        times.push_back(now);
+        return None;
+    }
+    times.front().map(|first| *first + SPAN)
+}
+
+/// The accounts and peers are everybody's in this process, so the turns are, too.
+static TURNS: LazyLock<Turns> = LazyLock::new(Turns::default);
+
+#[derive(Default)]
+struct Turns {
+    claims: StdMutex<BTreeMap<String, Weak<Mutex<()>>>>,
+    begun: StdMutex<BTreeMap<IpAddr, VecDeque<Instant>>>,
+}
+
+/// The vendor's trunks take 40 registrations in 5 s from all phones of a site together; an exchange
+/// has ten at most, and usually four.
+const MOST_BEGUN: usize = 3;
+const SPAN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_BEGUN, SPAN, claim, pace, take};
+    use std::collections::VecDeque;
+    use std::net::IpAddr;
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    #[test]
+    fn three_exchanges_begin_in_five_seconds_and_the_fourth_waits_for_the_first_to_be_over() {
+        let (mut times, start) = (VecDeque::new(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+
+        for _ in 0..MOST_BEGUN {
+            assert_eq!(take(&mut times, start), None);
+        }
+
+        assert_eq!(take(&mut times, at(1)), Some(start + SPAN));
+        assert_eq!(take(&mut times, at(5)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_host_is_paced_and_another_is_not() {
+        let host = |last| IpAddr::from([192, 0, 2, last]);
+        let start = Instant::now();
+
+        for _ in 0..MOST_BEGUN * 2 {
+            pace(host(1)).await;
+        }
+        let paced = start.elapsed();
+        pace(host(2)).await;
+
+        assert_eq!((paced, start.elapsed()), (SPAN, SPAN));
+    }
+
+    #[tokio::test]
+    async fn a_claim_is_held_by_one_and_another_claim_is_free() {
+        let held = claim("sip:lyon@example.com").await;
+        let second = tokio::spawn(claim("sip:lyon@example.com"));
+        let _other = claim("sip:metz@example.com").await;
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+
+        drop(held);
+
+        assert!(second.await.is_ok());
+    }
+}
