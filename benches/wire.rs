@@ -10,6 +10,7 @@
 
 use std::hint::black_box;
 
+use branchline_probes::Transport;
 use branchline_probes::wire::{dns, sip, stun};
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -104,17 +105,22 @@ fn wire(criterion: &mut Criterion) {
             .iter(|| dns::read_response(black_box(DNS_RESPONSE), &question).expect("a response"));
     });
 
-    let whose = sip::AddressOfRecord::read("sip:probe-lyon@sip.example.com").expect("a URI");
-    let register = sip::Register {
-        address_of_record: &whose,
+    let whose = "sip:probe-lyon@sip.example.com";
+    let contact = b"<sip:branchline-0123456789abcdef@198.51.100.7:40112>;expires=60";
+    let further = [("Contact", contact.to_vec()), ("Expires", b"60".to_vec())];
+    let register = sip::Request {
+        method: "REGISTER",
+        uri: "sip:sip.example.com",
+        transport: Transport::Udp,
         local: "198.51.100.7:40112".parse().expect("an address"),
-        contact_user: "branchline-0123456789abcdef",
-        expires: 60,
         branch: "0123456789abcdef",
+        from: whose,
         from_tag: "0123456789abcdef",
+        to: whose,
         call_id: "0123456789abcdef0123456789abcdef",
         sequence: 1,
-        authorization: None,
+        further: &further,
+        least_bytes: 0,
     };
     criterion.bench_function("print_register", |bencher| {
         bencher.iter(|| black_box(&register).write());

@@ -357,7 +357,7 @@ mod tests {
     fn key(port: u16) -> Key {
         let local = SocketAddr::from(([127, 0, 0, 1], port));
         let (module, target, host) = ("turn".into(), "relay".into(), "relay.test".into());
-        Key { module, target, host, port: 3478, leg: 0, local, peer: local }
+        Key { module, target, host, port: 3478, leg: 0, local, peer: local, mark: None }
     }
 
     // F26

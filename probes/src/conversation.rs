@@ -76,6 +76,13 @@ impl Conversation {
         self.outcome.phases.push((phase, took));
     }
 
+    /// What ended last turned out to be another phase.
+    pub(crate) fn rename_last(&mut self, phase: Phase) {
+        if let Some((last, _)) = self.outcome.phases.last_mut() {
+            *last = phase;
+        }
+    }
+
     /// Notes what went wrong; the first failure is the one that counts.
     pub(crate) fn fail(&mut self, phase: Phase, failure: Failure) {
         self.outcome.failure.get_or_insert((phase, failure));

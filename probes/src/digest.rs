@@ -125,6 +125,21 @@ impl Chosen {
         self.word
     }
 
+    /// Whether `other` was harder to guess at.
+    pub(crate) fn is_weaker_than(&self, other: &Self) -> bool {
+        self.hash < other.hash || (self.qop.is_none() && other.qop.is_some())
+    }
+
+    /// Takes the nonce that the server wants next; whether it can be sent.
+    pub(crate) fn take_nonce(&mut self, nonce: Vec<u8>) -> bool {
+        let next = Challenge { nonce, ..self.challenge.clone() };
+        let is_usable = usable(&next).is_some();
+        if is_usable {
+            self.challenge = next;
+        }
+        is_usable
+    }
+
     /// The nonce that the server gave.
     pub(crate) fn nonce(&self) -> &[u8] {
         &self.challenge.nonce

@@ -47,6 +47,8 @@ pub mod dns_delegation;
 pub mod dns_query;
 pub mod media;
 pub mod nat_behavior;
+pub mod sip;
+pub mod sip_options;
 pub mod sip_register;
 pub mod stun_binding;
 pub mod turn_allocation;
@@ -76,5 +78,6 @@ pub static PROBES: &[&dyn Probe] = &[
     &turn_media::TurnMedia,
     &dns_query::DnsQuery,
     &dns_delegation::DnsDelegation,
+    &sip_options::SipOptions,
     &sip_register::SipRegister,
 ];

@@ -2,32 +2,37 @@
 
 mod exchange;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chance::Chance;
 use crate::digest::Credentials;
 use crate::fact::{FactKey, FactSpec};
 use crate::foreign::Foreign;
-use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
-use crate::probe::{Exchange, Module, Probe, TIMEOUT};
+use crate::joined::joined;
+use crate::options::{BadOption, FromOption, Kind, OptionKey, OptionSpec, Options};
+use crate::probe::{Exchange, Intent, Module, Probe, TIMEOUT};
 use crate::secret::Secret;
+use crate::sip::facts::FACTS;
+use crate::sip::settings::{self, Settings};
 use crate::target::{Target, Transport};
+use crate::way;
 use crate::wire::sip::AddressOfRecord;
 
 use exchange::RegisterExchange;
 
-/// The final status code of the registration.
-pub const STATUS_CODE: FactKey<u64> =
-    FactKey::new("status_code", "the final status code of the registration")
-        .metric("probe_sip_status_code");
 /// How the registrar let us in.
 pub const MODE: FactKey<&'static str> = FactKey::new(
     "mode",
-    "credentials: registered with a digest; open: registered without; challenge: none to offer",
+    "credentials: registered with a digest; open: registered without; challenge: none to offer; \
+     mirror: nothing was registered",
 );
 /// The digest algorithm that was used.
 pub const ALGORITHM: FactKey<&'static str> =
     FactKey::new("algorithm", "the digest algorithm that was used");
+/// The digest algorithms on offer.
+pub const ALGORITHMS: FactKey<Vec<Foreign>> =
+    FactKey::new("algorithms", "the digest algorithms that the registrar offers, in its order");
 /// How often the nonce had grown stale.
 pub const NONCE_RENEWALS: FactKey<u64> =
     FactKey::new("nonce_renewals", "how often the registrar called the nonce stale")
@@ -47,33 +52,23 @@ pub const BINDINGS: FactKey<u64> =
 pub const REMOVED: FactKey<bool> =
     FactKey::new("removed", "whether the registrar confirms that our contact is gone")
         .metric("probe_sip_removed");
-/// The address from which the registrar received the request.
-pub const RECEIVED: FactKey<Foreign> =
-    FactKey::new("received", "the address from which the registrar received the request");
-/// The port from which the registrar received the request.
-pub const RPORT: FactKey<u64> =
-    FactKey::new("rport", "the port from which the registrar received the request (RFC 3581)");
-/// What the registrar calls itself.
-pub const SERVER: FactKey<Foreign> = FactKey::new("server", "what the registrar calls itself");
-/// How many requests were sent, removal apart.
-pub const TRANSMISSIONS: FactKey<u64> =
-    FactKey::new("transmissions", "requests sent to register, repeated ones included")
-        .metric("probe_sip_transmissions");
-/// How many of [`TRANSMISSIONS`] were repetitions.
-pub const RETRANSMISSIONS: FactKey<u64> =
-    FactKey::new("retransmissions", "requests sent again because no answer had come")
-        .metric("probe_sip_retransmissions");
-/// From the first request to its response.
-pub const RTT: FactKey<Duration> =
-    FactKey::new("rtt_seconds", "round trip of the first request, where it was not repeated")
-        .metric("probe_sip_rtt_seconds");
-/// Whose clock measured [`RTT`].
-pub const CLOCK: FactKey<&'static str> =
-    FactKey::new("clock", "whose clock measured the round trip: kernel or program");
+/// The way that requests to the phone's provider are to take.
+pub const SERVICE_ROUTE: FactKey<Vec<Foreign>> = FactKey::new(
+    "service_route",
+    "the proxies that the registrar wants requests to go through (RFC 3608): recorded only",
+);
+/// The way by which calls would reach us.
+pub const PATH: FactKey<Vec<Foreign>> =
+    FactKey::new("path", "the proxies through which calls would reach us (RFC 3327)");
 
 const ADDRESS_OF_RECORD: OptionKey<String> =
     OptionKey::new("address_of_record", Kind::Text, "whose registration it is: sip:user@domain")
         .required();
+const CONTACT_USER: OptionKey<String> = OptionKey::new(
+    "contact_user",
+    Kind::Text,
+    "the user part of the contact; else a name that nobody else has",
+);
 const USERNAME: OptionKey<String> =
     OptionKey::new("username", Kind::Text, "the digest user; else the user of address_of_record");
 const PASSWORD: OptionKey<Secret> = OptionKey::new(
@@ -92,6 +87,12 @@ const BINDING_EXPIRES: OptionKey<Duration> = OptionKey::new(
     "how long the binding would hold if it could not be removed: at most 60s",
 )
 .default("60s");
+const EVERY: OptionKey<Duration> = OptionKey::new(
+    "every",
+    Kind::Duration,
+    "the shortest interval that a target may set: registrars count",
+)
+.default("60s");
 const ALLOW_CLEARTEXT: OptionKey<bool> = OptionKey::new(
     "allow_cleartext",
     Kind::Flag,
@@ -101,11 +102,10 @@ const ALLOW_CLEARTEXT: OptionKey<bool> = OptionKey::new(
 const ALLOW_MD5: OptionKey<bool> =
     OptionKey::new("allow_md5", Kind::Flag, "answer a challenge that offers nothing but MD5")
         .default("false");
-const TRANSPORT: OptionKey<&'static str> =
-    OptionKey::new("transport", Kind::Word(&["udp"]), "what carries the requests").default("udp");
 
-const PORT: u16 = 5060;
 const LONGEST_BINDING: Duration = Duration::from_secs(60);
+/// Who may register more often than once a second needs another tool.
+const SHORTEST_EVERY: Duration = Duration::from_secs(1);
 /// Timer F for the registration, and 8 s to take it back.
 const WHOLE_SCHEDULE: Duration = Duration::from_secs(40);
 /// Longer texts would push a request beyond a datagram that RFC 3261 §18.1.1 allows.
@@ -139,16 +139,20 @@ modules = ["register"]
 
     fn options(&self) -> &'static [OptionSpec] {
         const {
-            &[
-                ADDRESS_OF_RECORD.spec(),
-                USERNAME.spec(),
-                PASSWORD.spec(),
-                REALM.spec(),
-                BINDING_EXPIRES.spec(),
-                ALLOW_CLEARTEXT.spec(),
-                ALLOW_MD5.spec(),
-                TRANSPORT.spec(),
-            ]
+            &joined::<_, 9, 7, 16>(
+                [
+                    ADDRESS_OF_RECORD.spec(),
+                    CONTACT_USER.spec(),
+                    USERNAME.spec(),
+                    PASSWORD.spec(),
+                    REALM.spec(),
+                    BINDING_EXPIRES.spec(),
+                    EVERY.spec(),
+                    ALLOW_CLEARTEXT.spec(),
+                    ALLOW_MD5.spec(),
+                ],
+                joined::<_, 4, 3, 7>(way::OPTIONS, settings::OPTIONS),
+            )
         }
     }
 
@@ -158,118 +162,143 @@ modules = ["register"]
 
     fn facts(&self) -> &'static [FactSpec] {
         const {
-            &[
-                STATUS_CODE.spec(),
-                MODE.spec(),
-                ALGORITHM.spec(),
-                NONCE_RENEWALS.spec(),
-                EXPIRES.spec(),
-                CONTACT.spec(),
-                BINDINGS.spec(),
-                REMOVED.spec(),
-                RECEIVED.spec(),
-                RPORT.spec(),
-                SERVER.spec(),
-                TRANSMISSIONS.spec(),
-                RETRANSMISSIONS.spec(),
-                RTT.spec(),
-                CLOCK.spec(),
-            ]
+            &joined::<_, 10, 20, 30>(
+                [
+                    MODE.spec(),
+                    ALGORITHM.spec(),
+                    ALGORITHMS.spec(),
+                    NONCE_RENEWALS.spec(),
+                    EXPIRES.spec(),
+                    CONTACT.spec(),
+                    BINDINGS.spec(),
+                    REMOVED.spec(),
+                    SERVICE_ROUTE.spec(),
+                    PATH.spec(),
+                ],
+                joined::<_, 15, 5, 20>(FACTS, way::TLS_FACTS),
+            )
         }
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {
+        let settings = Settings::read(options)?;
         let text = options.require(&ADDRESS_OF_RECORD)?;
-        let address_of_record = AddressOfRecord::read(&text).map_err(|bad| BadOption {
-            option: ADDRESS_OF_RECORD.spec().name,
-            problem: format!("is {bad}"),
-            hint: Some(
-                "write it as in address_of_record = \"sip:probe-lyon@sip.example.com\"".to_owned(),
-            ),
+        let address_of_record = AddressOfRecord::read(&text).map_err(|bad| {
+            let example = "write it as in address_of_record = \"sip:probe-lyon@sip.example.com\"";
+            bad_option(&ADDRESS_OF_RECORD, format!("is {bad}"), Some(example))
         })?;
+        let contact_user = options.read(&CONTACT_USER);
+        if contact_user.as_deref().is_some_and(|user| !is_user(user)) {
+            let problem = "is no user of a SIP URI".to_owned();
+            let example = "for example contact_user = \"1001\"";
+            return Err(bad_option(&CONTACT_USER, problem, Some(example)));
+        }
         let username = options.read(&USERNAME).unwrap_or_else(|| address_of_record.user().into());
         let realm = options.read(&REALM).unwrap_or_else(|| address_of_record.host().into());
-        for (key, text) in [(&ADDRESS_OF_RECORD, &text), (&USERNAME, &username), (&REALM, &realm)] {
-            if text.len() > LONGEST_TEXT {
-                return Err(BadOption {
-                    option: key.spec().name,
-                    problem: format!("is longer than {LONGEST_TEXT} bytes"),
-                    hint: None,
-                });
+        for (key, text) in [
+            (&ADDRESS_OF_RECORD, Some(&text)),
+            (&CONTACT_USER, contact_user.as_ref()),
+            (&USERNAME, Some(&username)),
+            (&REALM, Some(&realm)),
+        ] {
+            if text.is_some_and(|text| text.len() > LONGEST_TEXT) {
+                let problem = format!("is longer than {LONGEST_TEXT} bytes");
+                return Err(bad_option(key, problem, None));
             }
         }
         let expires = options.require(&BINDING_EXPIRES)?;
         if expires > LONGEST_BINDING || expires.subsec_nanos() != 0 {
-            return Err(BadOption {
-                option: BINDING_EXPIRES.spec().name,
-                problem: "must be whole seconds, 60s or less".to_owned(),
-                hint: Some("a binding that outlives a crash must not live long".to_owned()),
-            });
+            let problem = "must be whole seconds, 60s or less".to_owned();
+            let hint = "a binding that outlives a crash must not live long";
+            return Err(bad_option(&BINDING_EXPIRES, problem, Some(hint)));
+        }
+        let every = options.require(&EVERY)?;
+        if every < SHORTEST_EVERY {
+            let hint = "a registrar is asked once a minute where nothing is set";
+            return Err(bad_option(&EVERY, "must be 1s or more".to_owned(), Some(hint)));
         }
         let password = options.read(&PASSWORD);
-        if password.is_some() && !options.require(&ALLOW_CLEARTEXT)? {
-            return Err(BadOption {
-                option: PASSWORD.spec().name,
-                problem: "would answer challenges over udp, where others can read the answer \
-                          and guess at leisure"
-                    .to_owned(),
-                hint: Some(
-                    "set allow_cleartext = true if the phones of this site do the same, and give \
-                     the probe an account of its own"
-                        .to_owned(),
-                ),
-            });
+        let is_private = settings.way.transport == Transport::Tls;
+        if password.is_some() && !is_private && !options.require(&ALLOW_CLEARTEXT)? {
+            let problem = format!(
+                "would answer challenges over {}, where others can read the answer and guess at \
+                 leisure",
+                settings.way.transport.label()
+            );
+            let hint = "register over tls, or set allow_cleartext = true if the phones of this \
+                        site do the same, and give the probe an account of its own";
+            return Err(bad_option(&PASSWORD, problem, Some(hint)));
         }
-        Ok(Box::new(
-            RegisterModule {
-                address_of_record,
-                credentials: password.map(|password| Credentials { username, password, realm }),
-                // At most 60.
-                expires: u32::try_from(expires.as_secs()).unwrap_or_default(),
-                allow_md5: options.require(&ALLOW_MD5)?,
-                timeout: options.read(&TIMEOUT).unwrap_or(self.timeout()),
-            }
-            .shared(),
-        ))
+        if password.is_some() && settings.is_mirror {
+            let problem = "has no meaning for a mirror, which gives back all that it receives";
+            return Err(bad_option(&PASSWORD, problem.to_owned(), Some("leave it out")));
+        }
+        Ok(Box::new(SharedModule(Arc::new(RegisterModule {
+            claim: format!("{address_of_record}"),
+            settings,
+            address_of_record,
+            contact_user,
+            credentials: password.map(|password| Credentials { username, password, realm }),
+            // At most 60.
+            expires: u32::try_from(expires.as_secs()).unwrap_or_default(),
+            every,
+            allow_md5: options.require(&ALLOW_MD5)?,
+            timeout: options.read(&TIMEOUT).unwrap_or(self.timeout()),
+        }))))
     }
+}
+
+fn bad_option<T: FromOption>(key: &OptionKey<T>, problem: String, hint: Option<&str>) -> BadOption {
+    BadOption { option: key.spec().name, problem, hint: hint.map(str::to_owned) }
+}
+
+fn is_user(text: &str) -> bool {
+    AddressOfRecord::read(&format!("sip:{text}@host")).is_ok()
 }
 
 /// What every exchange of one module shares.
 pub(crate) struct RegisterModule {
+    settings: Settings,
     address_of_record: AddressOfRecord,
+    claim: String,
+    contact_user: Option<String>,
     credentials: Option<Credentials>,
     expires: u32,
+    every: Duration,
     allow_md5: bool,
     timeout: Duration,
 }
 
-impl RegisterModule {
-    fn shared(self) -> SharedModule {
-        SharedModule(std::sync::Arc::new(self))
-    }
-}
-
-struct SharedModule(std::sync::Arc<RegisterModule>);
+struct SharedModule(Arc<RegisterModule>);
 
 impl Module for SharedModule {
     fn transport(&self) -> Transport {
-        Transport::Udp
+        self.0.settings.way.transport
     }
 
     fn default_port(&self) -> u16 {
-        PORT
+        self.0.settings.way.port
     }
 
     fn timeout(&self) -> Duration {
         self.0.timeout
     }
 
-    fn is_exclusive(&self) -> bool {
-        true
+    fn claim(&self) -> Option<&str> {
+        // A mirror holds nothing.
+        (!self.0.settings.is_mirror).then_some(&self.0.claim)
+    }
+
+    fn shortest_interval(&self) -> Duration {
+        self.0.every
     }
 
     fn begin(&self, target: &Target, chance: Chance) -> Box<dyn Exchange> {
-        let module = std::sync::Arc::clone(&self.0);
-        Box::new(RegisterExchange::new(module, target.address, chance))
+        Box::new(RegisterExchange::new(Arc::clone(&self.0), target, chance))
+    }
+
+    fn undo(&self, target: &Target, intent: &Intent, chance: Chance) -> Option<Box<dyn Exchange>> {
+        let module = Arc::clone(&self.0);
+        Some(Box::new(RegisterExchange::taking_back(module, target, intent.mark?, chance)))
     }
 }

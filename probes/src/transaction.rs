@@ -79,6 +79,13 @@ impl Retransmission {
         Self::new(start, SIP_T1, Growth::DoublingUpTo(SIP_T2), u32::MAX, SIP_TIMER_F)
     }
 
+    /// The same with less patience, where silence is no surprise: the transmissions at 0, 500,
+    /// 1,500 and 3,500 ms, and the end where the fifth would be, at 7.5 s.
+    #[must_use]
+    pub fn sip_brief(start: Moment) -> Self {
+        Self::new(start, SIP_T1, Growth::DoublingUpTo(SIP_T2), 4, SIP_T1 * 15)
+    }
+
     /// DNS over UDP: `attempts` queries (at least one), `interval` apart, and `interval` of patience after the
     /// last. A stub resolver's habit is 2 attempts, 5 s apart (`resolv.conf(5)`: `attempts`,
     /// `timeout`).
@@ -213,6 +220,13 @@ mod tests {
             [0, 500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500]
         );
         assert_eq!(end, 32_000);
+    }
+
+    #[test]
+    fn given_silence_brief_sip_sends_four_requests_and_gives_up_at_7_5_s() {
+        let mut timer = Retransmission::sip_brief(Moment::START);
+
+        assert_eq!(run(&mut timer), (vec![0, 500, 1_500, 3_500], 7_500));
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! SIP messages (RFC 3261): a REGISTER out, a response in.
+//! SIP messages (RFC 3261): a request out, a response in.
 
+mod frames;
 mod header;
 mod request;
 mod response;
 mod uri;
 
+pub use frames::Frames;
 pub use header::{Challenge, Contact, Via};
-pub use request::Register;
+pub use request::{Request, branch_parameter, word};
 pub use response::{Malformed, Response};
 pub use uri::{AddressOfRecord, BadUri};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use branchline_probes::sip_register::{BINDINGS, CONTACT, EXPIRES, MODE, REMOVED, STATUS_CODE};
+use branchline_probes::sip::facts::STATUS_CODE;
+use branchline_probes::sip_register::{BINDINGS, CONTACT, EXPIRES, MODE, REMOVED};
 use branchline_probes::{OptionValue, Refusal};
 
 use crate::desk::{self, News, Run, Wanted, millis};

@@ -1,6 +1,6 @@
 //! Which messages are the answer (D-SIP-1, D-SIP-13), and what they tell of the way.
 
-use branchline_probes::sip_register::{RECEIVED, RPORT, RTT, SERVER};
+use branchline_probes::sip::facts::{RECEIVED, RPORT, RTT, SERVER};
 use branchline_probes::{Ignored, OptionValue};
 
 use crate::desk::{self, News, Wanted, millis};

@@ -1,81 +1,105 @@
-//! Writing a REGISTER (RFC 3261 §10.2): every value has its place, none can make a new header.
+//! Writing a SIP request (RFC 3261 §8.1.1): every value has its place, none can make a new header.
 
 use std::net::SocketAddr;
 
-use super::uri::AddressOfRecord;
+use crate::target::Transport;
 
-/// A REGISTER for one contact of our own.
-pub struct Register<'a> {
-    /// Whose registration it is.
-    pub address_of_record: &'a AddressOfRecord,
+/// A request outside of any dialog, without a body.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The Request-URI.
+    pub uri: &'a str,
+    /// What carries it.
+    pub transport: Transport,
     /// The address from which it is sent.
     pub local: SocketAddr,
-    /// The user part of the contact URI.
-    pub contact_user: &'a str,
-    /// How many seconds the binding is to hold; 0 removes it.
-    pub expires: u32,
     /// The transaction, without the magic cookie.
     pub branch: &'a str,
+    /// The URI of From.
+    pub from: &'a str,
     /// Our tag of the dialog that is none.
     pub from_tag: &'a str,
-    /// The Call-ID, the same for every REGISTER of one exchange.
+    /// The URI of To.
+    pub to: &'a str,
+    /// The Call-ID, the same for every request of one exchange.
     pub call_id: &'a str,
-    /// The number of this REGISTER under its Call-ID.
+    /// The number of this request under its Call-ID.
     pub sequence: u32,
-    /// Header name and value of the credentials.
-    pub authorization: Option<(&'static str, Vec<u8>)>,
+    /// Names and values of what else it says.
+    pub further: &'a [(&'static str, Vec<u8>)],
+    /// How long it is to be at least, filled up by a header that means nothing.
+    pub least_bytes: usize,
 }
 
-impl Register<'_> {
-    /// The URI of the contact.
+impl Request<'_> {
+    /// The value of Via as it is sent: the magic cookie of RFC 3261 §8.1.1.7, and the question of
+    /// RFC 3581 from which port the request arrives.
     #[must_use]
-    pub fn contact_uri(user: &str, local: SocketAddr) -> String {
-        format!("sip:{user}@{local}")
-    }
-
-    /// The Request-URI, which is the digest's URI, too: the domain of the registrar.
-    #[must_use]
-    pub fn request_uri(address_of_record: &AddressOfRecord) -> String {
-        format!("sip:{}", address_of_record.host())
-    }
-
-    /// The branch as it stands in Via, with the magic cookie of RFC 3261 §8.1.1.7.
-    #[must_use]
-    pub fn branch_parameter(branch: &str) -> String {
-        format!("z9hG4bK{branch}")
+    pub fn via(transport: Transport, local: SocketAddr, branch: &str) -> String {
+        let transport = word(transport);
+        format!("SIP/2.0/{transport} {local};branch={};rport", branch_parameter(branch))
     }
 
     /// The bytes.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let Self { address_of_record, local, expires, .. } = self;
         let mut message = format!(
-            "REGISTER {} SIP/2.0\r\n\
-             Via: SIP/2.0/UDP {local};branch={};rport\r\n\
+            "{method} {uri} SIP/2.0\r\n\
+             Via: {via}\r\n\
              Max-Forwards: 70\r\n\
-             From: <{address_of_record}>;tag={}\r\n\
-             To: <{address_of_record}>\r\n\
-             Call-ID: {}\r\n\
-             CSeq: {} REGISTER\r\n\
-             Contact: <{}>;expires={expires}\r\n\
-             Expires: {expires}\r\n\
-             User-Agent: branchline/{}\r\n",
-            Self::request_uri(address_of_record),
-            Self::branch_parameter(self.branch),
-            self.from_tag,
-            self.call_id,
-            self.sequence,
-            Self::contact_uri(self.contact_user, *local),
-            env!("CARGO_PKG_VERSION"),
+             From: <{from}>;tag={tag}\r\n\
+             To: <{to}>\r\n\
+             Call-ID: {call_id}\r\n\
+             CSeq: {sequence} {method}\r\n\
+             User-Agent: branchline/{version}\r\n",
+            method = self.method,
+            uri = self.uri,
+            via = Self::via(self.transport, self.local, self.branch),
+            from = self.from,
+            tag = self.from_tag,
+            to = self.to,
+            call_id = self.call_id,
+            sequence = self.sequence,
+            version = env!("CARGO_PKG_VERSION"),
         )
         .into_bytes();
-        if let Some((name, value)) = &self.authorization {
-            message.extend_from_slice(name.as_bytes());
-            message.extend_from_slice(b": ");
-            message.extend_from_slice(value);
-            message.extend_from_slice(b"\r\n");
+        for (name, value) in self.further {
+            header(&mut message, name, value);
         }
-        message.extend_from_slice(b"Content-Length: 0\r\n\r\n");
+        let rest = message.len() + PADDING.len() + END.len() + ": \r\n".len();
+        if rest < self.least_bytes {
+            header(&mut message, PADDING, &vec![b'x'; self.least_bytes - rest]);
+        }
+        message.extend_from_slice(END.as_bytes());
         message
     }
 }
+
+/// The branch as it stands in Via.
+#[must_use]
+pub fn branch_parameter(branch: &str) -> String {
+    format!("z9hG4bK{branch}")
+}
+
+/// The transport as Via writes it.
+#[must_use]
+pub const fn word(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+        Transport::Tls => "TLS",
+    }
+}
+
+fn header(message: &mut Vec<u8>, name: &str, value: &[u8]) {
+    message.extend_from_slice(name.as_bytes());
+    message.extend_from_slice(b": ");
+    message.extend_from_slice(value);
+    message.extend_from_slice(b"\r\n");
+}
+
+const END: &str = "Content-Length: 0\r\n\r\n";
+/// Who does not know a header ignores it (RFC 3261 §8.2.2).
+const PADDING: &str = "X-Padding";

@@ -33,7 +33,8 @@ pub enum Malformed {
     /// the headers.
     #[error("a broken header")]
     BrokenHeader,
-    /// Content-Length is no number, is given twice with two values, or promises more than came.
+    /// Content-Length is no number, is given twice with two values, promises more than came, or is
+    /// missing on a stream.
     #[error("a wrong Content-Length")]
     WrongLength,
 }
@@ -121,6 +122,12 @@ impl Response {
         })
     }
 
+    /// The URI of a header that names somebody, such as `from` or `to`.
+    #[must_use]
+    pub fn uri(&self, name: &str) -> Option<Vec<u8>> {
+        Contact::read(self.first(name)?).map(|named| named.uri)
+    }
+
     /// A header that is a number, such as `expires` or `min-expires`.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<u32> {
@@ -137,6 +144,30 @@ impl Response {
             length = Some(read);
         }
         Ok(length)
+    }
+}
+
+/// How long the message is with which a stream begins; `None` where its headers are not whole yet.
+/// A request counts, too.
+pub(super) fn framed_length(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+    let mut length = 0;
+    loop {
+        let Some(line) = bytes[length..].iter().position(|&byte| byte == b'\n') else {
+            return Ok(None);
+        };
+        let is_empty = matches!(&bytes[length..length + line], b"" | b"\r");
+        length += line + 1;
+        if is_empty {
+            break;
+        }
+    }
+    let mut head = &bytes[..length];
+    let _start = next_line(&mut head);
+    let message =
+        Response { code: 0, reason: Vec::new(), headers: headers(&mut head)?, body: Vec::new() };
+    match message.content_length()?.ok_or(Malformed::WrongLength)? {
+        body if length + body > MOST_BYTES => Err(Malformed::TooLarge),
+        body => Ok(Some(length + body)),
     }
 }
 
@@ -221,6 +252,50 @@ fn full_name(name: Vec<u8>) -> Vec<u8> {
 
 /// Headers by which messages are told apart: whoever folds them smuggles.
 const NEVER_FOLDED: [&[u8]; 3] = [b"content-length", b"cseq", b"via"];
-const MOST_BYTES: usize = 64 * 1024;
+pub(super) const MOST_BYTES: usize = 64 * 1024;
 const MOST_HEADERS: usize = 128;
 const MOST_HEADER_BYTES: usize = 8 * 1024;
+
+/// STUB until merged.
+#[derive(Debug)]
+pub struct AuthenticationInfo {
+    /// next
+    pub next_nonce: Option<Vec<u8>>,
+}
+
+impl Response {
+    /// STUB
+    #[must_use]
+    pub fn authentication_info(&self) -> Option<AuthenticationInfo> {
+        let value = self.first("authentication-info")?;
+        let challenge =
+            Challenge::read_all(&[b"Digest ".as_slice(), &value.to_vec().replace_next()].concat());
+        challenge
+            .into_iter()
+            .next()
+            .map(|it| AuthenticationInfo { next_nonce: (!it.nonce.is_empty()).then_some(it.nonce) })
+    }
+    /// STUB
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        let value = self.first("retry-after")?;
+        let end = value.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(value.len());
+        header::number(&value[..end])
+    }
+    /// STUB
+    #[must_use]
+    pub fn texts<'a>(&'a self, name: &'a str) -> Vec<&'a [u8]> {
+        self.all(name)
+            .flat_map(|value| header::split_list(value, b','))
+            .map(<[u8]>::trim_ascii)
+            .collect()
+    }
+}
+trait ReplaceNext {
+    fn replace_next(&self) -> Vec<u8>;
+}
+impl ReplaceNext for Vec<u8> {
+    fn replace_next(&self) -> Vec<u8> {
+        String::from_utf8_lossy(self).replace("nextnonce", "nonce").into_bytes()
+    }
+}
