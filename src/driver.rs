@@ -1,6 +1,7 @@
 //! The one place that acts: it resolves, opens sockets, moves bytes and tells the time, for
 //! exchanges that can do none of it.
 
+mod claims;
 mod clock;
 mod event;
 mod guide;
@@ -11,7 +12,6 @@ mod resolve;
 mod resolvers;
 mod stream;
 mod tls;
-mod turns;
 mod udp;
 
 use std::net::SocketAddr;
@@ -109,8 +109,8 @@ pub async fn observe_one(
     journal: Option<&Journal>,
 ) -> Observation {
     // No wait for others is a part of what is measured.
-    let _turn = tokio::select! {
-        turn = turn(check, address) => turn,
+    let _held = tokio::select! {
+        held = hold(check, address) => held,
         // Who is called off while it waits begins all the same, and is called off at once.
         () = cancel.cancelled() => None,
     };
@@ -203,8 +203,8 @@ pub async fn take_back(
     // A peer that is none of them may still be one that the module names by itself.
     let is_of_host = addresses.contains(&intent.peer).then_some(intent.peer);
     let address = is_of_host.or(addresses.first().copied())?;
-    let _turn = tokio::select! {
-        turn = turn(check, address) => turn,
+    let _held = tokio::select! {
+        held = hold(check, address) => held,
         () = cancel.cancelled() => return None,
     };
     let _place = PLACES.acquire().await;
@@ -216,10 +216,10 @@ pub async fn take_back(
 }
 
 /// Waits until no other exchange works on what this one claims, and until the peer may be asked.
-async fn turn(check: &Check, address: SocketAddr) -> Option<OwnedMutexGuard<()>> {
-    let turn = turns::claim(check.module.claim()?).await;
-    turns::pace(address.ip()).await;
-    Some(turn)
+async fn hold(check: &Check, address: SocketAddr) -> Option<OwnedMutexGuard<()>> {
+    let held = claims::claim(check.module.claim()?).await;
+    claims::pace(address.ip()).await;
+    Some(held)
 }
 
 /// How long a check waits for the resolver.

@@ -402,8 +402,8 @@ fn ten_thousand_hostile_packets_do_not_panic_a_probe_or_keep_it() {
             ignored += result.outcome.ignored.values().sum::<u64>();
             seed = seed.wrapping_add(1);
         }
-        // I12: hostility is visible.
-        assert!(ignored > 1_000, "{} ignored {ignored} of {heard}", probe.name());
+        // I12: hostility is visible, also where the first plausible answer ends the exchange.
+        assert!(ignored > 500, "{} ignored {ignored} of {heard}", probe.name());
     }
 }
 

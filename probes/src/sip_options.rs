@@ -43,11 +43,10 @@ impl Probe for SipOptions {
     fn sample(&self) -> &'static str {
         r#"[modules.sip-alive]
 probe = "sip-options"
-transport = "tls"
 
 [[targets]]
 name = "registrar"
-address = "sip.example.com:5061"
+address = "sip.example.com:5060"
 modules = ["sip-alive"]
 "#
     }

@@ -126,7 +126,27 @@ pub(crate) const QUIET: Floors = &[
     ("turn_media", TOOLS),
     ("dns_query", TOOLS),
     ("dns_delegation", TOOLS),
+    ("sip_options", TOOLS),
     ("sip_register", TOOLS),
+    (
+        "sip",
+        &[
+            "way",
+            "conversation",
+            "probe",
+            "observation",
+            "options",
+            "transaction",
+            "failure",
+            "fact",
+            "leg",
+            "target",
+            "moment",
+            "foreign",
+            "chance",
+            "wire",
+        ],
+    ),
     ("media", &["moment", "chance"]),
     (
         "relay",
@@ -204,6 +224,7 @@ pub(crate) const TOOLS: &[&str] = &[
     "joined",
     "relay",
     "media",
+    "sip",
     "digest",
     "way",
     "conversation",
@@ -230,6 +251,7 @@ pub(crate) const NEIGHBOURS: &[&str] = &[
     "turn_media",
     "dns_query",
     "dns_delegation",
+    "sip_options",
     "sip_register",
 ];
 

@@ -364,6 +364,7 @@ address_of_record = "sip:@USER@@branch.test"
 username = "@USER@"
 password = { file = "@PASSWORD@" }
 allow_cleartext = true
+every = "4s"
 timeout = "3s"
 
 [[targets]]

@@ -376,10 +376,12 @@ impl RegisterExchange {
 
     fn deadline(&self) -> Moment {
         match self.state {
-            State::Opening | State::Registering => self.registration_end,
-            State::Removing | State::Reading | State::Enlarging(_) | State::Done => {
-                self.conversation.deadline
-            }
+            State::Registering => self.registration_end,
+            State::Opening
+            | State::Removing
+            | State::Reading
+            | State::Enlarging(_)
+            | State::Done => self.conversation.deadline,
         }
     }
 }

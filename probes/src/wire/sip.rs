@@ -8,6 +8,6 @@ mod uri;
 
 pub use frames::Frames;
 pub use header::{Challenge, Contact, Via};
-pub use request::{Request, branch_parameter, word};
+pub use request::{Request, branch_parameter};
 pub use response::{Malformed, Response};
 pub use uri::{AddressOfRecord, BadUri};
