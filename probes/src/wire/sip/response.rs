@@ -29,8 +29,8 @@ pub enum Malformed {
     /// More than a response of ours can need: 64 KiB, 128 headers, 8 KiB a header.
     #[error("too large")]
     TooLarge,
-    /// A line that is no header, one with a NUL or a bare carriage return, or no empty line behind
-    /// the headers.
+    /// A line that is no header, one with a NUL or a bare carriage return, two of a header that
+    /// there may be one of, or no empty line behind the headers.
     #[error("a broken header")]
     BrokenHeader,
     /// Content-Length is no number, is given twice with two values, or promises more than came.
@@ -55,11 +55,17 @@ impl Response {
         let start = datagram.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or_default();
         let mut rest = &datagram[start..];
         let first = next_line(&mut rest);
-        let (code, reason) = status_line(first).ok_or(if first.ends_with(b" SIP/2.0") {
+        let (code, reason) = status_line(first).ok_or(if is_request_line(first) {
             Malformed::Request
         } else {
             Malformed::NotAResponse
         })?;
+        if !is_clean(first) {
+            return Err(Malformed::BrokenHeader);
+        }
+        if reason.len() > MOST_HEADER_BYTES {
+            return Err(Malformed::TooLarge);
+        }
         let headers = headers(&mut rest)?;
         let mut response = Self { code, reason, headers, body: Vec::new() };
         response.body = match response.content_length()? {
@@ -113,12 +119,7 @@ impl Response {
     /// The `tag` of From.
     #[must_use]
     pub fn from_tag(&self) -> Option<Vec<u8>> {
-        let parts = header::split_list(self.first("from")?, b';');
-        parts.into_iter().skip(1).find_map(|part| {
-            let part = part.trim_ascii();
-            let (name, value) = part.split_at_checked(4)?;
-            name.eq_ignore_ascii_case(b"tag=").then(|| value.to_vec())
-        })
+        header::tag(self.first("from")?)
     }
 
     /// A header that is a number, such as `expires` or `min-expires`.
@@ -152,6 +153,17 @@ fn status_line(line: &[u8]) -> Option<(u16, Vec<u8>)> {
     is_status.then(|| (code, reason.trim_ascii().to_vec()))
 }
 
+/// `METHOD uri SIP/2.0`, white space behind it or not (RFC 4475 §3.1.2.10).
+fn is_request_line(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    let version = line.len().checked_sub(b" SIP/2.0".len()).map(|start| &line[start..]);
+    version.is_some_and(|version| version.eq_ignore_ascii_case(b" SIP/2.0"))
+}
+
+fn is_clean(line: &[u8]) -> bool {
+    !line.contains(&0) && !line.contains(&b'\r')
+}
+
 /// The next line, without its end; what follows stays in `rest`.
 fn next_line<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let end = rest.iter().position(|&byte| byte == b'\n');
@@ -171,7 +183,7 @@ fn headers(rest: &mut &[u8]) -> Result<Vec<Header>, Malformed> {
         if line.is_empty() {
             return Ok(headers);
         }
-        if line.contains(&0) || line.contains(&b'\r') {
+        if !is_clean(line) {
             return Err(Malformed::BrokenHeader);
         }
         let is_folded = line[0] == b' ' || line[0] == b'\t';
@@ -180,14 +192,23 @@ fn headers(rest: &mut &[u8]) -> Result<Vec<Header>, Malformed> {
                 return Err(Malformed::BrokenHeader);
             }
             Some((_, value)) if is_folded => {
-                value.push(b' ');
-                value.extend_from_slice(line.trim_ascii());
+                let more = line.trim_ascii();
+                if !value.is_empty() && !more.is_empty() {
+                    value.push(b' ');
+                }
+                value.extend_from_slice(more);
             }
-            _ => headers.push(header_line(line).ok_or(Malformed::BrokenHeader)?),
+            _ => {
+                let (name, value) = header_line(line).ok_or(Malformed::BrokenHeader)?;
+                let is_single = SINGLE.contains(&name.as_slice());
+                if is_single && headers.iter().any(|(earlier, _)| *earlier == name) {
+                    return Err(Malformed::BrokenHeader);
+                }
+                headers.push((name, value));
+            }
         }
-        if headers.len() > MOST_HEADERS
-            || headers.last().is_some_and(|(_, value)| value.len() > MOST_HEADER_BYTES)
-        {
+        let is_large = |(name, value): &Header| name.len().max(value.len()) > MOST_HEADER_BYTES;
+        if headers.len() > MOST_HEADERS || headers.last().is_some_and(is_large) {
             return Err(Malformed::TooLarge);
         }
     }
@@ -221,6 +242,61 @@ fn full_name(name: Vec<u8>) -> Vec<u8> {
 
 /// Headers by which messages are told apart: whoever folds them smuggles.
 const NEVER_FOLDED: [&[u8]; 3] = [b"content-length", b"cseq", b"via"];
+/// Headers by which an answer is matched to its request: of two that differ, another reader might
+/// take the other one.
+const SINGLE: [&[u8]; 4] = [b"call-id", b"cseq", b"from", b"to"];
 const MOST_BYTES: usize = 64 * 1024;
 const MOST_HEADERS: usize = 128;
 const MOST_HEADER_BYTES: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::{Malformed, Response};
+
+    /// A response with these lines as its headers.
+    fn read(lines: &str) -> Response {
+        Response::read(format!("SIP/2.0 200 OK\r\n{lines}\r\n").as_bytes()).expect("well formed")
+    }
+
+    #[test]
+    fn a_fold_adds_one_space_between_words_and_none_elsewhere() {
+        let response = read("Subject:\r\n \t one\r\n\ttwo  \r\n \r\nServer: s\r\n \r\n");
+
+        assert_eq!(response.first("subject"), Some(&b"one two"[..]));
+        assert_eq!(response.first("server"), Some(&b"s"[..]));
+    }
+
+    // RFC 3261 §7.1: the version has no case.
+    #[test]
+    fn a_request_is_told_whatever_its_case_and_what_stands_behind_it() {
+        for line in ["OPTIONS sip:a@b SIP/2.0", "OPTIONS sip:a@b sip/2.0", "X y SIP/2.0 \t "] {
+            let text = format!("{line}\r\nVia: x\r\n\r\n");
+
+            assert_eq!(Response::read(text.as_bytes()), Err(Malformed::Request), "{line}");
+        }
+    }
+
+    // D-SIP-2
+    #[test]
+    fn a_nul_or_a_bare_carriage_return_breaks_the_status_line_as_well() {
+        for line in ["SIP/2.0 200 O\0K", "SIP/2.0 200 O\rK", "SIP/2.0 200 OK\r"] {
+            let text = format!("{line}\r\nX: x\r\n\r\n");
+
+            assert_eq!(Response::read(text.as_bytes()), Err(Malformed::BrokenHeader), "{line:?}");
+        }
+    }
+
+    // D-SIP-3
+    #[test]
+    fn neither_a_name_nor_a_reason_is_longer_than_8_kib() {
+        let name = |length| format!("SIP/2.0 200 OK\r\n{}: x\r\n\r\n", "x".repeat(length));
+        let reason = |length| format!("SIP/2.0 200 {}\r\n\r\n", "x".repeat(length));
+
+        for text in [name(8192), reason(8192)] {
+            assert!(Response::read(text.as_bytes()).is_ok());
+        }
+        for text in [name(8193), reason(8193)] {
+            assert_eq!(Response::read(text.as_bytes()), Err(Malformed::TooLarge));
+        }
+    }
+}
