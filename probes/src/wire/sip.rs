@@ -5,7 +5,7 @@ mod request;
 mod response;
 mod uri;
 
-pub use header::{Challenge, Contact, Via};
+pub use header::{AuthenticationInfo, Challenge, Contact, Via};
 pub use request::Register;
 pub use response::{Malformed, Response};
 pub use uri::{AddressOfRecord, BadUri};

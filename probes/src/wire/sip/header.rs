@@ -128,6 +128,44 @@ impl Challenge {
     }
 }
 
+/// What a server says behind credentials that it took (RFC 3261 §20.6, RFC 7616 §3.5).
+///
+/// Texts are kept as they stood between their quotes, escapes included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuthenticationInfo {
+    /// The nonce for the next request.
+    pub next_nonce: Option<Vec<u8>>,
+    /// The quality of protection of the response.
+    pub qop: Option<Vec<u8>>,
+    /// The digest by which the server shows that it knows the password, too.
+    pub response_auth: Option<Vec<u8>>,
+    /// The client's nonce, repeated.
+    pub client_nonce: Option<Vec<u8>>,
+    /// The count of the client's nonce, repeated.
+    pub nonce_count: Option<Vec<u8>>,
+}
+
+impl AuthenticationInfo {
+    /// Reads the values of every such header as one list; one that says a parameter twice is none.
+    pub(super) fn read<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let elements = values.flat_map(|value| split_list(value, b','));
+        let parameters: Parameters<'a> = elements
+            .filter_map(|element| split_once(element, b'='))
+            .map(|(name, value)| (name.trim_ascii(), value.trim_ascii()))
+            .collect();
+        if parameters.is_empty() || is_ambiguous(&parameters) {
+            return None;
+        }
+        Some(Self {
+            next_nonce: parameter(&parameters, b"nextnonce"),
+            qop: parameter(&parameters, b"qop"),
+            response_auth: parameter(&parameters, b"rspauth"),
+            client_nonce: parameter(&parameters, b"cnonce"),
+            nonce_count: parameter(&parameters, b"nc"),
+        })
+    }
+}
+
 /// Splits a header's list at `separator`, but not inside quotes or angle brackets.
 pub(super) fn split_list(value: &[u8], separator: u8) -> Vec<&[u8]> {
     let mut parts = Vec::new();
@@ -226,7 +264,7 @@ fn unquoted_position(value: &[u8], wanted: u8) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Challenge, Contact, Via, split_list, tag};
+    use super::{AuthenticationInfo, Challenge, Contact, Via, split_list, tag};
 
     #[test]
     fn challenges_joined_by_a_comma_are_two() {
@@ -357,5 +395,35 @@ mod tests {
 
         assert_eq!(tag(value).as_deref(), Some(&b"3"[..]));
         assert_eq!(tag(b"<sip:eve@example.com;tag=2>"), None);
+    }
+
+    // RFC 3261 §20.6
+    #[test]
+    fn what_follows_upon_credentials_is_read() {
+        let value = br#"nextnonce="47364c23\"4,", qop=auth , RSPAUTH="6629fae4",cnonce="0a4f113b",
+                       nc=00000001, x=y"#;
+
+        let info = AuthenticationInfo::read([&value[..]].into_iter()).expect("it is there");
+
+        assert_eq!(info.next_nonce.as_deref(), Some(&br#"47364c23\"4,"#[..]));
+        assert_eq!(info.qop.as_deref(), Some(&b"auth"[..]));
+        assert_eq!(info.response_auth.as_deref(), Some(&b"6629fae4"[..]));
+        assert_eq!(info.client_nonce.as_deref(), Some(&b"0a4f113b"[..]));
+        assert_eq!(info.nonce_count.as_deref(), Some(&b"00000001"[..]));
+    }
+
+    #[test]
+    fn what_follows_upon_credentials_may_stand_in_two_lines_but_not_twice() {
+        let read = |values: &[&'static str]| {
+            AuthenticationInfo::read(values.iter().map(|value| value.as_bytes()))
+        };
+
+        let both = read(&["nextnonce=\"a\"", "qop=auth"]).expect("it is there");
+
+        assert_eq!(both.next_nonce.as_deref(), Some(&b"a"[..]));
+        assert_eq!(both.qop.as_deref(), Some(&b"auth"[..]));
+        assert_eq!(read(&["nextnonce=\"a\"", "nextnonce=\"b\""]), None);
+        assert_eq!(read(&[]), None);
+        assert_eq!(read(&["nothing"]), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Reading a SIP response: tolerant of style, strict about its end.
 
-use super::header::{self, Challenge, Contact, Via};
+use super::header::{self, AuthenticationInfo, Challenge, Contact, Via};
 
 /// A response, its headers unfolded and in the order of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +120,31 @@ impl Response {
     #[must_use]
     pub fn from_tag(&self) -> Option<Vec<u8>> {
         header::tag(self.first("from")?)
+    }
+
+    /// What the server says behind credentials that it took.
+    #[must_use]
+    pub fn authentication_info(&self) -> Option<AuthenticationInfo> {
+        AuthenticationInfo::read(self.all("authentication-info"))
+    }
+
+    /// After how many seconds to ask again (RFC 3261 §20.33); what a comment or parameters add is
+    /// left out.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        let value = self.first("retry-after")?;
+        let end = value.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(value.len());
+        let (seconds, rest) = value.split_at(end);
+        let is_over = rest.first().is_none_or(|byte| b" \t(;".contains(byte));
+        header::number(seconds).filter(|_| is_over)
+    }
+
+    /// The elements of a header that is a list, such as `path`, `service-route` or `allow`, over all
+    /// its lines.
+    #[must_use]
+    pub fn texts<'a>(&'a self, name: &'a str) -> Vec<&'a [u8]> {
+        let elements = self.all(name).flat_map(|value| header::split_list(value, b','));
+        elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty()).collect()
     }
 
     /// A header that is a number, such as `expires` or `min-expires`.
@@ -258,12 +283,62 @@ mod tests {
         Response::read(format!("SIP/2.0 200 OK\r\n{lines}\r\n").as_bytes()).expect("well formed")
     }
 
+    // RFC 3261 §20.33
+    #[test]
+    fn retry_after_is_a_number_of_seconds_whatever_stands_behind_it() {
+        for (value, seconds) in [
+            ("18000;duration=3600", Some(18_000)),
+            ("120 (I'm in a meeting; call later)", Some(120)),
+            ("120(now)", Some(120)),
+            ("0", Some(0)),
+            ("5 ; duration = 3", Some(5)),
+            ("4294967296", None),
+            ("-1", None),
+            ("1.5", None),
+            ("5s", None),
+            ("", None),
+            ("Mon, 21 Jul 1997 18:48:34 GMT", None),
+        ] {
+            let response = read(&format!("Retry-After: {value}\r\n"));
+
+            assert_eq!(response.retry_after(), seconds, "{value}");
+        }
+        assert_eq!(read("").retry_after(), None);
+    }
+
+    // RFC 3261 §7.3.1
+    #[test]
+    fn a_list_is_one_over_lines_commas_and_folds() {
+        let response = read(
+            "Path: <sip:a,1@h;lr>,\"B, C\" <sip:b@h> , \r\nAllow: INVITE\r\n\
+             PATH: ,<sip:c@h>,\r\n <sip:d@h>\r\n",
+        );
+
+        let path: [&[u8]; 4] =
+            [b"<sip:a,1@h;lr>", b"\"B, C\" <sip:b@h>", b"<sip:c@h>", b"<sip:d@h>"];
+        assert_eq!(response.texts("path"), path);
+        assert_eq!(response.texts("allow"), [b"INVITE"]);
+        assert!(response.texts("service-route").is_empty());
+    }
+
     #[test]
     fn a_fold_adds_one_space_between_words_and_none_elsewhere() {
         let response = read("Subject:\r\n \t one\r\n\ttwo  \r\n \r\nServer: s\r\n \r\n");
 
         assert_eq!(response.first("subject"), Some(&b"one two"[..]));
         assert_eq!(response.first("server"), Some(&b"s"[..]));
+    }
+
+    #[test]
+    fn authentication_info_is_read_over_all_its_lines() {
+        let response =
+            read("Authentication-Info: nextnonce=\"n2\"\r\nauthentication-info: qop=auth\r\n");
+
+        let info = response.authentication_info().expect("it is there");
+
+        assert_eq!(info.next_nonce.as_deref(), Some(&b"n2"[..]));
+        assert_eq!(info.qop.as_deref(), Some(&b"auth"[..]));
+        assert_eq!(read("").authentication_info(), None);
     }
 
     // RFC 3261 §7.1: the version has no case.
