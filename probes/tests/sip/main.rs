@@ -7,6 +7,7 @@ mod bindings;
 mod challenges;
 mod framing;
 mod matching;
+mod mutations;
 mod torture;
 
 use branchline_probes::{Ignored, Module, OptionValue, Secret};
