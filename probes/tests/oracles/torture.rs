@@ -33,11 +33,12 @@ const MISREAD_BY_RSIP: [&str; 2] = ["dblreq", "esc02"];
 /// Every message by its name, the requests with a status line in place of their request line.
 fn responses() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sip/rfc4475");
-    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let files =
+        std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
     let responses = files.map(|path| {
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let bytes = std::fs::read(path).unwrap();
-        let first = bytes.iter().position(|&byte| byte == b'\n').unwrap();
+        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("it is text").to_owned();
+        let bytes = std::fs::read(path).expect("a message");
+        let first = bytes.iter().position(|&byte| byte == b'\n').expect("a line");
         let is_response = bytes.starts_with(b"SIP/2.0 ");
         let status: &[u8] = if is_response { &bytes[..=first] } else { b"SIP/2.0 200 OK\r\n" };
         (name, [status, &bytes[first + 1..]].concat())
@@ -46,7 +47,7 @@ fn responses() -> Vec<(String, Vec<u8>)> {
 }
 
 fn ours(bytes: &[u8]) -> Result<Essence, Malformed> {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it is text");
     Response::read(bytes).map(|read| {
         let sequence = read.sequence().map(|(number, method)| (number, text(method)));
         (read.code, read.first("call-id").map(text), sequence, read.body.len())
