@@ -7,7 +7,7 @@ mod response;
 mod uri;
 
 pub use frames::Frames;
-pub use header::{Challenge, Contact, Via};
+pub use header::{AuthenticationInfo, Challenge, Contact, Via};
 pub use request::{Request, branch_parameter};
 pub use response::{Malformed, Response};
 pub use uri::{AddressOfRecord, BadUri};

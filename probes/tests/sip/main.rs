@@ -7,6 +7,8 @@ mod bindings;
 mod challenges;
 mod framing;
 mod matching;
+mod mutations;
+mod torture;
 
 use branchline_probes::{Ignored, Module, OptionValue, Secret};
 use desk::{Reply, Run, Wanted, begin, module, run, world};
