@@ -72,7 +72,7 @@ pub const CLOCK: FactKey<&'static str> =
     FactKey::new("clock", "whose clock measured the round trip: kernel or program");
 
 const ADDRESS_OF_RECORD: OptionKey<String> =
-    OptionKey::new("address_of_record", Kind::Text, "whose registration it is: sip:user@domain")
+    OptionKey::new("address_of_record", Kind::SipUri, "whose registration it is: sip:user@domain")
         .required();
 const USERNAME: OptionKey<String> =
     OptionKey::new("username", Kind::Text, "the digest user; else the user of address_of_record");
@@ -182,7 +182,7 @@ modules = ["register"]
         let text = options.require(&ADDRESS_OF_RECORD)?;
         let address_of_record = AddressOfRecord::read(&text).map_err(|bad| BadOption {
             option: ADDRESS_OF_RECORD.spec().name,
-            problem: format!("is {bad}"),
+            problem: format!("is no address-of-record: {bad}"),
             hint: Some(
                 "write it as in address_of_record = \"sip:probe-lyon@sip.example.com\"".to_owned(),
             ),

@@ -184,7 +184,7 @@ pub(crate) const QUIET: Floors = &[
         ],
     ),
     ("observation", &["failure", "fact", "foreign", "target", "moment"]),
-    ("options", &["leg", "secret"]),
+    ("options", &["leg", "secret", "wire"]),
     ("transaction", &["moment"]),
     ("failure", &["leg", "foreign"]),
     ("fact", &["foreign"]),

@@ -36,7 +36,7 @@ impl Register<'_> {
     /// The Request-URI, which is the digest's URI, too: the domain of the registrar.
     #[must_use]
     pub fn request_uri(address_of_record: &AddressOfRecord) -> String {
-        format!("sip:{}", address_of_record.host())
+        format!("{}{}", address_of_record.scheme().word(), address_of_record.host())
     }
 
     /// The branch as it stands in Via, with the magic cookie of RFC 3261 §8.1.1.7.
