@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use branchline::config::{self, ConfigError, EXAMPLE, Plan, Surroundings};
+use branchline::config::{self, ConfigError, EXAMPLE, Plan, Surroundings, Uris};
 use branchline_probes::{Kind, PROBES, read_duration, show_duration};
 
 use names::{NAMES_OF_EVERY_TEXT, OUT_OF_NAMES, with_names};
@@ -67,9 +67,29 @@ fn every_way_to_be_wrong_is_told_with_its_place_and_the_way_out() {
         let text = fs::read_to_string(&file).expect("it can be read");
         let expected = fs::read_to_string(file.with_extension("expected")).expect("it has one");
         let expected = expected.replace("{probes}", &probes.join(", "));
+        let name = file.file_name().expect("it has a name").to_string_lossy();
 
-        assert_eq!(refusal(&text), expected.trim_end(), "{}", file.display());
+        let refusal = if name.starts_with(STRICT) { strictly(&text) } else { refusal(&text) };
+
+        assert_eq!(refusal, expected.trim_end(), "{}", file.display());
+        assert_eq!(parse(&text).is_ok(), name.starts_with(STRICT), "{}", file.display());
     }
+}
+
+/// How the files are called that only `--strict-uris` refuses.
+const STRICT: &str = "strict-";
+
+/// What `--strict-uris` refuses.
+fn strictly(text: &str) -> String {
+    let plan = config::parse_with("branchline.toml", text, &surroundings(), Uris::Strict);
+    plan.err().map(|error| error.to_string()).expect("the text is refused")
+}
+
+#[test]
+fn a_uri_that_the_trunk_settings_take_is_valid_strictly_and_no_other_text_is_held_to_them() {
+    let number = EVERY_TEXT.replace("\"probe\"", "\"+331@x\"");
+
+    assert!(config::parse_with("f", &number, &surroundings(), Uris::Strict).is_ok());
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub(crate) const AGENT: Floors = &[
             "schedule",
             "propagation",
             "check",
+            "location",
             "profile",
             "sight",
             "telephony",
@@ -113,6 +114,7 @@ pub(crate) const AGENT: Floors = &[
     ("guide", &[]),
     ("sight", &[]),
     ("ladder", &[]),
+    ("location", &[]),
     ("profile", &[]),
     ("telephony", &[]),
 ];
@@ -254,6 +256,7 @@ pub(crate) const NEVER: &[(&[&str], &[&str], &str)] = &[
             "check",
             "profile",
             "ladder",
+            "location",
             "telephony",
             "report",
             "web",

@@ -31,9 +31,9 @@ impl AddressOfRecord {
         };
         let host = reader.host()?;
         match reader.rest().bytes().next() {
-            Some(b':') => return Err(reader.bad(0, "an address-of-record has no port")),
-            Some(b';') => return Err(reader.bad(0, "an address-of-record has no parameters")),
-            Some(b'?') => return Err(reader.bad(0, "an address-of-record has no headers")),
+            Some(b':') => return Err(reader.bad(0, "a port does not belong here")),
+            Some(b';') => return Err(reader.bad(0, "parameters do not belong here")),
+            Some(b'?') => return Err(reader.bad(0, "headers do not belong here")),
             Some(_) | None => reader.end()?,
         }
         let (parameters, headers) = (Vec::new(), Vec::new());
@@ -103,15 +103,12 @@ mod tests {
     fn what_a_uri_may_have_and_an_address_of_record_may_not_is_refused_where_it_begins() {
         let bad = |text| AddressOfRecord::read(text).expect_err(text).to_string();
 
-        assert_eq!(
-            bad("sip:1001@example.com:5060"),
-            "an address-of-record has no port (character 21)"
-        );
+        assert_eq!(bad("sip:1001@example.com:5060"), "a port does not belong here (character 21)");
         assert_eq!(
             bad("sip:1001@[2001:db8::1];lr"),
-            "an address-of-record has no parameters (character 23)"
+            "parameters do not belong here (character 23)"
         );
-        assert_eq!(bad("sip:1001@a?b=c d"), "an address-of-record has no headers (character 11)");
+        assert_eq!(bad("sip:1001@a?b=c d"), "headers do not belong here (character 11)");
         assert_eq!(
             bad("sip:10 01"),
             "a blank cannot stand in a URI; its escape is %20 (character 7)"
