@@ -38,13 +38,20 @@ fn is_id(what: &Path) -> bool {
     !what.exists() && !what.to_string_lossy().contains(['/', '.'])
 }
 
+/// How many problems are shown: more than a screen of them helps nobody.
+const MOST: usize = 20;
+
 fn show(path: &Path, findings: &Findings) -> Exit {
     let file = Foreign::new(path.to_string_lossy().as_bytes());
     let mut text = String::new();
-    let words = findings.problems.iter().map(|it| ("error: ", it));
-    for (word, problem) in words.chain(findings.doubts.iter().map(|it| ("note: ", it))) {
+    let words = findings.problems.iter().take(MOST).map(|it| ("error: ", it));
+    for (word, problem) in words.chain(findings.doubts.iter().take(MOST).map(|it| ("note: ", it))) {
         // Writing into a String cannot fail.
         let _ = write!(text, "{}", say::hanging(word, 2, &format!("{file}: {problem}")));
+    }
+    let more = findings.problems.len().saturating_sub(MOST);
+    if more > 0 {
+        let _ = writeln!(text, "error: {file}: {more} more, shown when the first ones are mended");
     }
     if !text.is_empty() {
         say::note(text.trim_end());
