@@ -123,7 +123,7 @@ fn has_scheme(text: &str, schemes: &[&str]) -> bool {
     let begins = |scheme: &&str| {
         text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
     };
-    schemes.iter().any(|scheme| begins(&scheme))
+    schemes.iter().any(begins)
 }
 
 /// The first character that makes a name longer than the DNS can hold (RFC 1035 §2.3.4).
