@@ -243,6 +243,7 @@ fn positions_count_characters_as_a_person_does() {
     assert_bad("sip:café@b", 8, ASCII);
     assert_bad("sip:a@münchen.example", 8, ASCII);
     assert_bad("sip:a@b;p=日本", 11, ASCII);
+    assert_bad("sip:a\u{7f}@b", 6, "a control character cannot stand in a URI");
     assert_bad("sip:a%2@b", 6, "two hexadecimal digits follow a \"%\"");
     assert_bad("sip:a%2é@b", 6, "two hexadecimal digits follow a \"%\"");
     assert_bad("sip:a@b@c", 8, "this character cannot stand in a domain");
