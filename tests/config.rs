@@ -7,16 +7,19 @@ mod names;
 mod profiles;
 #[path = "config/secrets.rs"]
 mod secrets;
+#[path = "config/uris.rs"]
+mod uris;
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use branchline::config::{self, ConfigError, EXAMPLE, Plan, Surroundings, Uris};
+use branchline::config::{self, ConfigError, EXAMPLE, Plan, Surroundings};
 use branchline_probes::{Kind, PROBES, read_duration, show_duration};
 
 use names::{NAMES_OF_EVERY_TEXT, OUT_OF_NAMES, with_names};
 use profiles::with_a_profile;
+use uris::{STRICT, strictly};
 
 const MARKER: &str = "hunter2-marker";
 
@@ -74,22 +77,6 @@ fn every_way_to_be_wrong_is_told_with_its_place_and_the_way_out() {
         assert_eq!(refusal, expected.trim_end(), "{}", file.display());
         assert_eq!(parse(&text).is_ok(), name.starts_with(STRICT), "{}", file.display());
     }
-}
-
-/// How the files are called that only `--strict-uris` refuses.
-const STRICT: &str = "strict-";
-
-/// What `--strict-uris` refuses.
-fn strictly(text: &str) -> String {
-    let plan = config::parse_with("branchline.toml", text, &surroundings(), Uris::Strict);
-    plan.err().map(|error| error.to_string()).expect("the text is refused")
-}
-
-#[test]
-fn a_uri_that_the_trunk_settings_take_is_valid_strictly_and_no_other_text_is_held_to_them() {
-    let number = EVERY_TEXT.replace("\"probe\"", "\"+331@x\"");
-
-    assert!(config::parse_with("f", &number, &surroundings(), Uris::Strict).is_ok());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `Reader`: what a reading of the configuration has at hand, and what it found wrong so far.
 
 use branchline_probes::Foreign;
-use branchline_probes::wire::sip::strict;
+use branchline_probes::written::check_trunk_uri;
 
 use super::error::{ConfigError, Place, Problem};
 use super::surroundings::Surroundings;
@@ -33,7 +33,7 @@ impl<'s> Reader<'s> {
         if self.uris == Uris::Grammar {
             return;
         }
-        if let Err(bad) = strict::check(uri) {
+        if let Err(bad) = check_trunk_uri(uri) {
             let message =
                 format!("{owner} is no SIP URI that the vendor's trunk settings take: {bad}");
             let hint = "they take sip:user@domain or sip:user@domain:port, of letters, digits, \".\" \

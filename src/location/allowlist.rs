@@ -1,6 +1,6 @@
 //! Who is let in: addresses and networks (RFC 4632 §3.1, RFC 4291 §2.3).
 
-use branchline_probes::wire::literal;
+use branchline_probes::written;
 use serde_json::Value;
 
 use super::findings::Checking;
@@ -29,10 +29,10 @@ fn network(text: &str) -> Result<(), (usize, &'static str)> {
         None => (text, None),
     };
     let most = if address.contains(':') {
-        literal::v6(address).map_err(|at| (at, "no IPv6 address"))?;
+        written::v6(address).map_err(|at| (at, "no IPv6 address"))?;
         128
     } else {
-        literal::v4(address).map_err(|at| (at, "no IPv4 address"))?;
+        written::v4(address).map_err(|at| (at, "no IPv4 address"))?;
         32
     };
     let Some(prefix) = prefix else { return Ok(()) };

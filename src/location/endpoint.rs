@@ -1,6 +1,6 @@
 //! Proxies and relays: hosts with their ports, and SIP URIs.
 
-use branchline_probes::wire::sip::{HostPort, SipUri, strict};
+use branchline_probes::written::{HostPort, SipUri, check_trunk_uri};
 use serde_json::Value;
 
 use super::findings::Checking;
@@ -85,7 +85,7 @@ pub(super) fn uri(text: &str, path: &str, checking: &mut Checking) {
                           digits, \".\" and \"-\" alone";
     if let Err(bad) = SipUri::read_without_password(text) {
         checking.wrong(path, Some(bad.position), &format!("no SIP URI: {}", bad.what), GRAMMAR);
-    } else if let Err(bad) = strict::check(text) {
+    } else if let Err(bad) = check_trunk_uri(text) {
         let what = format!("valid by RFC 3261, and not for the vendor: {}", bad.what);
         checking.wrong(path, Some(bad.position), &what, STRICT);
     } else {

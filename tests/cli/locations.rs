@@ -20,8 +20,8 @@ const FRANKFURT: &str = r#"{
 
 /// Checks a text in a folder of its own, where the file's name is short.
 fn check(text: &str) -> Ran {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("office.json"), text).unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("office.json"), text).expect("the folder is ours");
     let ran = ran(command(&["location", "check", "office.json"]).current_dir(folder.path()));
     assert_plain(&ran.stdout, "stdout");
     assert_plain(&ran.stderr, "stderr");

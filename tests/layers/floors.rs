@@ -150,6 +150,7 @@ pub(crate) const QUIET: Floors = &[
             "wire",
         ],
     ),
+    ("written", &["wire"]),
     ("admission", &[]),
     ("digest", &["chance", "secret", "wire"]),
     (
