@@ -27,6 +27,7 @@ pub mod journal;
 pub mod check;
 pub mod guide;
 pub mod ladder;
+pub mod location;
 pub mod profile;
 pub mod sight;
 pub mod telephony;

@@ -7,6 +7,8 @@ mod names;
 mod profiles;
 #[path = "config/secrets.rs"]
 mod secrets;
+#[path = "config/uris.rs"]
+mod uris;
 
 use std::fs;
 use std::path::Path;
@@ -17,6 +19,7 @@ use branchline_probes::{Kind, PROBES, read_duration, show_duration};
 
 use names::{NAMES_OF_EVERY_TEXT, OUT_OF_NAMES, with_names};
 use profiles::with_a_profile;
+use uris::{STRICT, strictly};
 
 const MARKER: &str = "hunter2-marker";
 
@@ -67,8 +70,12 @@ fn every_way_to_be_wrong_is_told_with_its_place_and_the_way_out() {
         let text = fs::read_to_string(&file).expect("it can be read");
         let expected = fs::read_to_string(file.with_extension("expected")).expect("it has one");
         let expected = expected.replace("{probes}", &probes.join(", "));
+        let name = file.file_name().expect("it has a name").to_string_lossy();
 
-        assert_eq!(refusal(&text), expected.trim_end(), "{}", file.display());
+        let refusal = if name.starts_with(STRICT) { strictly(&text) } else { refusal(&text) };
+
+        assert_eq!(refusal, expected.trim_end(), "{}", file.display());
+        assert_eq!(parse(&text).is_ok(), name.starts_with(STRICT), "{}", file.display());
     }
 }
 

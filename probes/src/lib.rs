@@ -42,6 +42,7 @@ mod target;
 mod transaction;
 pub mod way;
 pub mod wire;
+pub mod written;
 
 pub mod dns_delegation;
 pub mod dns_query;

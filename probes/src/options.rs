@@ -12,12 +12,15 @@ use jiff::SignedDuration;
 
 use crate::leg::Authorities;
 use crate::secret::Secret;
+use crate::wire::sip::SipUri;
 
 /// What an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Printable text on one line.
     Text,
+    /// A SIP URI without a password.
+    SipUri,
     /// A whole number.
     Count,
     /// A duration with its unit, more than zero: `"8s"`.
@@ -42,6 +45,7 @@ impl Kind {
     pub fn expected(self) -> String {
         match self {
             Self::Text => "printable text on one line".to_owned(),
+            Self::SipUri => "a SIP URI, such as \"sip:1001@sip.example.com\"".to_owned(),
             Self::Count => "a whole number".to_owned(),
             Self::Duration => "a duration with its unit, such as \"8s\" or \"500ms\"".to_owned(),
             Self::Flag => "true or false".to_owned(),
@@ -73,6 +77,10 @@ impl Kind {
     pub fn read(self, text: &str) -> Option<OptionValue> {
         let value = match self {
             Self::Text => is_printable(text).then(|| OptionValue::Text(text.to_owned()))?,
+            Self::SipUri => {
+                SipUri::read_without_password(text).ok()?;
+                OptionValue::Text(text.to_owned())
+            }
             Self::Count => OptionValue::Count(text.parse().ok()?),
             Self::Duration => OptionValue::Duration(read_duration(text)?),
             Self::Flag => OptionValue::Flag(text.parse().ok()?),
@@ -86,6 +94,27 @@ impl Kind {
             Self::Certificates | Self::Secret => return None,
         };
         Some(value)
+    }
+
+    /// What is wrong with a text that this kind does not take, to follow the option's name, where
+    /// more is known than that.
+    #[must_use]
+    pub fn problem(self, text: &str) -> Option<String> {
+        match self {
+            Self::SipUri => {
+                let bad = SipUri::read_without_password(text).err()?;
+                Some(format!("is no SIP URI: {bad}"))
+            }
+            Self::Text
+            | Self::Count
+            | Self::Duration
+            | Self::Flag
+            | Self::Word(_)
+            | Self::Addresses
+            | Self::Endpoint
+            | Self::Certificates
+            | Self::Secret => None,
+        }
     }
 }
 
@@ -110,7 +139,7 @@ fn is_printable(text: &str) -> bool {
 /// What an option was set to.
 #[derive(Clone)]
 pub enum OptionValue {
-    /// Text.
+    /// Text, a SIP URI among it.
     Text(String),
     /// A whole number.
     Count(u64),
@@ -322,6 +351,23 @@ mod tests {
         for text in ["a\rb", "a\nb", "a\r\nX: y", "a\0b", "a\x7fb", ""] {
             assert!(Kind::Text.read(text).is_none(), "{text:?}");
         }
+    }
+
+    // D-SIP-11
+    #[test]
+    fn a_sip_uri_without_a_password_is_taken_and_what_is_none_is_told_by_its_position() {
+        assert!(Kind::SipUri.read("sips:+331@[2001:db8::1]:5061;transport=tcp").is_some());
+        for (text, problem) in [
+            ("sip:a:b@c", "is no SIP URI: a password does not belong into a URI (character 6)"),
+            (
+                "sip:a\r\n@c",
+                "is no SIP URI: a control character cannot stand in a URI (character 6)",
+            ),
+        ] {
+            assert!(Kind::SipUri.read(text).is_none(), "{text:?}");
+            assert_eq!(Kind::SipUri.problem(text).as_deref(), Some(problem));
+        }
+        assert_eq!(Kind::SipUri.problem("sip:a@b"), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::sip::facts::FACTS;
 use crate::sip::settings::{self, Settings};
 use crate::target::{Target, Transport};
 use crate::way;
-use crate::wire::sip::AddressOfRecord;
+use crate::wire::sip::{AddressOfRecord, Scheme};
 
 use exchange::RegisterExchange;
 
@@ -62,7 +62,7 @@ pub const PATH: FactKey<Vec<Foreign>> =
     FactKey::new("path", "the proxies through which calls would reach us (RFC 3327)");
 
 const ADDRESS_OF_RECORD: OptionKey<String> =
-    OptionKey::new("address_of_record", Kind::Text, "whose registration it is: sip:user@domain")
+    OptionKey::new("address_of_record", Kind::SipUri, "whose registration it is: sip:user@domain")
         .required();
 const CONTACT_USER: OptionKey<String> = OptionKey::new(
     "contact_user",
@@ -185,8 +185,13 @@ modules = ["register"]
         let text = options.require(&ADDRESS_OF_RECORD)?;
         let address_of_record = AddressOfRecord::read(&text).map_err(|bad| {
             let example = "write it as in address_of_record = \"sip:probe-lyon@sip.example.com\"";
-            bad_option(&ADDRESS_OF_RECORD, format!("is {bad}"), Some(example))
+            bad_option(&ADDRESS_OF_RECORD, format!("is no address-of-record: {bad}"), Some(example))
         })?;
+        if address_of_record.scheme() == Scheme::Sips && settings.way.transport != Transport::Tls {
+            let problem = format!("asks for TLS, and goes over {}", settings.way.transport.label());
+            let hint = "set transport = \"tls\", or write it with sip:";
+            return Err(bad_option(&ADDRESS_OF_RECORD, problem, Some(hint)));
+        }
         let contact_user = options.read(&CONTACT_USER);
         if contact_user.as_deref().is_some_and(|user| !is_user(user)) {
             let problem = "is no user of a SIP URI".to_owned();

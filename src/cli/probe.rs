@@ -146,6 +146,7 @@ fn meaning(spec: &OptionSpec, timeout: &str) -> String {
                 .to_owned()
         }
         Kind::Text
+        | Kind::SipUri
         | Kind::Count
         | Kind::Duration
         | Kind::Flag

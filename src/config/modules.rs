@@ -176,7 +176,10 @@ fn read_word(spec: &OptionSpec, word: &str, reader: &mut Reader<'_>) -> Option<O
         } else {
             spec.kind.expected()
         };
-        let message = format!("`{name}` takes {expected}, not what was given");
+        let message = match spec.kind.problem(word) {
+            Some(problem) => format!("`{name}` {problem}"),
+            None => format!("`{name}` takes {expected}, not what was given"),
+        };
         reader.report(None, message, Some(spec.help.to_owned()));
     }
     value
@@ -222,7 +225,7 @@ fn known(probe: &dyn Probe, specs: &[OptionSpec]) -> Vec<Known> {
 fn example(probe: &dyn Probe, spec: &OptionSpec) -> String {
     let default = spec.default.and_then(|text| spec.kind.read(text)).map(|value| value.show());
     let value = default.unwrap_or_else(|| match spec.kind {
-        Kind::Text => sampled(probe, spec.name).unwrap_or("\"…\"").to_owned(),
+        Kind::Text | Kind::SipUri => sampled(probe, spec.name).unwrap_or("\"…\"").to_owned(),
         Kind::Count => "3".to_owned(),
         Kind::Duration => "\"8s\"".to_owned(),
         Kind::Flag => "true".to_owned(),

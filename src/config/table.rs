@@ -268,7 +268,7 @@ impl Field<'_> {
                 all.filter(|all| !all.is_empty()).map(OptionValue::Addresses)
             }
             (
-                Kind::Text | Kind::Duration | Kind::Word(_) | Kind::Endpoint,
+                Kind::Text | Kind::SipUri | Kind::Duration | Kind::Word(_) | Kind::Endpoint,
                 DeValue::String(text),
             ) => {
                 // A duration takes white space, of which a line break is one.
@@ -276,7 +276,10 @@ impl Field<'_> {
             }
             _ => None,
         };
-        if value.is_none() {
+        let problem = self.value.as_str().and_then(|text| kind.problem(text));
+        if let Some(problem) = problem {
+            reader.report(Some(self.at), format!("{} {problem}", self.owner), hint);
+        } else if value.is_none() {
             let wrong_item = match (kind, self.value) {
                 (Kind::Addresses, DeValue::Array(items)) => {
                     items.iter().find(|item| address(item).is_none())
@@ -295,6 +298,9 @@ impl Field<'_> {
             };
             let message = format!("{} takes {}, not {found}", self.owner, kind.expected());
             reader.report(Some(at), message, hint);
+        }
+        if let (Kind::SipUri, Some(OptionValue::Text(uri))) = (kind, &value) {
+            reader.hold_to_strict(uri, &self.owner, self.at);
         }
         value
     }

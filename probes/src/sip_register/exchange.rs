@@ -18,7 +18,7 @@ use crate::sip::agent::{Agent, Ask, Event, Patience};
 use crate::sip::echo;
 use crate::sip::notes::{self, Padded};
 use crate::target::{Target, Transport};
-use crate::wire::sip::Response;
+use crate::wire::sip::{Response, Scheme};
 
 use authentication::Authentication;
 
@@ -120,14 +120,16 @@ impl RegisterExchange {
     /// set, so that no other contact is ever taken for ours.
     fn contact_uri(&self) -> Option<String> {
         let local = self.agent.local?;
-        let transport = match self.agent.transport() {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-            Transport::Tls => ";transport=tls",
+        let scheme = self.module.address_of_record.scheme();
+        let transport = match (scheme, self.agent.transport()) {
+            (Scheme::Sips, _) | (Scheme::Sip, Transport::Udp) => "",
+            (Scheme::Sip, Transport::Tcp) => ";transport=tcp",
+            (Scheme::Sip, Transport::Tls) => ";transport=tls",
         };
+        let (scheme, mark) = (scheme.word(), &self.mark);
         Some(match &self.module.contact_user {
-            Some(user) => format!("sip:{user}@{local}{transport};branchline={}", self.mark),
-            None => format!("sip:branchline-{}@{local}{transport}", self.mark),
+            Some(user) => format!("{scheme}{user}@{local}{transport};branchline={mark}"),
+            None => format!("{scheme}branchline-{mark}@{local}{transport}"),
         })
     }
 
@@ -138,7 +140,8 @@ impl RegisterExchange {
         phase: Phase,
         awaited: &'static str,
     ) -> Ask {
-        let uri = format!("sip:{}", self.module.address_of_record.host());
+        let whose = &self.module.address_of_record;
+        let uri = format!("{}{}", whose.scheme().word(), whose.host());
         let mut further = Vec::new();
         if let Some((contact, expires)) = &contact {
             further.push(("Contact", format!("<{contact}>;expires={expires}").into_bytes()));

@@ -1,4 +1,5 @@
-//! `sip-register` against registrars that are strange, hostile or merely busy.
+//! `sip-register` against registrars that are strange, hostile or merely busy, and the URIs
+//! that name them.
 
 #[path = "../desk/mod.rs"]
 mod desk;
@@ -9,6 +10,7 @@ mod framing;
 mod matching;
 mod mutations;
 mod torture;
+mod uris;
 
 use branchline_probes::{Ignored, Module, OptionValue, Secret};
 use desk::{Reply, Run, Wanted, begin, module, run, world};
