@@ -13,6 +13,7 @@ address_of_record = "sip:+33400000000@example.net"
 [modules.unused]
 probe = "sip-register"
 address_of_record = "sips:lyon@example.net"
+transport = "tls"
 
 [[targets]]
 name = "registrar"
