@@ -123,7 +123,7 @@ modules = ["edge-group-name"]
     }
 
     fn facts(&self) -> &'static [FactSpec] {
-        const { &joined::<_, 28, 5, 33>(facts::ALL, way::TLS_FACTS) }
+        const { &joined::<_, 28, 8, 36>(facts::ALL, way::TLS_FACTS) }
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {
