@@ -424,7 +424,14 @@ fn handshake() -> Handshake {
     let (now, name) = (desk::STARTED, || Foreign::new("CN=host.example"));
     let names = vec![Foreign::new("host.example")];
     let (subject, issuer) = (name(), name());
-    let certificate = Certificate { subject, issuer, names, not_before: now, not_after: now, chain_not_after: now };
+    let certificate = Certificate {
+        subject,
+        issuer,
+        names,
+        not_before: now,
+        not_after: now,
+        chain_not_after: now,
+    };
     Handshake {
         version: "1.3",
         cipher: "TLS_AES_128_GCM_SHA256",

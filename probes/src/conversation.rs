@@ -92,7 +92,10 @@ impl Conversation {
                 if let Some(certificate) = certificate {
                     proof::note_certificate(certificate, trusted_by, &mut self.outcome.facts);
                 }
+                // Who issued a good certificate explains nothing.
+                let certificate = certificate.filter(|_| problem.is_of_certificate());
                 let issuer = certificate.map(|certificate| certificate.issuer.clone());
+                let trusted_by = trusted_by.filter(|_| problem.is_of_certificate());
                 Some(Failure::TlsFailed { peer, problem, issuer, trusted_by })
             }
             Input::Failed { problem, .. } => Some(Failure::Local { peer, problem }),

@@ -229,6 +229,23 @@ pub enum TlsProblem {
 }
 
 impl TlsProblem {
+    /// Whether it is the certificate of the peer that proves nothing.
+    #[must_use]
+    pub const fn is_of_certificate(self) -> bool {
+        match self {
+            Self::Expired
+            | Self::NotYetValid
+            | Self::WrongName
+            | Self::UnknownIssuer
+            | Self::BadCertificate => true,
+            Self::Version
+            | Self::Alert
+            | Self::CertificateRequired
+            | Self::CertificateRefused
+            | Self::NotTls => false,
+        }
+    }
+
     /// The word that facts and rules use.
     #[must_use]
     pub const fn label(self) -> &'static str {

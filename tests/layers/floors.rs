@@ -167,16 +167,7 @@ pub(crate) const QUIET: Floors = &[
     ),
     (
         "conversation",
-        &[
-            "probe",
-            "proof",
-            "observation",
-            "transaction",
-            "failure",
-            "fact",
-            "leg",
-            "moment",
-        ],
+        &["probe", "proof", "observation", "transaction", "failure", "fact", "leg", "moment"],
     ),
     ("proof", &["fact", "leg", "foreign"]),
     (

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use branchline_probes::{Authorities, Leg, Tls, Trust};
+use branchline_probes::{Certificates, Leg, Tls, Trust};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, date_time_ymd,
@@ -42,7 +42,7 @@ impl Authority {
     /// Trust in this authority alone.
     pub(crate) fn trust(&self) -> Trust {
         let certificates = Arc::from([self.0.der().to_vec()]);
-        Trust::Only(Authorities { source: "a test".to_owned(), certificates })
+        Trust::Only(Certificates { source: "a test".to_owned(), certificates })
     }
 
     /// A server's certificate, valid from 2020 to 2040 where `change` does not change it.
@@ -111,5 +111,9 @@ impl Identity {
 
 /// A leg over TLS to a server of this name.
 pub(crate) fn leg(peer: std::net::SocketAddr, name: &str, trust: Trust) -> Leg {
-    Leg::over_tls(LEG, peer, Tls { server_name: name.to_owned(), trust, protocol: None })
+    Leg::over_tls(
+        LEG,
+        peer,
+        Tls { server_name: name.to_owned(), trust, identity: None, protocol: None },
+    )
 }

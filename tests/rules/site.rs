@@ -443,7 +443,8 @@ impl Said {
                 expected: "lyon".to_owned(),
             },
             Self::Unproven(problem) => {
-                Failure::TlsFailed { peer, problem, issuer: Some(Foreign::new("CN=Elsewhere")) }
+                let issuer = Some(Foreign::new("CN=Elsewhere"));
+                Failure::TlsFailed { peer, problem, issuer, trusted_by: None }
             }
             Self::Weak => {
                 Failure::AuthWeak { peer, weakness: Weakness::Offered(Foreign::new("MD5")) }

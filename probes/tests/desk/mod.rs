@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::{
-    Certificate, Chance, Exchange, Handshake, Input, Leg, LegId, Module, Moment, OptionValue, Options, Outcome,
-    Output, PROBES, Probe, Refusal, Stamp, Target, TlsProblem, TrustedBy,
+    Certificate, Chance, Exchange, Handshake, Input, Leg, LegId, Module, Moment, OptionValue,
+    Options, Outcome, Output, PROBES, Probe, Refusal, Stamp, Target, TlsProblem, TrustedBy,
 };
 
 /// Whom every exchange speaks to.
@@ -69,8 +69,14 @@ pub(crate) enum News {
     Secured(Box<Handshake>),
     /// With the certificate that was shown, which this host trusts.
     Insecure(TlsProblem, Option<Box<Certificate>>),
-    Heard { from: SocketAddr, bytes: Vec<u8> },
-    Refused { by: Option<IpAddr>, refusal: Refusal },
+    Heard {
+        from: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    Refused {
+        by: Option<IpAddr>,
+        refusal: Refusal,
+    },
     Failed,
     Closed,
     Cancelled,

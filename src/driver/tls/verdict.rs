@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use branchline_probes::{TlsProblem, Trust};
+use branchline_probes::{TlsProblem, Trust, TrustedBy};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -30,6 +30,10 @@ impl Authorities {
     fn new(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Option<Self> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates);
+        Self::of(roots)
+    }
+
+    fn of(roots: RootCertStore) -> Option<Self> {
         let roots = Arc::new(roots);
         let builder = WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider());
         Some(Self { roots, judge: builder.build().ok()? })
@@ -46,16 +50,25 @@ static SYSTEM: LazyLock<Option<Authorities>> = LazyLock::new(|| {
     authorities
 });
 
+/// Whom every browser trusts.
+static PUBLIC: LazyLock<Option<Authorities>> = LazyLock::new(|| {
+    Authorities::of(RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()))
+});
+
 /// The verifier of one handshake: it judges as webpki does, and keeps the chain in any case.
 #[derive(Debug)]
 pub(super) struct Witness {
     authorities: Authorities,
+    /// Whether the leg names them.
+    is_named: bool,
     chain: OnceLock<Vec<CertificateDer<'static>>>,
+    trusted_by: OnceLock<TrustedBy>,
 }
 
 impl Witness {
     /// None where there is nobody to trust.
     pub(super) fn new(trust: &Trust) -> Option<Self> {
+        let is_named = *trust != Trust::System;
         let authorities = match trust {
             Trust::System => SYSTEM.clone(),
             Trust::Only(authorities) => {
@@ -63,12 +76,19 @@ impl Witness {
                 Authorities::new(certificates.map(|der| CertificateDer::from(der.clone())))
             }
         };
-        Some(Self { authorities: authorities?, chain: OnceLock::new() })
+        let (chain, trusted_by) = (OnceLock::new(), OnceLock::new());
+        Some(Self { authorities: authorities?, is_named, chain, trusted_by })
     }
 
     /// What the peer showed, its own certificate first.
     pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
         self.chain.get().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Who vouches for it: one of those who were asked for, or else somebody who is trusted all
+    /// the same.
+    pub(super) fn trusted_by(&self) -> Option<TrustedBy> {
+        self.trusted_by.get().copied()
     }
 
     /// Webpki takes no authority for a server, and looks no further: one that vouches for itself
@@ -99,8 +119,31 @@ impl ServerCertVerifier for Witness {
         let shown = shown.map(|certificate| certificate.clone().into_owned()).collect();
         // There is one handshake, and it shows one chain.
         let _ = self.chain.set(shown);
-        let judge = &self.authorities.judge;
-        judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let ask = |authorities: &Authorities| {
+            let judge = &authorities.judge;
+            judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        let others_do = |others: &Option<Authorities>| {
+            others.as_ref().is_some_and(|authorities| ask(authorities).is_ok())
+        };
+        let verdict = ask(&self.authorities);
+        let trusted_by = match &verdict {
+            Ok(_) if self.is_named => Some(TrustedBy::CaFile),
+            Ok(_) if others_do(&PUBLIC) => Some(TrustedBy::Public),
+            Ok(_) => Some(TrustedBy::Host),
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                if others_do(&PUBLIC) {
+                    Some(TrustedBy::Public)
+                } else {
+                    (self.is_named && others_do(&SYSTEM)).then_some(TrustedBy::Host)
+                }
+            }
+            Err(_) => None,
+        };
+        if let Some(trusted_by) = trusted_by {
+            let _ = self.trusted_by.set(trusted_by);
+        }
+        verdict
     }
 
     fn verify_tls12_signature(
