@@ -109,6 +109,8 @@ modules = ["edge-group-name"]
                 way::PORT.spec(),
                 way::SERVER_NAME.spec(),
                 way::CA_FILE.spec(),
+                way::CLIENT_CERTIFICATE.spec(),
+                way::CLIENT_KEY.spec(),
                 PATH.spec(),
                 EXPECT.spec(),
                 ASK_NSID.spec(),
