@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use branchline::driver;
-use branchline_probes::{Refusal, Stamp, TlsProblem, Trust};
+use branchline_probes::{Refusal, Stamp, TlsProblem, Trust, TrustedBy};
 use rcgen::date_time_ymd;
 use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,7 +29,7 @@ const START_OF_2031: u64 = 1_924_992_000;
 const START_OF_2040: u64 = 2_208_988_800;
 
 /// The address of a server that echoes each piece, and ends of its connections in words.
-async fn tls_echo(server: TlsAcceptor) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+pub(crate) async fn tls_echo(server: TlsAcceptor) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
     let (outbox, inbox) = mpsc::unbounded_channel();
     let address = tcp_server(LOOPBACKS[0], move |stream| {
         let (server, outbox) = (server.clone(), outbox.clone());
@@ -97,6 +97,7 @@ async fn a_handshake_tells_version_cipher_and_certificate_before_anything_is_sen
         assert_eq!(certificate.not_before, year(START_OF_2020));
         assert_eq!(certificate.not_after, year(START_OF_2040));
         assert_eq!(handshake.certificate.chain_not_after, year(START_OF_2040));
+        assert_eq!(handshake.trusted_by, TrustedBy::CaFile);
         assert_eq!(*sent, Told::Sent(0, Stamp::Program));
         assert_eq!(*received, Told::Received(peer, b"ping".to_vec(), Stamp::Program, None));
         drop(ping);

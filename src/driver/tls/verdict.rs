@@ -168,3 +168,67 @@ impl ServerCertVerifier for Witness {
         self.authorities.judge.supported_verify_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use branchline_probes::{Certificates, Trust, TrustedBy};
+    use rustls::client::danger::ServerCertVerifier as _;
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+    use super::{Authorities, PUBLIC, Witness};
+
+    /// What a server of the public showed in 2026: its own certificate, and the one behind it,
+    /// whose issuer is a public authority.
+    const OWN: &[u8] = include_bytes!("../../../tests/loopback/public/aws.amazon.com.der");
+    const BEHIND: &[u8] = include_bytes!("../../../tests/loopback/public/amazon-rsa-2048-m04.der");
+    /// In July of that year.
+    const WHILE_VALID: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_784_000_000));
+
+    fn named(authority: Vec<u8>) -> Witness {
+        let certificates = Arc::from([authority]);
+        let source = "a test".to_owned();
+        Witness::new(&Trust::Only(Certificates { source, certificates })).expect("it is one")
+    }
+
+    fn unnamed(authorities: Authorities) -> Witness {
+        Witness { is_named: false, authorities, ..named(BEHIND.to_vec()) }
+    }
+
+    /// Whether the chain is accepted, and who vouches for it.
+    fn judged(witness: &Witness, name: &str) -> (bool, Option<TrustedBy>) {
+        let (own, behind) = (CertificateDer::from(OWN), [CertificateDer::from(BEHIND)]);
+        let name = ServerName::try_from(name.to_owned()).expect("it is a name");
+        let verdict = witness.verify_server_cert(&own, &behind, &name, &[], WHILE_VALID);
+        (verdict.is_ok(), witness.trusted_by())
+    }
+
+    fn stranger() -> Vec<u8> {
+        let key = rcgen::KeyPair::generate().expect("there is chance");
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.self_signed(&key).expect("it is complete").der().to_vec()
+    }
+
+    #[test]
+    fn a_chain_of_the_public_is_public_whether_the_host_or_nobody_was_to_vouch_for_it() {
+        let host = Authorities::new([CertificateDer::from(BEHIND)]).expect("it is one");
+        let public = PUBLIC.clone().expect("the list is not empty");
+        let name = "aws.amazon.com";
+
+        assert_eq!(judged(&unnamed(public), name), (true, Some(TrustedBy::Public)));
+        assert_eq!(judged(&unnamed(host), name), (true, Some(TrustedBy::Public)));
+        assert_eq!(judged(&named(stranger()), name), (false, Some(TrustedBy::Public)));
+        assert_eq!(judged(&named(BEHIND.to_vec()), name), (true, Some(TrustedBy::CaFile)));
+    }
+
+    #[test]
+    fn nobody_vouches_for_a_certificate_under_another_name() {
+        let public = PUBLIC.clone().expect("the list is not empty");
+
+        assert_eq!(judged(&unnamed(public), "relay.example.net"), (false, None));
+        assert_eq!(judged(&named(stranger()), "relay.example.net"), (false, None));
+    }
+}
