@@ -152,6 +152,15 @@ fn an_authority_that_this_host_trusts_and_the_module_does_not_explains_the_inval
 }
 
 #[test]
+fn a_server_that_was_refused_is_not_called_accepted_for_what_its_failure_states() {
+    // A failure states the facts of the certificate, too.
+    let findings = Site::new().saw(&vouched_by("host"), STRANGE).judged_by("tls-intercepted");
+
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].severity, Severity::Blocking);
+}
+
+#[test]
 fn interception_does_not_hide_another_certificate_of_the_target_that_has_expired() {
     let other = tls().of_module("turn-again");
     let site = Site::new().saw(&tls(), STRANGE).saw(&other, unproven(TlsProblem::Expired));
