@@ -48,8 +48,8 @@ pub struct Tls {
     pub server_name: String,
     /// Who may vouch for the certificate.
     pub trust: Trust,
-    /// What this host shows where the peer asks who it is.
-    pub identity: Option<Identity>,
+    /// What this host shows where the peer asks who it is; there is one copy of the key.
+    pub identity: Option<Arc<Identity>>,
     /// The protocol to be spoken on it, by its name in the registry of ALPN (RFC 7301 §6).
     pub protocol: Option<&'static str>,
 }

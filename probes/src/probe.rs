@@ -143,7 +143,7 @@ pub enum Input<'a> {
         handshake: &'a Handshake,
     },
     /// The TLS handshake of a leg failed. A peer may say so after [`Input::Secured`]: in TLS 1.3
-    /// the client is done before the peer has seen its certificate (RFC 8446 §4.4.4).
+    /// the client is done before the peer has seen its certificate (RFC 8446 §4.4.2.4).
     Insecure {
         /// Which leg.
         leg: LegId,

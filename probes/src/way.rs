@@ -1,6 +1,7 @@
 //! `Way`: what carries a module's requests, UDP, TCP or TLS, and how its socket comes up.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::conversation::{Conversation, Step};
 use crate::failure::Failure;
@@ -66,7 +67,7 @@ pub(crate) struct Way {
     pub(crate) port: u16,
     server_name: Option<String>,
     trust: Trust,
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
     /// The protocol that a TLS handshake names (RFC 7301), where it names one.
     pub(crate) protocol: Option<&'static str>,
 }
@@ -149,10 +150,10 @@ impl Way {
 fn identity(
     chain: Option<Certificates>,
     key: Option<Secret>,
-) -> Result<Option<Identity>, BadOption> {
+) -> Result<Option<Arc<Identity>>, BadOption> {
     let (there, missing) = match (chain, key) {
         (None, None) => return Ok(None),
-        (Some(chain), Some(key)) => return Ok(Some(Identity { chain, key })),
+        (Some(chain), Some(key)) => return Ok(Some(Arc::new(Identity { chain, key }))),
         (Some(_), None) => (CLIENT_CERTIFICATE.spec().name, CLIENT_KEY.spec()),
         (None, Some(_)) => (CLIENT_KEY.spec().name, CLIENT_CERTIFICATE.spec()),
     };

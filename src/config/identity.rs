@@ -2,7 +2,7 @@
 
 use branchline_probes::way::{CLIENT_CERTIFICATE, CLIENT_KEY};
 use branchline_probes::{BadOption, Options};
-use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
@@ -18,12 +18,15 @@ pub(super) fn check(options: &Options) -> Result<(), BadOption> {
         return Ok(());
     };
     let text = key.expose();
-    let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
-        pem::Error::NoItemsFound if text.contains(ENCRYPTED) => bad_key(
-            "is encrypted, and nobody is here to decrypt it",
-            "decrypt it, as with openssl pkey -in KEY -out PLAIN, and keep that file to its user",
-        ),
-        _ => bad_key("holds no private key in PEM", "it begins with -----BEGIN PRIVATE KEY-----"),
+    let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| {
+        if text.contains(ENCRYPTED) {
+            bad_key(
+                "is encrypted, and nobody is here to decrypt it",
+                "decrypt it, as with openssl pkey -in KEY -out PLAIN, and keep that file to its user",
+            )
+        } else {
+            bad_key("holds no private key in PEM", "it begins with -----BEGIN PRIVATE KEY-----")
+        }
     })?;
     let certificates = chain.certificates.iter().map(|der| CertificateDer::from(der.clone()));
     let provider = rustls::crypto::ring::default_provider();

@@ -41,7 +41,7 @@ impl Session {
             return Err(What::Failed { problem: io::ErrorKind::NotFound });
         };
         let own_fault = |_: Error| What::Failed { problem: io::ErrorKind::Other };
-        let presenter = Presenter::new(tls.identity.as_ref()).map(Arc::new).map_err(own_fault)?;
+        let presenter = Presenter::new(tls.identity.as_deref()).map(Arc::new).map_err(own_fault)?;
         let mut config = ClientConfig::builder_with_provider(verdict::provider())
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(own_fault)?

@@ -1,6 +1,7 @@
 //! Servers that ask who their client is.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use branchline_probes::{Identity, Leg, TlsProblem, TrustedBy};
 use rustls::SupportedProtocolVersion;
@@ -26,7 +27,7 @@ async fn asking(
 /// A leg that shows this, where it is asked.
 fn showing(peer: SocketAddr, authority: &Authority, identity: Option<Identity>) -> Leg {
     let mut leg = leg(peer, NAME, authority.trust());
-    leg.tls.as_mut().expect("it is a leg over TLS").identity = identity;
+    leg.tls.as_mut().expect("it is a leg over TLS").identity = identity.map(Arc::new);
     leg
 }
 
