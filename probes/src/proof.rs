@@ -13,7 +13,7 @@ pub const TLS_VERSION: FactKey<&'static str> =
 pub const TLS_CIPHER: FactKey<&'static str> =
     FactKey::new("tls_cipher", "the cipher suite of the TLS connection")
         .info("probe_tls_cipher_info", "cipher");
-/// Who vouches for the certificate, by the word of [`TrustedBy`](crate::TrustedBy).
+/// Who vouches for the certificate, by the word of `TrustedBy`.
 pub const TLS_TRUSTED_BY: FactKey<&'static str> = FactKey::new(
     "tls_trusted_by",
     "who vouches for the server's certificate: ca_file, public or this host alone",
