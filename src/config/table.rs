@@ -404,7 +404,7 @@ const EMPTY_LIST: &str = "an empty list";
 
 fn may_be_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["secret", "password", "passwd", "token", "credential", "_key"]
+    ["secret", "password", "passwd", "token", "credential"]
         .iter()
         .any(|word| name.contains(word))
 }
