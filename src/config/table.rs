@@ -404,7 +404,5 @@ const EMPTY_LIST: &str = "an empty list";
 
 fn may_be_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["secret", "password", "passwd", "token", "credential"]
-        .iter()
-        .any(|word| name.contains(word))
+    ["secret", "password", "passwd", "token", "credential"].iter().any(|word| name.contains(word))
 }
