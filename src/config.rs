@@ -5,6 +5,7 @@ mod address;
 mod certificates;
 mod error;
 mod fingerprint;
+mod identity;
 mod known;
 mod modules;
 mod names;

@@ -10,6 +10,7 @@ mod api_credentials;
 mod api_permission;
 mod api_throttled;
 mod api_unreachable;
+mod certificate_expiring;
 mod dns_inconsistent;
 mod dns_intercepted;
 mod dns_not_created;
@@ -34,6 +35,7 @@ mod sip_server_down;
 mod state_stale;
 mod stun_turn_udp_blocked;
 mod symmetric_nat;
+mod tls_intercepted;
 mod trunk_configuration;
 mod trunk_down;
 mod trunk_unregistered;
@@ -54,6 +56,8 @@ pub static RULES: &[&Rule] = &[
     &port_prohibited::RULE,
     &symmetric_nat::RULE,
     &nat_lifetime_short::RULE,
+    &tls_intercepted::RULE,
+    &certificate_expiring::RULE,
     &certificate_invalid::RULE,
     &turn_credentials::RULE,
     &turn_quota::RULE,

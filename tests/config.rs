@@ -1,6 +1,8 @@
 //! The configuration: both files of `config/` are true, and every way to be wrong is told with its
 //! place and the way out.
 
+#[path = "config/identities.rs"]
+mod identities;
 #[path = "config/names.rs"]
 mod names;
 #[path = "config/profiles.rs"]
@@ -173,10 +175,12 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
         .with_variable("GENESYSCLOUD_REGION", "eu-central-1");
     let load = |text: &str| config::parse("branchline.toml", text, &surroundings);
     // They have no meaning over the default transport.
-    let of_tls = ["server_name", "ca_file"];
+    let of_tls = ["server_name", "ca_file", "client_certificate", "client_key"];
     let without_default = [
         "server_name",
         "ca_file",
+        "client_certificate",
+        "client_key",
         "port",
         "second_server",
         "public",
@@ -216,7 +220,8 @@ fn the_module_that_is_commented_out_is_valid_once_it_has_credentials() {
     let start = EXAMPLE.find(OUT).expect("the example has it");
     let lines = EXAMPLE[start..].lines().take_while(|line| !line.is_empty());
     let bare = lines.filter_map(|line| line.strip_prefix("# "));
-    let of_another = ["port", "server_name", "ca_file", "shared_secret"];
+    let of_another =
+        ["port", "server_name", "ca_file", "client_certificate", "client_key", "shared_secret"];
     let keys = bare.filter(|line| {
         let key = line.split(" = ").next().unwrap_or_default();
         line.starts_with('[') || (key.bytes().all(is_key_byte) && !of_another.contains(&key))
@@ -488,6 +493,8 @@ profile = "sip-phone"
 # mos_fail = 3.1
 # nat_lifetime_warn = "1m 30s"
 # nat_lifetime_fail = "30s"
+# certificate_left_warn = "14d"
+# certificate_left_fail = "3d"
 
 [modules.register]
 probe = "sip-register"

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::foreign::Foreign;
-use crate::leg::TlsProblem;
+use crate::leg::{TlsProblem, TrustedBy};
 
 /// What went wrong, as seen from this host.
 ///
@@ -74,7 +74,7 @@ pub enum Failure {
     },
 
     /// The TLS handshake failed, so nothing was asked.
-    #[error("TLS with {peer} failed: {problem}{}", vouched_by(issuer.as_ref()))]
+    #[error("TLS with {peer} failed: {problem}{}", vouched_by(issuer.as_ref(), *trusted_by))]
     TlsFailed {
         /// Who was to prove its name.
         peer: SocketAddr,
@@ -82,6 +82,8 @@ pub enum Failure {
         problem: TlsProblem,
         /// Who vouches for the certificate that it showed.
         issuer: Option<Foreign>,
+        /// Who vouches for it, where it is not one of those who were asked for.
+        trusted_by: Option<TrustedBy>,
     },
 
     /// The peer closed the connection before it had answered.
@@ -343,8 +345,13 @@ fn said_by(by: Option<IpAddr>, peer: SocketAddr) -> String {
     }
 }
 
-fn vouched_by(issuer: Option<&Foreign>) -> String {
-    issuer.map(|issuer| format!(" (issued by {issuer})")).unwrap_or_default()
+fn vouched_by(issuer: Option<&Foreign>, trusted_by: Option<TrustedBy>) -> String {
+    let whom = match trusted_by {
+        Some(TrustedBy::Host) => ", whom this host trusts",
+        Some(TrustedBy::Public) => ", whom browsers trust",
+        Some(TrustedBy::CaFile) | None => "",
+    };
+    issuer.map(|issuer| format!(" (issued by {issuer}{whom})")).unwrap_or_default()
 }
 
 /// `403 Forbidden` as SIP writes it, `NXDOMAIN (rcode 3)` as people say it.

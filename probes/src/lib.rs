@@ -36,6 +36,7 @@ mod moment;
 mod observation;
 mod options;
 mod probe;
+mod proof;
 mod relay;
 mod secret;
 mod target;
@@ -59,7 +60,10 @@ pub use chance::Chance;
 pub use fact::{Fact, FactKey, FactSpec, FactValue, Facts, Metric};
 pub use failure::{Failure, Refusal, Standing, Unresolved, Weakness};
 pub use foreign::Foreign;
-pub use leg::{Authorities, Certificate, Handshake, Hears, Leg, LegId, Tls, TlsProblem, Trust};
+pub use leg::{
+    Certificate, Certificates, Handshake, Hears, Identity, Leg, LegId, Tls, TlsProblem, Trust,
+    TrustedBy,
+};
 pub use moment::Moment;
 pub use observation::{Ignored, Lead, Observation, Outcome, Phase, Verdict};
 pub use options::{

@@ -8,9 +8,9 @@ use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
-use crate::leg::Authorities;
+use crate::leg::Certificates;
 use crate::secret::Secret;
 use crate::wire::sip::SipUri;
 
@@ -37,6 +37,8 @@ pub enum Kind {
     Certificates,
     /// A secret, given by reference only.
     Secret,
+    /// A private key in PEM, a secret of many lines, given by reference only.
+    PrivateKey,
 }
 
 impl Kind {
@@ -64,6 +66,9 @@ impl Kind {
                  { env = \"NAME\" }"
                     .to_owned()
             }
+            Self::PrivateKey => "a reference to a private key in PEM, such as \
+                 { credential = \"NAME\" } or { file = \"PATH\" }"
+                .to_owned(),
         }
     }
 
@@ -91,7 +96,7 @@ impl Kind {
                     .collect::<Option<_>>()?,
             ),
             Self::Endpoint => OptionValue::Endpoint(text.parse().ok().filter(is_somebody)?),
-            Self::Certificates | Self::Secret => return None,
+            Self::Certificates | Self::Secret | Self::PrivateKey => return None,
         };
         Some(value)
     }
@@ -113,15 +118,20 @@ impl Kind {
             | Self::Addresses
             | Self::Endpoint
             | Self::Certificates
+            | Self::PrivateKey
             | Self::Secret => None,
         }
     }
 }
 
-/// Reads a duration with its unit, such as `500ms`, `8s` or `1m 30s`; zero is none.
+/// Reads a duration with its unit, such as `500ms`, `8s`, `1m 30s` or `14d`; zero is none.
 #[must_use]
 pub fn read_duration(text: &str) -> Option<Duration> {
-    let signed: SignedDuration = text.parse().ok()?;
+    let signed = text.parse::<SignedDuration>().ok().or_else(|| {
+        // A day is 24 hours here: what is timed spans no change of the clock.
+        let days = SpanRelativeTo::days_are_24_hours();
+        text.parse::<Span>().ok()?.to_duration(days).ok()
+    })?;
     Duration::try_from(signed).ok().filter(|duration| !duration.is_zero())
 }
 
@@ -154,7 +164,7 @@ pub enum OptionValue {
     /// An IP address with a port.
     Endpoint(SocketAddr),
     /// Certificates.
-    Certificates(Authorities),
+    Certificates(Certificates),
     /// A secret.
     Secret(Secret),
 }
@@ -175,7 +185,7 @@ impl OptionValue {
                 format!("[{}]", quoted.join(", "))
             }
             Self::Endpoint(endpoint) => format!("\"{endpoint}\""),
-            Self::Certificates(authorities) => format!("{:?}", authorities.source),
+            Self::Certificates(certificates) => format!("{:?}", certificates.source),
             Self::Secret(_) => "\"<secret>\"".to_owned(),
         }
     }
@@ -262,7 +272,7 @@ from_option!(bool, Flag);
 from_option!(&'static str, Word);
 from_option!(Vec<IpAddr>, Addresses);
 from_option!(SocketAddr, Endpoint);
-from_option!(Authorities, Certificates);
+from_option!(Certificates, Certificates);
 from_option!(Secret, Secret);
 
 /// The options of one module: what was set, over the defaults.
@@ -333,6 +343,10 @@ mod tests {
 
         assert_eq!(read("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(read("8s"), Some(Duration::from_secs(8)));
+        assert_eq!(read("2d"), Some(Duration::from_secs(172_800)));
+        assert_eq!(read("2d 1h"), Some(Duration::from_secs(176_400)));
+        assert_eq!(read("1mo"), None, "nobody knows how long that is");
+        assert_eq!(read("1y"), None);
         assert_eq!(read("8"), None);
         assert_eq!(read("0s"), None);
         assert_eq!(read("-1s"), None);
@@ -385,5 +399,6 @@ mod tests {
     #[test]
     fn a_secret_is_never_read_from_text() {
         assert!(Kind::Secret.read("hunter2").is_none());
+        assert!(Kind::PrivateKey.read("-----BEGIN PRIVATE KEY-----").is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::chance::Chance;
 use crate::fact::FactSpec;
 use crate::failure::Refusal;
-use crate::leg::{Certificate, Handshake, Leg, LegId, TlsProblem};
+use crate::leg::{Certificate, Handshake, Leg, LegId, TlsProblem, TrustedBy};
 use crate::moment::Moment;
 use crate::observation::Outcome;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
@@ -155,7 +155,8 @@ pub enum Input<'a> {
         /// What the handshake showed.
         handshake: &'a Handshake,
     },
-    /// The TLS handshake of a leg failed; nothing was sent on it.
+    /// The TLS handshake of a leg failed. A peer may say so after [`Input::Secured`]: in TLS 1.3
+    /// the client is done before the peer has seen its certificate (RFC 8446 §4.4.2.4).
     Insecure {
         /// Which leg.
         leg: LegId,
@@ -163,6 +164,8 @@ pub enum Input<'a> {
         problem: TlsProblem,
         /// The certificate that the peer showed, where it came to that.
         certificate: Option<&'a Certificate>,
+        /// Who vouches for it, where nobody does who was asked for.
+        trusted_by: Option<TrustedBy>,
     },
     /// A transmission left this host.
     Sent {

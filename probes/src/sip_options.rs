@@ -53,7 +53,7 @@ modules = ["sip-alive"]
 
     fn options(&self) -> &'static [OptionSpec] {
         const {
-            &joined::<_, 4, 4, 8>(
+            &joined::<_, 6, 4, 10>(
                 way::OPTIONS,
                 joined::<_, 1, 3, 4>([USER.spec()], settings::OPTIONS),
             )
@@ -65,7 +65,7 @@ modules = ["sip-alive"]
     }
 
     fn facts(&self) -> &'static [FactSpec] {
-        const { &joined::<_, 16, 5, 21>(joined::<_, 1, 15, 16>([ALLOW.spec()], FACTS), way::TLS_FACTS) }
+        const { &joined::<_, 16, 8, 24>(joined::<_, 1, 15, 16>([ALLOW.spec()], FACTS), way::TLS_FACTS) }
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {

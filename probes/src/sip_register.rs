@@ -139,7 +139,7 @@ modules = ["register"]
 
     fn options(&self) -> &'static [OptionSpec] {
         const {
-            &joined::<_, 9, 7, 16>(
+            &joined::<_, 9, 9, 18>(
                 [
                     ADDRESS_OF_RECORD.spec(),
                     CONTACT_USER.spec(),
@@ -151,7 +151,7 @@ modules = ["register"]
                     ALLOW_CLEARTEXT.spec(),
                     ALLOW_MD5.spec(),
                 ],
-                joined::<_, 4, 3, 7>(way::OPTIONS, settings::OPTIONS),
+                joined::<_, 6, 3, 9>(way::OPTIONS, settings::OPTIONS),
             )
         }
     }
@@ -162,7 +162,7 @@ modules = ["register"]
 
     fn facts(&self) -> &'static [FactSpec] {
         const {
-            &joined::<_, 10, 20, 30>(
+            &joined::<_, 10, 23, 33>(
                 [
                     MODE.spec(),
                     ALGORITHM.spec(),
@@ -175,7 +175,7 @@ modules = ["register"]
                     SERVICE_ROUTE.spec(),
                     PATH.spec(),
                 ],
-                joined::<_, 15, 5, 20>(FACTS, way::TLS_FACTS),
+                joined::<_, 15, 8, 23>(FACTS, way::TLS_FACTS),
             )
         }
     }

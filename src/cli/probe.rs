@@ -140,7 +140,7 @@ fn meaning(spec: &OptionSpec, timeout: &str) -> String {
         None => String::new(),
     };
     let expected = match spec.kind {
-        Kind::Secret => {
+        Kind::Secret | Kind::PrivateKey => {
             "credential:NAME, file:PATH or env:NAME; in a configuration { credential = \"NAME\" } \
              and so on"
                 .to_owned()

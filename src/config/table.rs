@@ -251,8 +251,8 @@ impl Field<'_> {
         hint: Option<String>,
         reader: &mut Reader<'_>,
     ) -> Option<OptionValue> {
-        if kind == Kind::Secret {
-            return self.read_secret(reader);
+        if matches!(kind, Kind::Secret | Kind::PrivateKey) {
+            return self.read_secret(kind, reader);
         }
         if let (Kind::Certificates, DeValue::String(path)) = (kind, self.value) {
             return certificates::read(path, &self.owner, Some(self.at), reader)
@@ -340,7 +340,7 @@ impl Field<'_> {
         found_item(self.value)
     }
 
-    fn read_secret(&self, reader: &mut Reader<'_>) -> Option<OptionValue> {
+    fn read_secret(&self, kind: Kind, reader: &mut Reader<'_>) -> Option<OptionValue> {
         let ways = format!(
             "write {0} = {{ credential = \"NAME\" }}, {{ file = \"PATH\" }} or {{ env = \"NAME\" }}",
             self.name
@@ -354,7 +354,7 @@ impl Field<'_> {
                 | DeValue::Datetime(_)
                 | DeValue::Array(_)
                 | DeValue::Table(_) => {
-                    format!("takes {}, not {}", Kind::Secret.expected(), self.found())
+                    format!("takes {}, not {}", kind.expected(), self.found())
                 }
             };
             reader.report(Some(self.at), format!("{} {problem}", self.owner), Some(ways));
@@ -380,7 +380,7 @@ impl Field<'_> {
             return None;
         };
         SecretSource::new(way, reference)?
-            .read(owner, Some(self.at), reader)
+            .read(kind, owner, Some(self.at), reader)
             .map(OptionValue::Secret)
     }
 }

@@ -178,20 +178,21 @@ pub(crate) const QUIET: Floors = &[
         &[
             "conversation",
             "probe",
+            "proof",
             "observation",
             "options",
             "failure",
-            "fact",
             "leg",
+            "secret",
             "target",
             "moment",
-            "foreign",
         ],
     ),
     (
         "conversation",
-        &["probe", "observation", "transaction", "failure", "fact", "leg", "foreign", "moment"],
+        &["probe", "proof", "observation", "transaction", "failure", "fact", "leg", "moment"],
     ),
+    ("proof", &["fact", "leg", "foreign"]),
     (
         "probe",
         &[
@@ -211,7 +212,7 @@ pub(crate) const QUIET: Floors = &[
     ("transaction", &["moment"]),
     ("failure", &["leg", "foreign"]),
     ("fact", &["foreign"]),
-    ("leg", &["foreign", "target"]),
+    ("leg", &["foreign", "secret", "target"]),
     ("target", &[]),
     ("joined", &[]),
     ("moment", &[]),

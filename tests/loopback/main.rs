@@ -3,9 +3,11 @@
 
 mod authority;
 mod checks;
+mod clients;
 mod datagrams;
 mod ends;
 mod forgers;
+mod inspection;
 mod intents;
 mod journal;
 mod names;

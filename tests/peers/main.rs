@@ -24,6 +24,7 @@ mod stun;
 mod stun_binding;
 mod stund;
 mod third_parties;
+mod tls;
 mod turn;
 mod wire;
 

@@ -109,6 +109,8 @@ rules! {
     port_prohibited => "port-prohibited",
     symmetric_nat => "symmetric-nat",
     nat_lifetime_short => "nat-lifetime-short",
+    tls_intercepted => "tls-intercepted",
+    certificate_expiring => "certificate-expiring",
     certificate_invalid => "certificate-invalid",
     turn_credentials => "turn-credentials",
     turn_quota => "turn-quota",

@@ -22,7 +22,7 @@ use branchline_probes::dns_query::{
 };
 use branchline_probes::{
     Chance, Exchange, Fact, FactKey, Facts, Failure, Foreign, Module, Observation, Outcome, PROBES,
-    Phase, Refusal, Target, TlsProblem, Transport, Unresolved, Weakness,
+    Phase, Refusal, Target, TlsProblem, Transport, TrustedBy, Unresolved, Weakness,
 };
 
 /// When the first cycle runs.
@@ -46,7 +46,7 @@ pub(crate) struct Asked {
     probe: &'static str,
     module: &'static str,
     target: &'static str,
-    host: String,
+    pub(crate) host: String,
     address: SocketAddr,
     required: bool,
     trunk: Option<&'static str>,
@@ -326,9 +326,7 @@ impl Asked {
             },
         }
     }
-}
 
-impl Asked {
     /// 10 ms for each phase; the one that failed took its time, too.
     fn phases(&self, has_failed: bool) -> Vec<(Phase, Duration)> {
         let handshakes: &[Phase] = match self.transport {
@@ -391,8 +389,8 @@ pub(crate) enum Said {
     OtherRealm,
     /// A challenge that is too weak.
     Weak,
-    /// A TLS handshake that proves nothing.
-    Unproven(TlsProblem),
+    /// A TLS handshake that proves nothing, and who vouches for the certificate all the same.
+    Unproven(TlsProblem, Option<TrustedBy>),
     /// A challenge from which something was taken.
     Downgraded,
     /// The name did not give an address.
@@ -442,8 +440,9 @@ impl Said {
                 found: Foreign::new("elsewhere"),
                 expected: "lyon".to_owned(),
             },
-            Self::Unproven(problem) => {
-                Failure::TlsFailed { peer, problem, issuer: Some(Foreign::new("CN=Elsewhere")) }
+            Self::Unproven(problem, trusted_by) => {
+                let issuer = Some(Foreign::new("CN=Elsewhere"));
+                Failure::TlsFailed { peer, problem, issuer, trusted_by }
             }
             Self::Weak => {
                 Failure::AuthWeak { peer, weakness: Weakness::Offered(Foreign::new("MD5")) }
