@@ -238,6 +238,7 @@ async fn run(
         site: check.site.to_string(),
         host: check.host.to_string(),
         address,
+        transport: None,
         started: SystemTime::now(),
     };
     let driven = async {

@@ -191,6 +191,9 @@ pub enum Unresolved {
     /// This host was given no resolver.
     #[error("this host's resolv.conf names no resolver")]
     NoResolver,
+    /// The domain says that nobody offers the service.
+    #[error("the domain says that it does not offer this (SRV target \".\")")]
+    NotOffered,
     /// Whoever should have led to the addresses led nowhere.
     #[error("nobody was found who could be asked")]
     NotLed,
@@ -299,7 +302,9 @@ impl Failure {
                     | Unresolved::NotLed,
                 ..
             } => Standing::Unknown,
-            Self::Unresolved { problem: Unresolved::NoAddress, .. }
+            Self::Unresolved {
+                problem: Unresolved::NoAddress | Unresolved::NotOffered, ..
+            }
             | Self::NoResponse { .. }
             | Self::Deadline { .. }
             | Self::Unusable { .. }
