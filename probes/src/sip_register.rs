@@ -8,9 +8,11 @@ use crate::chance::Chance;
 use crate::digest::Credentials;
 use crate::fact::{FactKey, FactSpec};
 use crate::foreign::Foreign;
+use crate::locate::{self, Locator};
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
 use crate::probe::{Exchange, Module, Probe, TIMEOUT};
 use crate::secret::Secret;
+use crate::sip::locate::{FAILOVER, SipLocator};
 use crate::target::{Target, Transport};
 use crate::wire::sip::AddressOfRecord;
 
@@ -148,6 +150,7 @@ modules = ["register"]
                 ALLOW_CLEARTEXT.spec(),
                 ALLOW_MD5.spec(),
                 TRANSPORT.spec(),
+                FAILOVER.spec(),
             ]
         }
     }
@@ -174,6 +177,9 @@ modules = ["register"]
                 RETRANSMISSIONS.spec(),
                 RTT.spec(),
                 CLOCK.spec(),
+                locate::LOCATED_BY.spec(),
+                locate::CANDIDATES.spec(),
+                locate::PASSED_OVER.spec(),
             ]
         }
     }
@@ -227,6 +233,7 @@ modules = ["register"]
                 // At most 60.
                 expires: u32::try_from(expires.as_secs()).unwrap_or_default(),
                 allow_md5: options.require(&ALLOW_MD5)?,
+                fails_over: options.require(&FAILOVER)?,
                 timeout: options.read(&TIMEOUT).unwrap_or(self.timeout()),
             }
             .shared(),
@@ -240,6 +247,7 @@ pub(crate) struct RegisterModule {
     credentials: Option<Credentials>,
     expires: u32,
     allow_md5: bool,
+    fails_over: bool,
     timeout: Duration,
 }
 
@@ -266,6 +274,14 @@ impl Module for SharedModule {
 
     fn is_exclusive(&self) -> bool {
         true
+    }
+
+    fn locator(&self, host: &str, chance: Chance) -> Option<Box<dyn Locator>> {
+        Some(Box::new(SipLocator::new(host, Some(self.transport()), false, chance)))
+    }
+
+    fn fails_over(&self) -> bool {
+        self.0.fails_over
     }
 
     fn begin(&self, target: &Target, chance: Chance) -> Box<dyn Exchange> {

@@ -1,0 +1,3 @@
+//! What the probes of SIP share.
+
+pub mod locate;
