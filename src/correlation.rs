@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use branchline_probes::{Failure, Observation, Phase, Verdict};
+use branchline_probes::{Failure, Observation, Phase, Transport, Verdict};
 
 use crate::check::{Check, CheckId};
 use crate::profile::Profile;
@@ -233,10 +233,13 @@ impl Seen {
     }
 }
 
+/// Whom an observation is of: one address may be spoken to over two transports.
+type Peer = (Option<SocketAddr>, Transport);
+
 /// The last observations of every check, from which evidence is drawn.
 #[derive(Debug, Default)]
 pub struct Memory {
-    seen: BTreeMap<CheckId, BTreeMap<Option<SocketAddr>, Seen>>,
+    seen: BTreeMap<CheckId, BTreeMap<Peer, Seen>>,
 }
 
 impl Memory {
@@ -249,15 +252,16 @@ impl Memory {
         for observation in observations {
             let is_silence = observation.failure().is_some_and(Failure::is_silence);
             let latest = Arc::new(observation);
-            let seen = addresses.entry(latest.address).or_insert_with(|| Seen {
-                latest: Arc::clone(&latest),
-                left_behind: None,
-                previous: None,
-                turns: Vec::new(),
-                silences: VecDeque::with_capacity(CYCLES),
-                absent: 0,
-                held_until: None,
-            });
+            let seen =
+                addresses.entry((latest.address, latest.transport)).or_insert_with(|| Seen {
+                    latest: Arc::clone(&latest),
+                    left_behind: None,
+                    previous: None,
+                    turns: Vec::new(),
+                    silences: VecDeque::with_capacity(CYCLES),
+                    absent: 0,
+                    held_until: None,
+                });
             if seen.silences.len() == CYCLES {
                 seen.silences.pop_front();
             }

@@ -11,7 +11,7 @@ use super::known::Known;
 use super::modules::{self, Declared, LONGEST, Modules};
 use super::reader::Reader;
 use super::table::Table;
-use crate::check::{Check, Whom};
+use crate::check::Check;
 
 /// Reads every `[[targets]]`; `watched` are the checks of the names that are watched, whose
 /// identities are taken.
@@ -71,14 +71,14 @@ fn read_target(
         return Vec::new();
     };
     let target: Arc<str> = Arc::from(name);
-    let host: Arc<str> = Arc::from(address.host);
+    let host: Arc<str> = Arc::from(address.host.as_str());
     used.into_iter()
         .map(|(module_name, declared)| Check {
             site: Arc::clone(site),
             target: Arc::clone(&target),
             host: Arc::clone(&host),
             port: address.port.unwrap_or_else(|| declared.module.default_port()),
-            whom: Whom::Host,
+            whom: address.whom(&*declared.module),
             module_name: Arc::from(module_name),
             probe: declared.probe,
             module: Arc::clone(&declared.module),

@@ -148,19 +148,7 @@ pub(crate) const QUIET: Floors = &[
             "wire",
         ],
     ),
-    (
-        "sip",
-        &[
-            "admission",
-            "locate",
-            "options",
-            "failure",
-            "fact",
-            "target",
-            "foreign",
-            "chance",
-        ],
-    ),
+    ("sip", &["admission", "locate", "options", "failure", "fact", "target", "foreign", "chance"]),
     ("admission", &[]),
     ("digest", &["chance", "secret", "wire"]),
     (
