@@ -5,7 +5,9 @@ mod desk;
 
 mod bindings;
 mod challenges;
+mod failing_over;
 mod framing;
+mod locating;
 mod matching;
 
 use branchline_probes::{Ignored, Module, OptionValue, Secret};
