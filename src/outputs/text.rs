@@ -292,7 +292,7 @@ fn value(value: &FactValue) -> String {
 /// Texts on one line where they are short, else each on a line of its own.
 fn listed(texts: &[Foreign]) -> String {
     let texts: Vec<_> = texts.iter().map(Foreign::as_str).collect();
-    let line = texts.join(", ");
+    let line = if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
     if line.chars().count() <= LONGEST_LIST { line } else { texts.join("\n") }
 }
 
