@@ -43,6 +43,9 @@ pub struct Check {
     pub sight: Option<Sight>,
 }
 
+/// How many addresses are asked one after the other, at most: each may take the whole timeout.
+pub const MOST_IN_SEQUENCE: u32 = 4;
+
 /// Which addresses a check asks.
 #[derive(Clone)]
 pub enum Whom {

@@ -454,6 +454,19 @@ mod tests {
         assert_eq!(cases[0].observation.address, observation(2, now).address);
     }
 
+    #[test]
+    fn one_address_over_two_transports_is_two_cases() {
+        let (now, check) = (SystemTime::now(), check());
+        let mut memory = Memory::default();
+        let over_tcp = Observation { transport: Transport::Tcp, ..observation(1, now) };
+
+        memory.record(&check.id(), [observation(1, now), over_tcp]);
+
+        let cases = memory.evidence(&[check], &Arc::default(), None, now).cases;
+        let transports: Vec<_> = cases.iter().map(|case| case.observation.transport).collect();
+        assert_eq!(transports, [Transport::Udp, Transport::Tcp]);
+    }
+
     // I3
     #[test]
     fn a_name_with_new_addresses_every_time_does_not_fill_the_memory() {

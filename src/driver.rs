@@ -32,7 +32,7 @@ use rand::rngs::SysRng;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::check::{Check, Whom};
+use crate::check::{Check, MOST_IN_SEQUENCE, Whom};
 use crate::journal::{Journal, Key};
 use clock::Clock;
 use ledger::Ledger;
@@ -85,7 +85,7 @@ pub async fn observe(
         failover::walk(peers, ask).await.into_iter().collect()
     } else if check.module.is_exclusive() {
         let mut observations = Vec::new();
-        for peer in peers.into_iter().take(MOST_IN_SEQUENCE) {
+        for peer in in_sequence(peers) {
             observations.push(ask(peer).await);
         }
         observations
@@ -98,6 +98,11 @@ pub async fn observe(
         observation.outcome.facts.complete(&facts);
     }
     observations
+}
+
+/// Those of the peers that are asked one after the other.
+fn in_sequence(peers: Vec<Peer>) -> impl Iterator<Item = Peer> {
+    (0..MOST_IN_SEQUENCE).zip(peers).map(|(_, peer)| peer)
 }
 
 /// One whom a check asks.
@@ -432,7 +437,5 @@ static PLACES: LazyLock<Semaphore> = LazyLock::new(|| {
 /// Files that are not for exchanges: pages, the API, logs.
 const KEPT_OPEN: u64 = 320;
 const MOST_EXCHANGES: usize = 16_384;
-/// Addresses that are asked one after the other: each may take the whole timeout.
-const MOST_IN_SEQUENCE: usize = 4;
 /// A stub resolver's own patience: 2 attempts of 5 s (`resolv.conf(5)`).
 const LONGEST_RESOLUTION: Duration = Duration::from_secs(10);

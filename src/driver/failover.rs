@@ -5,7 +5,7 @@ use std::time::Instant;
 use branchline_probes::locate::{PASSED_OVER, moves_on, passed_over};
 use branchline_probes::{Foreign, Observation};
 
-use super::{MOST_IN_SEQUENCE, Peer};
+use super::{Peer, in_sequence};
 
 /// Asks the peers in their order, and gives the observation that ended the walk: the first that is
 /// no reason to go on, or the last. It tells who was asked before.
@@ -14,7 +14,7 @@ pub(super) async fn walk<F: Future<Output = Observation>>(
     ask: impl Fn(Peer) -> F,
 ) -> Option<Observation> {
     let begun = Instant::now();
-    let mut rest = peers.into_iter().take(MOST_IN_SEQUENCE).peekable();
+    let mut rest = in_sequence(peers).peekable();
     let mut passed: Vec<Foreign> = Vec::new();
     let mut started = None;
     let mut left_behind = false;

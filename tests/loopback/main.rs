@@ -8,6 +8,7 @@ mod ends;
 mod forgers;
 mod intents;
 mod journal;
+mod located;
 mod names;
 mod nameserver;
 mod ping;
