@@ -140,7 +140,7 @@ impl Way {
     }
 
     /// A leg to the target on this way. Over TLS the certificate has to be for the host that the
-    /// configuration names, whoever led from there to the address (RFC 5922 §4).
+    /// configuration names, whoever led from there to the address (RFC 5922 §7.3).
     pub(crate) fn leg(&self, id: LegId, target: &Target) -> Leg {
         let transport = self.transport_to(target);
         let mut leg = Leg::new(id, transport, target.address);
