@@ -99,6 +99,7 @@ async fn register(module: &dyn Module, address: SocketAddr) {
             site: "lyon".to_owned(),
             host: "127.0.0.1".to_owned(),
             address,
+            transport: None,
             started: SystemTime::now(),
         };
         let mut seed = [0; 32];

@@ -37,7 +37,7 @@ use self::known::Known;
 use self::profiles::Profiles;
 use self::reader::Reader;
 use self::table::Table;
-use crate::check::{Check, Whom};
+use crate::check::Check;
 use crate::poller;
 use crate::profile::Profile;
 
@@ -175,7 +175,7 @@ pub fn check_from_words(
         target: Arc::from(target),
         host: Arc::from(address.host.as_str()),
         port: address.port.unwrap_or(module.default_port()),
-        whom: Whom::Host,
+        whom: address.whom(&*module),
         module_name: Arc::from(probe.name()),
         probe,
         interval: module.timeout(),

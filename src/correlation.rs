@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use branchline_probes::{Failure, Observation, Phase, Verdict};
+use branchline_probes::{Failure, Observation, Phase, Transport, Verdict};
 
 use crate::check::{Check, CheckId};
 use crate::profile::Profile;
@@ -238,10 +238,13 @@ impl Seen {
     }
 }
 
+/// Whom an observation is of: one address may be spoken to over two transports.
+type Peer = (Option<SocketAddr>, Transport);
+
 /// The last observations of every check, from which evidence is drawn.
 #[derive(Debug, Default)]
 pub struct Memory {
-    seen: BTreeMap<CheckId, BTreeMap<Option<SocketAddr>, Seen>>,
+    seen: BTreeMap<CheckId, BTreeMap<Peer, Seen>>,
 }
 
 impl Memory {
@@ -254,15 +257,16 @@ impl Memory {
         for observation in observations {
             let is_silence = observation.failure().is_some_and(Failure::is_silence);
             let latest = Arc::new(observation);
-            let seen = addresses.entry(latest.address).or_insert_with(|| Seen {
-                latest: Arc::clone(&latest),
-                left_behind: None,
-                previous: None,
-                turns: Vec::new(),
-                silences: VecDeque::with_capacity(CYCLES),
-                absent: 0,
-                held_until: None,
-            });
+            let seen =
+                addresses.entry((latest.address, latest.transport)).or_insert_with(|| Seen {
+                    latest: Arc::clone(&latest),
+                    left_behind: None,
+                    previous: None,
+                    turns: Vec::new(),
+                    silences: VecDeque::with_capacity(CYCLES),
+                    absent: 0,
+                    held_until: None,
+                });
             if seen.silences.len() == CYCLES {
                 seen.silences.pop_front();
             }
@@ -453,6 +457,19 @@ mod tests {
         let cases = memory.evidence(&[check], &Arc::default(), None, now).cases;
         assert_eq!(cases.len(), 1);
         assert_eq!(cases[0].observation.address, observation(2, now).address);
+    }
+
+    #[test]
+    fn one_address_over_two_transports_is_two_cases() {
+        let (now, check) = (SystemTime::now(), check());
+        let mut memory = Memory::default();
+        let over_tcp = Observation { transport: Transport::Tcp, ..observation(1, now) };
+
+        memory.record(&check.id(), [observation(1, now), over_tcp]);
+
+        let cases = memory.evidence(&[check], &Arc::default(), None, now).cases;
+        let transports: Vec<_> = cases.iter().map(|case| case.observation.transport).collect();
+        assert_eq!(transports, [Transport::Udp, Transport::Tcp]);
     }
 
     // I3

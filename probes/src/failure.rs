@@ -176,6 +176,9 @@ pub enum Weakness {
     /// the way may have taken that out.
     #[error("takes back what its nonce or its first challenge promised")]
     Downgraded,
+    /// The answer would travel where others can read it, which the configuration does not allow.
+    #[error("asks for credentials over {0}, where others can read the answer")]
+    Cleartext(&'static str),
 }
 
 /// Why a name did not give an address.
@@ -193,6 +196,9 @@ pub enum Unresolved {
     /// This host was given no resolver.
     #[error("this host's resolv.conf names no resolver")]
     NoResolver,
+    /// The domain says that nobody offers the service.
+    #[error("the domain says that it does not offer this (SRV target \".\")")]
+    NotOffered,
     /// Whoever should have led to the addresses led nowhere.
     #[error("nobody was found who could be asked")]
     NotLed,
@@ -301,7 +307,9 @@ impl Failure {
                     | Unresolved::NotLed,
                 ..
             } => Standing::Unknown,
-            Self::Unresolved { problem: Unresolved::NoAddress, .. }
+            Self::Unresolved {
+                problem: Unresolved::NoAddress | Unresolved::NotOffered, ..
+            }
             | Self::NoResponse { .. }
             | Self::Deadline { .. }
             | Self::Unusable { .. }

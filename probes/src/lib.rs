@@ -15,6 +15,7 @@
 //!     site: "lyon".into(),
 //!     host: "192.0.2.10".into(),
 //!     address: "192.0.2.10:3478".parse().expect("an address"),
+//!     transport: None,
 //!     started: std::time::SystemTime::UNIX_EPOCH,
 //! };
 //! let mut exchange = module.begin(&target, Chance::from_seed([7; 32]));
@@ -32,6 +33,7 @@ mod failure;
 mod foreign;
 mod joined;
 mod leg;
+pub mod locate;
 mod moment;
 mod observation;
 mod options;

@@ -8,6 +8,7 @@ use crate::chance::Chance;
 use crate::fact::FactSpec;
 use crate::failure::Refusal;
 use crate::leg::{Certificate, Handshake, Leg, LegId, TlsProblem, TrustedBy};
+use crate::locate::Locator;
 use crate::moment::Moment;
 use crate::observation::Outcome;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
@@ -71,6 +72,20 @@ pub trait Module: Send + Sync {
     /// How long is to pass between two runs of one check, at least.
     fn shortest_interval(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// How to find out whom to ask, where a target names `host` and no port; `None` where the
+    /// addresses of the host are all there is.
+    fn locator(&self, host: &str, chance: Chance) -> Option<Box<dyn Locator>> {
+        let _ = (host, chance);
+        None
+    }
+
+    /// Whether only the first address that is of use is wanted: as long as a failure
+    /// [`moves_on`](crate::locate::moves_on), the next one is asked, and all of that is one
+    /// observation.
+    fn fails_over(&self) -> bool {
+        false
     }
 
     /// Begins one exchange with one address.

@@ -134,10 +134,17 @@ impl Way {
         })
     }
 
-    /// A leg to the target on this way.
+    /// What carries the requests to this target.
+    pub(crate) fn transport_to(&self, target: &Target) -> Transport {
+        target.transport.unwrap_or(self.transport)
+    }
+
+    /// A leg to the target on this way. Over TLS the certificate has to be for the host that the
+    /// configuration names, whoever led from there to the address (RFC 5922 §7.3).
     pub(crate) fn leg(&self, id: LegId, target: &Target) -> Leg {
-        let mut leg = Leg::new(id, self.transport, target.address);
-        if self.transport == Transport::Tls {
+        let transport = self.transport_to(target);
+        let mut leg = Leg::new(id, transport, target.address);
+        if transport == Transport::Tls {
             let server_name = self.server_name.clone().unwrap_or_else(|| target.host.clone());
             let (trust, identity) = (self.trust.clone(), self.identity.clone());
             leg.tls = Some(Tls { server_name, trust, identity, protocol: self.protocol });

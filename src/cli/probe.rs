@@ -82,7 +82,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 async fn ask(check: &Check, arguments: &Arguments) -> Exit {
     let watcher = |step: Step| {
         let at = step.at.elapsed().as_secs_f64();
-        say::note(format_args!("{at:>10.6} s  {}  {}", step.address, step.what));
+        let whom = step.address.map_or_else(|| "resolver".to_owned(), |it| it.to_string());
+        say::note(format_args!("{at:>10.6} s  {whom}  {}", step.what));
     };
     let watcher: Option<driver::Watcher<'_>> = if arguments.trace { Some(&watcher) } else { None };
     let (cancel, done) = (CancellationToken::new(), CancellationToken::new());

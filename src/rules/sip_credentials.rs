@@ -47,6 +47,13 @@ fn finding(case: &Case) -> Option<Finding> {
             "the registrar takes back what it had offered to log in with".to_owned(),
             "Compare from another network; do not enter this password there.".to_owned(),
         ),
+        Failure::AuthWeak { weakness: Weakness::Cleartext(transport), .. } => (
+            Owner::Configuration,
+            format!("the registrar asks for the password over {transport}, which others can read"),
+            "Have the registrar's domain name a server for TLS, or set allow_cleartext = true in \
+             the module."
+                .to_owned(),
+        ),
         Failure::Unresolved { .. }
         | Failure::NoResponse { .. }
         | Failure::Deadline { .. }

@@ -133,6 +133,8 @@ pub(crate) const QUIET: Floors = &[
     (
         "sip",
         &[
+            "admission",
+            "locate",
             "way",
             "conversation",
             "probe",
@@ -198,6 +200,7 @@ pub(crate) const QUIET: Floors = &[
         &[
             "observation",
             "options",
+            "locate",
             "failure",
             "fact",
             "leg",
@@ -207,6 +210,7 @@ pub(crate) const QUIET: Floors = &[
             "secret",
         ],
     ),
+    ("locate", &["failure", "fact", "foreign", "target"]),
     ("observation", &["failure", "fact", "foreign", "target", "moment"]),
     ("options", &["leg", "secret", "wire"]),
     ("transaction", &["moment"]),
@@ -227,8 +231,9 @@ pub(crate) const TOOLS: &[&str] = &[
     "admission",
     "joined",
     "relay",
-    "media",
     "sip",
+    "locate",
+    "media",
     "digest",
     "way",
     "conversation",

@@ -10,6 +10,7 @@ mod forgers;
 mod inspection;
 mod intents;
 mod journal;
+mod located;
 mod names;
 mod nameserver;
 mod ping;

@@ -14,6 +14,7 @@ mod dig;
 mod echo;
 mod kamailio;
 mod leavings;
+mod located;
 mod media;
 mod names;
 mod nat;

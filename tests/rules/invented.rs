@@ -95,6 +95,7 @@ fn observation() -> Observation {
         site: "lyon".to_owned(),
         host: "192.0.2.40".to_owned(),
         address: "192.0.2.40:418".parse().expect("an address"),
+        transport: None,
         started: SystemTime::UNIX_EPOCH,
     };
     let mut exchange = module.begin(&target, Chance::from_seed([7; 32]));

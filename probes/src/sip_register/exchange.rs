@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{BINDINGS, CONTACT, EXPIRES, MODE, PATH, RegisterModule, SERVICE_ROUTE};
 use crate::chance::{Chance, hex};
 use crate::conversation::Conversation;
-use crate::failure::Failure;
+use crate::failure::{Failure, Weakness};
 use crate::foreign::Foreign;
 use crate::moment::Moment;
 use crate::observation::Phase;
@@ -280,11 +280,21 @@ impl RegisterExchange {
             self.conversation.fail(Phase::Challenge, failure);
             return self.finish();
         }
-        if self.module.settings.is_large { self.enlarge() } else { self.finish() }
+        if self.is_to_enlarge() { self.enlarge() } else { self.finish() }
+    }
+
+    /// Whether padded requests follow, which only datagrams have a limit for.
+    fn is_to_enlarge(&self) -> bool {
+        self.module.settings.is_large && self.agent.transport() == Transport::Udp
     }
 
     fn answer(&mut self, response: &Response) -> Result<(), Failure> {
         let Some(credentials) = &self.module.credentials else { return Err(Failure::Internal) };
+        let transport = self.agent.transport();
+        if transport != Transport::Tls && !self.module.allow_cleartext {
+            let weakness = Weakness::Cleartext(transport.label());
+            return Err(Failure::AuthWeak { peer: self.conversation.peer, weakness });
+        }
         let allow_md5 = self.module.allow_md5;
         self.authentication.answer(response, credentials, allow_md5, &mut self.conversation)
     }

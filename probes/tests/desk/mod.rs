@@ -57,6 +57,7 @@ pub(crate) fn begin_with(module: &dyn Module, chance: Chance) -> Box<dyn Exchang
         site: "a-site".into(),
         host: "host.example".into(),
         address: peer(),
+        transport: None,
         started: STARTED,
     };
     module.begin(&target, chance)

@@ -6,7 +6,9 @@ mod desk;
 
 mod bindings;
 mod challenges;
+mod failing_over;
 mod framing;
+mod locating;
 mod matching;
 mod mutations;
 mod torture;

@@ -7,8 +7,8 @@ use branchline_probes::way::{
     CERTIFICATE_EXPIRES, CERTIFICATE_NAMES, CERTIFICATE_SUBJECT, TLS_TRUSTED_BY, TLS_VERSION,
 };
 use branchline_probes::{
-    Certificate, Certificates, Failure, Foreign, Handshake, Ignored, OptionValue, Options, Phase,
-    Secret, TlsProblem, Transport, TrustedBy,
+    Certificate, Certificates, Chance, Failure, Foreign, Handshake, Ignored, OptionValue, Options,
+    Output, Phase, Secret, Target, TlsProblem, Transport, TrustedBy,
 };
 
 use super::desk::{self, News, Reply, Run, Wanted, begin, millis, module, probe, run};
@@ -28,6 +28,30 @@ fn handshake() -> Handshake {
             chain_not_after: expires,
         },
         trusted_by: TrustedBy::Public,
+    }
+}
+
+// D-DNS-8
+#[test]
+fn whoever_led_to_a_target_says_what_carries_the_requests_but_not_for_whom_a_certificate_is() {
+    for (own, told) in [("udp", Transport::Tls), ("tls", Transport::Tcp), ("tcp", Transport::Udp)] {
+        let module = module("stun-binding", &[("transport", OptionValue::Word(own))]);
+        let target = Target {
+            name: "relay".into(),
+            site: "lyon".into(),
+            host: "host.example".into(),
+            address: desk::peer(),
+            transport: Some(told),
+            started: SystemTime::UNIX_EPOCH,
+        };
+
+        let first = module.begin(&target, Chance::from_seed([7; 32])).poll_output();
+
+        let Output::Open(leg) = first else { panic!("{first:?}") };
+        assert_eq!((leg.transport, leg.peer), (told, desk::peer()));
+        let server_name = leg.tls.map(|tls| tls.server_name);
+        let is_tls = told == Transport::Tls;
+        assert_eq!(server_name.as_deref(), is_tls.then_some("host.example"));
     }
 }
 
