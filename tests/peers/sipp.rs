@@ -56,7 +56,8 @@ impl Sipp {
         let mut command = Command::new(program("sipp", "sip-tester"));
         let mode = if transport == "udp" { "u1" } else { "t1" };
         #[rustfmt::skip]
-        command.args(["-sf", SCRIPT, "-t", mode, "-i", "127.0.0.1", "-p", &port.to_string(),
+        command.args(["-sf", SCRIPT, "-t", mode, "-i", "127.0.0.1", "-ci", "127.0.0.1", "-mi", "127.0.0.1",
+            "-p", &port.to_string(),
             "-nostdin", "-trace_msg", "-message_file", MESSAGES, "-message_overwrite", "false",
             "-trace_err", "-error_file", "errors.log"]);
         command.args(further);
