@@ -16,6 +16,7 @@ use crate::config::{CLIENT_ID, Secrets};
 use crate::dns::{Role, Zone};
 use crate::scenario::{Api, RecordSpread, Registrar, Relay, Scenario};
 use crate::sip::{Binding, hex};
+use crate::tls::Authority;
 use crate::{RECORD_NAME, api, config, dns, sip, sockets, turn};
 
 /// Where the edge group's name points.
@@ -93,6 +94,7 @@ impl Cloud {
 
         let secrets =
             Secrets { sip_password: secret()?, turn_password: secret()?, client_secret: secret()? };
+        let authority = Authority::new()?;
         let password = match faults.relay {
             Relay::OtherPassword => secret()?,
             Relay::Answers
@@ -102,7 +104,7 @@ impl Cloud {
             | Relay::MediaSilent
             | Relay::LossyMedia => secrets.turn_password.clone(),
         };
-        let relay = turn::Server::start(faults.relay, password)?;
+        let relay = turn::Server::start(faults.relay, password, &authority)?;
 
         let [on_primary, on_secondary, on_resolver] = nameservers(faults.record)?;
         let primary = start_dns(PRIMARY, on_primary)?;
@@ -142,7 +144,7 @@ impl Cloud {
             web,
         };
         let directory = tempfile::Builder::new().prefix("branchline-lab-").tempdir()?;
-        let config = config::write(directory.path(), &addresses, &secrets, relay.authority())?;
+        let config = config::write(directory.path(), &addresses, &secrets, &authority.pem())?;
         drop(entered);
         Ok(Self {
             runtime: Some(runtime),

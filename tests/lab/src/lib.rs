@@ -23,6 +23,7 @@ mod scenario;
 mod sip;
 mod sockets;
 mod stun;
+mod tls;
 mod turn;
 
 pub use cloud::{Addresses, Cloud};
