@@ -234,11 +234,20 @@ fn serve(scenario: &Scenario) -> io::Result<bool> {
 
 /// Prints what can be asked of the cloud while it is up.
 fn paste(cloud: &Cloud) -> io::Result<()> {
-    let Addresses { relay, relay_tls, primary, secondary, resolver, registrar, api, web } =
-        cloud.addresses();
+    let Addresses {
+        relay,
+        relay_tls,
+        primary,
+        secondary,
+        resolver,
+        registrar,
+        registrar_tls,
+        api,
+        web,
+    } = cloud.addresses();
     say::note(format_args!(
         "\n  STUN, TURN    {relay} (UDP and TCP), {relay_tls} (TLS)\n  nameservers   {primary} (primary)\n                \
-         {secondary} (secondary)\n  resolver      {resolver}\n  registrar     {registrar}\n  \
+         {secondary} (secondary)\n  resolver      {resolver}\n  registrar     {registrar} (UDP and TCP), {registrar_tls} (TLS)\n  \
          vendor's API  http://{api}\n  daemon        http://{web}/"
     ))?;
     say::heading("To paste into another terminal")?;

@@ -74,10 +74,25 @@ pub(crate) fn closed_udp(ip: Ipv4Addr) -> io::Result<UdpSocket> {
 }
 
 /// A TCP port that is ours and that refuses connections: bound, never listening.
-pub(crate) fn closed_tcp(ip: Ipv4Addr) -> io::Result<TcpSocket> {
+pub(crate) fn closed_tcp(ip: Ipv4Addr, port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((ip, 0)))?;
+    socket.bind(SocketAddr::from((ip, port)))?;
     Ok(socket)
+}
+
+/// A port that is closed for UDP and for TCP.
+pub(crate) fn closed_udp_and_tcp(ip: Ipv4Addr) -> io::Result<(UdpSocket, TcpSocket)> {
+    let mut attempt = 1;
+    loop {
+        let udp = closed_udp(ip)?;
+        match closed_tcp(ip, udp.local_addr()?.port()) {
+            Ok(tcp) => return Ok((udp, tcp)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempt < ATTEMPTS => {
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The address on which the daemon can serve: the usual port where it is free.
@@ -113,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_closed_tcp_port_refuses() {
-        let closed = closed_tcp(HOST).unwrap();
+        let closed = closed_tcp(HOST, 0).unwrap();
 
         let error = TcpStream::connect(closed.local_addr().unwrap()).unwrap_err();
 

@@ -37,11 +37,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a relay that knows this password for its one account, on the runtime that is entered.
-    pub(crate) fn start(
-        fault: Relay,
-        password: String,
-        authority: &Authority,
-    ) -> io::Result<Self> {
+    pub(crate) fn start(fault: Relay, password: String, authority: &Authority) -> io::Result<Self> {
         let (udp, tcp) = sockets::corners([HOST, OTHER_HOST])?;
         let address = tcp.local_addr()?;
         let over_tls = sockets::tcp(HOST, 0)?;
