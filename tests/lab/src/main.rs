@@ -1,5 +1,6 @@
 //! The newcomer's first command: a telephony cloud on loopback, and the real check against it.
 
+mod reflecting;
 mod say;
 
 use std::ffi::OsString;
@@ -46,6 +47,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    Mirror(reflecting::Arguments),
 }
 
 /// How to call the program without building anything again.
@@ -57,10 +59,14 @@ fn scenario_names() -> PossibleValuesParser {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Command::Branchline { arguments }) = arguments.command {
-        return branchline::cli::main(std::iter::once("branchline".into()).chain(arguments));
-    }
-    match run(&arguments) {
+    let is_good = match arguments.command {
+        Some(Command::Branchline { arguments }) => {
+            return branchline::cli::main(std::iter::once("branchline".into()).chain(arguments));
+        }
+        Some(Command::Mirror(arguments)) => reflecting::run(arguments).map(|()| true),
+        None => run(&arguments),
+    };
+    match is_good {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         // Nobody reads any more, as in `branchline-lab --list | head -1`.

@@ -21,6 +21,8 @@ use datagrams::Road;
 use registry::Registry;
 
 pub(crate) use digest::hex;
+pub(crate) use frames::{Frame, Frames, PONG};
+pub(crate) use message::Request;
 
 /// The registrar's domain, which is also its realm.
 pub(crate) const DOMAIN: &str = "sip.lyon.example";

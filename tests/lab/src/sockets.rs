@@ -24,12 +24,25 @@ pub(crate) fn tcp(ip: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
 
 /// UDP and TCP on the same free port, as a nameserver has them.
 pub(crate) fn udp_and_tcp(ip: Ipv4Addr) -> io::Result<(UdpSocket, TcpListener)> {
+    udp_and_tcp_at(SocketAddr::from((ip, 0)))
+}
+
+/// UDP and TCP on the same port of any address; on a free one for port 0.
+pub(crate) fn udp_and_tcp_at(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
     let mut attempt = 1;
     loop {
-        let udp = udp(ip)?;
-        match tcp(ip, udp.local_addr()?.port()) {
-            Ok(tcp) => return Ok((udp, tcp)),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempt < ATTEMPTS => {
+        let udp = UdpSocket::bind(address)?;
+        match TcpListener::bind(udp.local_addr()?) {
+            Ok(tcp) => {
+                udp.set_nonblocking(true)?;
+                tcp.set_nonblocking(true)?;
+                return Ok((udp, tcp));
+            }
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && address.port() == 0
+                    && attempt < ATTEMPTS =>
+            {
                 attempt += 1;
             }
             Err(error) => return Err(error),
