@@ -145,9 +145,18 @@ fn check(scenario: &Scenario) -> io::Result<(Ending, bool)> {
     let cloud = Cloud::start(scenario)?;
     say::heading(format_args!("{}: {}", scenario.name, scenario.story))?;
     let path = cloud.config().display();
-    say::note(format_args!("$ branchline check --config {path}   (a temporary file)\n"))?;
+    say::note(format_args!("$ branchline check --strict --config {path}"))?;
+    say::note("  (a temporary file)\n")?;
     let config = cloud.config().as_os_str().to_owned();
-    let ending = Ending::of(["branchline".into(), "check".into(), "--config".into(), config]);
+    let arguments = [
+        "branchline".into(),
+        "check".into(),
+        // Only then does a warning have an exit code of its own.
+        "--strict".into(),
+        "--config".into(),
+        config,
+    ];
+    let ending = Ending::of(arguments);
     say::note("")?;
     if ending.is_interrupted() {
         say::note("interrupted")?;

@@ -9,7 +9,7 @@ pub struct Scenario {
     pub story: &'static str,
     /// The rule that must find it; `None` where nothing is broken.
     pub rule: Option<&'static str>,
-    /// The exit code with which `branchline check` must end.
+    /// The exit code with which `branchline check --strict` must end.
     pub exit_code: u8,
     /// The switches that the servers read.
     pub faults: Faults,
@@ -29,7 +29,7 @@ impl Scenario {
     }
 }
 
-/// The verdict that an exit code of `branchline check` stands for.
+/// The verdict that an exit code of `branchline check --strict` stands for.
 #[must_use]
 pub const fn verdict(exit_code: u8) -> &'static str {
     match exit_code {
