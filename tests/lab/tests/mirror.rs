@@ -13,7 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 fn mirror(allow: &[&str], limits: Limits) -> Mirror {
-    let allow = allow.iter().map(|network| network.parse::<Network>().unwrap()).collect();
+    let allow =
+        allow.iter().map(|network| network.parse::<Network>().expect("a network")).collect();
     Mirror::start(&Settings { listen: vec![HERE], allow, limits }).expect("loopback is there")
 }
 
