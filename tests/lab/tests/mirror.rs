@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -249,14 +249,27 @@ fn a_mirror_for_others_needs_to_know_for_whom() {
     assert!(error.to_string().contains("--allow"), "{error}");
 }
 
+/// A process that does not outlive its test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended by itself where the test has not failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn the_command_says_where_it_is_and_what_it_did() {
-    let mut mirror = Command::new(env!("CARGO_BIN_EXE_branchline-lab"))
-        .args(["mirror", "--listen", "127.0.0.1:0", "--allow", "127.0.0.0/8"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(mirror.stderr.take().unwrap());
+    let mut mirror = Process(
+        Command::new(env!("CARGO_BIN_EXE_branchline-lab"))
+            .args(["mirror", "--listen", "127.0.0.1:0", "--allow", "127.0.0.0/8"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut stderr = BufReader::new(mirror.0.stderr.take().unwrap());
     let mut first = String::new();
     stderr.read_line(&mut first).unwrap();
     let (_, address) = first.split_once(" on ").expect("it says where");
@@ -268,10 +281,10 @@ fn the_command_says_where_it_is_and_what_it_did() {
     let mut ready = String::new();
     stderr.read_line(&mut ready).unwrap();
 
-    let process = mirror.id().to_string();
+    let process = mirror.0.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
 
-    assert!(mirror.wait().unwrap().success());
+    assert!(mirror.0.wait().unwrap().success());
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("answered 1; no answer to:\n"), "{rest}");
@@ -280,7 +293,8 @@ fn the_command_says_where_it_is_and_what_it_did() {
 #[test]
 fn a_network_for_everybody_is_a_wrong_command() {
     let output = Command::new(env!("CARGO_BIN_EXE_branchline-lab"))
-        .args(["mirror", "--listen", "127.0.0.1:0", "--allow", "0.0.0.0/0"])
+        // An address of no host (RFC 5737 §3): nothing listens, whatever becomes of the option.
+        .args(["mirror", "--listen", "192.0.2.1:0", "--allow", "0.0.0.0/0"])
         .output()
         .unwrap();
 
