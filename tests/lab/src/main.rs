@@ -198,7 +198,7 @@ fn suggest(shown: &[&Scenario]) -> io::Result<()> {
     say::heading("What to try next")?;
     say::note("  cargo run --release -p branchline-lab -- --scenario NAME")?;
     for scenario in SCENARIOS.iter().filter(|scenario| !shown.contains(scenario)) {
-        say::note(format_args!("      {:<24}{}", scenario.name, wrap(scenario.story, 30, 50)))?;
+        say::note(format_args!("      {:<27}{}", scenario.name, wrap(scenario.story, 33, 47)))?;
     }
     say::note("\n  cargo run --release -p branchline-lab -- --serve [--scenario NAME]")?;
     say::note("      the real daemon with its metrics, and `branchline probe` lines to paste,")?;
@@ -222,10 +222,10 @@ fn wrap(text: &str, indent: usize, width: usize) -> String {
 
 /// Lists the scenarios on stdout.
 fn list() -> io::Result<()> {
-    say::data(format_args!("{:<24}{:<14}{}", "SCENARIO", "VERDICT", "RULE THAT MUST FIND IT"))?;
+    say::data(format_args!("{:<27}{:<18}{}", "SCENARIO", "VERDICT", "RULE THAT MUST FIND IT"))?;
     for scenario in SCENARIOS {
         let rule = scenario.rule.unwrap_or("-");
-        say::data(format_args!("{:<24}{:<14}{rule}", scenario.name, scenario.verdict()))?;
+        say::data(format_args!("{:<27}{:<18}{rule}", scenario.name, scenario.verdict()))?;
         say::data(format_args!("    {}", scenario.story))?;
     }
     Ok(())

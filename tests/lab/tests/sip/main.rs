@@ -34,7 +34,7 @@ fn a_contact_is_bound_and_removed_over_every_transport() {
         assert!(bound.contains(&format!("\r\nContact: {contact};expires=")), "{bound}");
         let port = client.address.port();
         assert!(bound.contains(&format!(";rport={port};received=127.0.0.1\r\n")), "{bound}");
-        assert_eq!(contacts(&cloud), [contact.clone()], "{transport:?}");
+        assert_eq!(contacts(&cloud), std::slice::from_ref(&contact), "{transport:?}");
 
         let removed = client.register(&format!("Contact: {contact};expires=0\r\n"));
         assert!(removed.starts_with("SIP/2.0 200 OK\r\n"), "{transport:?}: {removed}");
