@@ -20,7 +20,7 @@ pub(crate) struct Secrets {
 /// The API's client, as the branch knows it.
 pub(crate) const CLIENT_ID: &str = "lab";
 
-/// Writes the configuration, its secrets and the certificate of the relay's authority into
+/// Writes the configuration, its secrets and the certificate of the lab's authority into
 /// `directory`, and says where the first is.
 pub(crate) fn write(
     directory: &Path,

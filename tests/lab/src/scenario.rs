@@ -9,7 +9,7 @@ pub struct Scenario {
     pub story: &'static str,
     /// The rule that must find it; `None` where nothing is broken.
     pub rule: Option<&'static str>,
-    /// The exit code with which `branchline check` must end.
+    /// The exit code with which `branchline check --strict` must end.
     pub exit_code: u8,
     /// The switches that the servers read.
     pub faults: Faults,
@@ -29,7 +29,7 @@ impl Scenario {
     }
 }
 
-/// The verdict that an exit code of `branchline check` stands for.
+/// The verdict that an exit code of `branchline check --strict` stands for.
 #[must_use]
 pub const fn verdict(exit_code: u8) -> &'static str {
     match exit_code {
@@ -84,10 +84,18 @@ pub enum Registrar {
     Answers,
     /// It answers, and knows another password.
     OtherPassword,
-    /// What is sent to it disappears.
+    /// What is sent to it over UDP disappears; it answers over TCP and TLS.
     Silent,
-    /// Nobody listens on its port, and its host says so.
+    /// Nobody listens on its ports, and its host says so.
     Closed,
+    /// A gateway before its UDP port rewrites requests, and does not restore the responses.
+    Rewritten,
+    /// It has no time for anyone, and says when it may have.
+    Overloaded,
+    /// Requests of more than 1300 bytes over UDP disappear.
+    LargeDropped,
+    /// The first transmission of every request over UDP disappears.
+    Lossy,
 }
 
 /// Who serves the edge group's record.

@@ -12,6 +12,7 @@ fn check(cloud: &Cloud, scenario: &Scenario) -> (ExitCode, Value) {
     let arguments = [
         "branchline".into(),
         "check".into(),
+        "--strict".into(),
         "--config".into(),
         cloud.config().as_os_str().to_owned(),
         "--format".into(),
@@ -31,6 +32,7 @@ fn check(cloud: &Cloud, scenario: &Scenario) -> (ExitCode, Value) {
 fn verdict(exit_code: u8) -> &'static str {
     match exit_code {
         0 => "go",
+        1 => "go_with_warnings",
         2 => "no_go",
         3 => "inconclusive",
         other => panic!("no scenario may end in {other}"),
