@@ -143,6 +143,8 @@ fn evidence() -> Evidence {
         left_behind: None,
         previous: None,
         turns: Vec::new(),
+        up_since: None,
+        repeated: Vec::new(),
     };
     Evidence {
         now: SystemTime::UNIX_EPOCH,
@@ -151,6 +153,7 @@ fn evidence() -> Evidence {
         links: Links::default(),
         profile: Arc::default(),
         state: None,
+        patience: Duration::ZERO,
     }
 }
 

@@ -572,18 +572,12 @@ pub(crate) fn rule(id: &str) -> &'static Rule {
 
 /// A part that was read at the first cycle.
 pub(crate) fn read<T>(items: impl Into<Vec<T>>) -> Part<T> {
-    Part { items: items.into(), read: Some(BEGIN), problem: None, stale: false, unreadable: 0 }
+    Part { items: items.into(), begun: Some(BEGIN), read: Some(BEGIN), ..Part::default() }
 }
 
 /// A part that was never read.
 pub(crate) fn failed<T>(problem: &ApiProblem) -> Part<T> {
-    Part {
-        items: Vec::new(),
-        read: None,
-        problem: Some(problem.clone()),
-        stale: false,
-        unreadable: 0,
-    }
+    Part { problem: Some(problem.clone()), ..Part::default() }
 }
 
 pub(crate) fn unreachable() -> ApiProblem {
