@@ -20,6 +20,7 @@ use branchline_probes::dns_query::{
     ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHORITATIVE, NEGATIVE_TTL, QUESTION, RCODE,
     RECURSION_AVAILABLE, SERIAL, TTL,
 };
+use branchline_probes::sip_register::MODE;
 use branchline_probes::{
     Chance, Exchange, Fact, FactKey, Facts, Failure, Foreign, Module, Observation, Outcome, PROBES,
     Phase, Refusal, Target, TlsProblem, Transport, Unresolved, Weakness,
@@ -57,6 +58,8 @@ pub(crate) struct Asked {
     /// The phases that were answered, and the one in which a failure comes.
     answered: Vec<Phase>,
     stage: Phase,
+    /// A phase that takes longer than the others.
+    takes: Option<(Phase, Duration)>,
     left_behind: bool,
     fingerprint: String,
 }
@@ -77,6 +80,7 @@ fn asked(probe: &'static str, module: &'static str, target: &'static str, at: &s
         transport: Transport::Udp,
         answered: Vec::new(),
         stage: Phase::Request,
+        takes: None,
         left_behind: false,
         fingerprint: String::new(),
     }
@@ -104,9 +108,15 @@ pub(crate) fn nat() -> Asked {
     asked("nat-behavior", "nat", "relay", RELAY)
 }
 
-/// The registrar.
+/// The registrar, which has an account for us.
 pub(crate) fn register() -> Asked {
-    asked("sip-register", "register", "registrar", REGISTRAR)
+    let register = asked("sip-register", "register", "registrar", REGISTRAR);
+    register.stating(&MODE, "credentials")
+}
+
+/// The registrar's server, asked for no more than whether it is there.
+pub(crate) fn options() -> Asked {
+    asked("sip-options", "alive", "registrar", REGISTRAR)
 }
 
 /// The nameserver that listens at this address, asked for [`NAME`].
@@ -216,6 +226,10 @@ impl Asked {
         self.module = match (self.probe, transport) {
             ("turn-allocation", Transport::Tcp) => "turn-tcp",
             ("turn-allocation", Transport::Tls) => "turn-tls",
+            ("sip-register", Transport::Tcp) => "register-tcp",
+            ("sip-register", Transport::Tls) => "register-tls",
+            ("sip-options", Transport::Tcp) => "alive-tcp",
+            ("sip-options", Transport::Tls) => "alive-tls",
             (_, Transport::Tcp) => "stun-tcp",
             (_, Transport::Tls) => "stun-tls",
             (_, Transport::Udp) => self.module,
@@ -237,6 +251,11 @@ impl Asked {
     /// These phases are answered, and a failure comes in `stage`.
     pub(crate) fn until(self, answered: &[Phase], stage: Phase) -> Self {
         Self { answered: answered.to_vec(), stage, ..self }
+    }
+
+    /// Every exchange spends so long in this phase.
+    pub(crate) fn taking(self, phase: Phase, time: Duration) -> Self {
+        Self { takes: Some((phase, time)), ..self }
     }
 
     /// The peer may hold something of ours when the exchange is over.
@@ -338,7 +357,9 @@ impl Asked {
         };
         let last = (has_failed || self.answered.is_empty()).then_some(&self.stage);
         let all = handshakes.iter().chain(&self.answered).chain(last);
-        all.map(|phase| (*phase, Duration::from_millis(10))).collect()
+        let usual = Duration::from_millis(10);
+        let took = |phase| self.takes.filter(|it| it.0 == phase).map_or(usual, |it| it.1);
+        all.map(|phase| (*phase, took(*phase))).collect()
     }
 }
 
@@ -573,6 +594,12 @@ pub(crate) fn rule(id: &str) -> &'static Rule {
 /// A part that was read at the first cycle.
 pub(crate) fn read<T>(items: impl Into<Vec<T>>) -> Part<T> {
     Part { items: items.into(), begun: Some(BEGIN), read: Some(BEGIN), ..Part::default() }
+}
+
+/// The same part, read so late that the vendor can have noticed what works since the first cycle.
+pub(crate) fn late<T>(part: Part<T>) -> Part<T> {
+    let begun = Some(BEGIN + Duration::from_secs(31));
+    Part { begun, read: begun, ..part }
 }
 
 /// A part that was never read.
