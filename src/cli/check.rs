@@ -156,7 +156,7 @@ async fn settle(
         let Some(last) = open.iter().max_by_key(|it| it.tells_from) else { return };
         let tells_from = last.tells_from;
         let left = tells_from.duration_since(SystemTime::now()).unwrap_or_default();
-        if !is_told {
+        if !is_told && !left.is_zero() {
             say::note(format_args!(
                 "waiting up to {} s for the vendor to notice that trunk {} can register, as we can",
                 left.as_secs_f64().ceil(),

@@ -11,7 +11,7 @@ use crate::rules::sip;
 pub(super) static RULE: Rule = Rule {
     id: "sip-retransmissions",
     meaning: "A SIP server answers, and not at the first attempt: packets get lost on the way, or the server needs longer than half a second (RFC 3261 §17.1.2.2: T1).",
-    decided_by: "In two of the last three runs of a sip-register or sip-options that succeeded, requests had to be repeated; or, for your information, one request of one run twice or more.",
+    decided_by: "In two of the last three runs of a sip-register or sip-options that succeeded, requests had to be repeated, or in one run twice or more: one lost packet decides nothing.",
     falsified_by: "Two runs in a row without a repetition.",
     remedy: "Measure loss with burst = 100 of stun-binding, at the same hour: where there is none, ask whoever runs the server why it is slow.",
     judge,
@@ -23,21 +23,14 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn finding(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
-    let up = || cases.iter().copied().filter(|case| case.is_up());
-    let often: Vec<&Case> = up().filter(|case| runs(case) >= 2).collect();
-    let once: Vec<&Case> = up().filter(|case| has_repeated_twice(case)).collect();
-    let (severity, all) = if often.is_empty() {
-        // One run may have had bad luck.
-        (Severity::Info, once)
-    } else {
-        (Severity::Warning, often)
-    };
+    let is_one = |case: &&Case| case.is_up() && (runs(case) >= 2 || transmissions(case).1 >= 2);
+    let all: Vec<&Case> = cases.iter().copied().filter(is_one).collect();
     let first = all.first()?;
     let (name, way) = (sip::name(&all), sip::way(first));
-    let when = if severity == Severity::Warning {
-        format!("in {} of the last {} runs", runs(first), first.repeated.len())
-    } else {
-        "this time".to_owned()
+    let when = match runs(first) {
+        // One run alone, in which more than one packet went missing.
+        0 | 1 => "twice or more in one run".to_owned(),
+        runs => format!("in {runs} of the last {} runs", first.repeated.len()),
     };
     let summary = format!("the {name} answers {way} only after repeated requests, {when}");
     let lossy: Vec<Exhibit> = evidence.cases.iter().filter_map(loss).collect();
@@ -48,7 +41,7 @@ fn finding(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
             .to_owned()
     };
     Some(
-        Finding::new(&RULE, severity, Owner::SiteNetwork, &first.id.target, summary)
+        Finding::new(&RULE, Severity::Warning, Owner::SiteNetwork, &first.id.target, summary)
             .because(all.iter().map(|case| Exhibit::measured(case, counted(case))))
             .because(lossy)
             .next(step),
@@ -60,12 +53,7 @@ fn runs(case: &Case) -> usize {
     case.repeated.iter().filter(|is_repeated| **is_repeated).count()
 }
 
-/// Whether one request was surely repeated twice: there were more repetitions than requests.
-fn has_repeated_twice(case: &Case) -> bool {
-    let (all, repeated) = transmissions(case);
-    repeated > all.saturating_sub(repeated)
-}
-
+/// How many requests the last run sent in all, and how many of them were repetitions.
 fn transmissions(case: &Case) -> (u64, u64) {
     let read = |key| case.observation.outcome.facts.read(key).unwrap_or_default();
     (read(&TRANSMISSIONS), read(&RETRANSMISSIONS))

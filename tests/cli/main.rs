@@ -2,6 +2,7 @@
 
 mod nameserver;
 mod reading;
+mod settling;
 mod verdicts;
 mod waits;
 

@@ -161,6 +161,7 @@ probe = "sip-register"
 address_of_record = "sip:{user}@{domain}"
 password = {{ file = {password} }}
 allow_cleartext = true
+every = "10s"
 timeout = "6s"
 "#,
         user = sip::USER,
