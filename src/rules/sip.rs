@@ -113,13 +113,13 @@ impl Way<'_> {
     /// `tls 5061 to the same address works`.
     pub(super) fn words(&self) -> String {
         let verb = if self.case.is_up() { "works" } else { "answers" };
-        let place = if self.is_same_address { "address" } else { "host" };
-        format!("{} to the same {place} {verb}", self.name())
+        let place = if self.is_same_address { "to the same address" } else { "of the same host" };
+        format!("{} {place} {verb}", self.name())
     }
 
-    /// `tls 5061`.
+    /// `tls 5061`, with the address where it is another one.
     pub(super) fn name(&self) -> String {
-        short(self.case)
+        if self.is_same_address { short(self.case) } else { way(self.case) }
     }
 }
 

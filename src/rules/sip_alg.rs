@@ -81,9 +81,10 @@ fn swallowed(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
     let silent: Vec<&Case> =
         cases.iter().copied().filter(|case| sip::is_silent(evidence, case)).collect();
     let first = *silent.first()?;
+    // Where the same port of another address of the server is answered, it is not the port.
     let is_alone = sip::cases(evidence)
         .filter(|case| silent.iter().any(|it| sip::is_same_server(it, case)))
-        .all(|case| is_of_helpers(case) || !case.is_unheard());
+        .all(|case| is_of_helpers(case) == case.is_unheard());
     if !is_alone || is_udp_silent(evidence, first) || is_refused(evidence, &silent) {
         return None;
     }

@@ -61,8 +61,9 @@ fn is_lost(case: &Case) -> bool {
     let is_unanswered =
         |outcome: &branchline_probes::Outcome| outcome.facts.read(&LARGE_ANSWERED) == Some(false);
     let outcome = &case.observation.outcome;
-    let large = outcome.phases.iter().filter(|(phase, _)| *phase == Phase::Large).map(|it| it.1);
-    let was_repeated = large.last().is_some_and(|took| took >= THREE_REQUESTS);
+    let mut large =
+        outcome.phases.iter().filter(|(phase, _)| *phase == Phase::Large).map(|it| it.1);
+    let was_repeated = large.next_back().is_some_and(|took| took >= THREE_REQUESTS);
     let before = || case.previous.as_ref().is_some_and(|it| is_unanswered(&it.outcome));
     is_unanswered(outcome) && (was_repeated || before())
 }

@@ -98,7 +98,17 @@ fn another_address_of_the_same_name_is_the_same_server() {
     let other = register().of_module("over-tls").also_at("192.0.2.21:5061");
     let site = Site::new().saw(&register(), LOST).saw(&other, Said::Works);
 
-    assert!(only(&site).summary.ends_with("udp 5061 to the same host works"));
+    assert!(only(&site).summary.ends_with("udp 192.0.2.21:5061 of the same host works"));
+}
+
+#[test]
+fn port_5060_of_another_address_that_answers_clears_the_helper() {
+    let other = register().also_at("192.0.2.21:5060");
+    let site = Site::new().saw_each(&[(&register(), LOST), (&other, Said::Works)]);
+
+    assert_eq!(site.found(), ["sip-port-blocked"]);
+    let summary = "udp 192.0.2.20:5060 meets silence, udp 192.0.2.21:5060 of the same host works";
+    assert_eq!(only(&site).summary, summary);
 }
 
 #[test]
