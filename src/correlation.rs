@@ -1,7 +1,5 @@
 //! Lays what was seen on site beside what the vendor says, by check and by time.
 
-mod contradiction;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,8 +12,6 @@ use crate::check::{Check, CheckId};
 use crate::profile::Profile;
 use crate::sight::Sight;
 use crate::telephony::{ApiProblem, Edge, Part, Reference, Snapshot, Trunk};
-
-pub use contradiction::{Contradiction, PATIENCE};
 
 /// All that is known at one moment, as rules see it.
 #[derive(Clone, Debug)]
@@ -432,6 +428,12 @@ fn is_confirmed(seen: &Seen) -> bool {
     };
     repeated || seen.cycles.iter().filter(|cycle| cycle.is_silence).count() >= 2
 }
+
+/// How long the vendor may take to notice that a registration works.
+///
+/// A trunk registers when its own interval is over and not when we do. After a refusal a user agent
+/// waits half a minute or more by default (RFC 5626 §4.5, appendix A).
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many cycles decide.
 const CYCLES: usize = 3;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use branchline_probes::Foreign;
 
-use crate::correlation::{Case, Contradiction, Evidence};
+use crate::contradiction::{self, Contradiction};
+use crate::correlation::{Case, Evidence};
 use crate::telephony::{Part, Reference};
 
 /// How much a finding matters.
@@ -376,7 +377,7 @@ fn open_questions(evidence: &Evidence) -> Vec<String> {
 
 /// The trunks of which the vendor was asked before it could have noticed that we register.
 fn unsettled(evidence: &Evidence) -> BTreeSet<String> {
-    let early = evidence.contradictions().filter(|it| !it.is_settled);
+    let early = contradiction::of(evidence).filter(|it| !it.is_settled);
     early
         .map(|Contradiction { trunk, .. }| {
             format!(

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::check::Check;
 use crate::cli::{ConfigArgument, Exit, logging, run, say};
 use crate::config::{self, Plan, Surroundings};
+use crate::contradiction;
 use crate::correlation::{Evidence, Memory};
 use crate::diagnosis::{Verdict, diagnose};
 use crate::driver::{self, KeepsStamping};
@@ -152,7 +153,7 @@ async fn settle(
 ) {
     let (begun, mut is_told) = (Instant::now(), false);
     loop {
-        let open: Vec<_> = evidence.contradictions().filter(|it| !it.is_settled).collect();
+        let open: Vec<_> = contradiction::of(evidence).filter(|it| !it.is_settled).collect();
         let Some(last) = open.iter().max_by_key(|it| it.tells_from) else { return };
         let tells_from = last.tells_from;
         let left = tells_from.duration_since(SystemTime::now()).unwrap_or_default();

@@ -81,11 +81,11 @@ fn swallowed(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
     let silent: Vec<&Case> =
         cases.iter().copied().filter(|case| sip::is_silent(evidence, case)).collect();
     let first = *silent.first()?;
-    // Where the same port of another address of the server is answered, it is not the port.
+    // Where the same port of the server is answered, or refused by anybody, it is not silent.
     let is_alone = sip::cases(evidence)
         .filter(|case| silent.iter().any(|it| sip::is_same_server(it, case)))
         .all(|case| is_of_helpers(case) == case.is_unheard());
-    if !is_alone || is_udp_silent(evidence, first) || is_refused(evidence, &silent) {
+    if !is_alone || is_udp_silent(evidence, first) {
         return None;
     }
     let other: Way<'_> = sip::other_way(evidence, &silent)?;
@@ -124,12 +124,6 @@ fn is_udp_silent(evidence: &Evidence, sip_case: &Case) -> bool {
         .filter(|case| !(sip::is_sip(case) && sip::is_same_server(case, sip_case)))
         .peekable();
     elsewhere.peek().is_some() && elsewhere.all(Case::is_unheard)
-}
-
-/// Whether somebody said no to another who asked the same way: that is who is in the way.
-fn is_refused(evidence: &Evidence, silent: &[&Case]) -> bool {
-    let is_same = |case: &Case| silent.iter().any(|it| sip::place(it) == sip::place(case));
-    sip::cases(evidence).any(|case| is_same(case) && !case.is_unheard())
 }
 
 /// Our contact is stored, and not where we said that we are.

@@ -1,6 +1,7 @@
 //! Rule `trunk-configuration`: our REGISTER works and the vendor says that the trunk does not.
 
-use crate::correlation::{Contradiction, Evidence};
+use crate::contradiction::{self, Contradiction};
+use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 
 /// The rule.
@@ -14,7 +15,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    evidence.contradictions().filter(|it| it.is_settled).map(|it| finding(&it)).collect()
+    contradiction::of(evidence).filter(|it| it.is_settled).map(|it| finding(&it)).collect()
 }
 
 fn finding(Contradiction { case, trunk, .. }: &Contradiction<'_>) -> Finding {

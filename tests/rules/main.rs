@@ -16,6 +16,7 @@ mod settling;
 mod shown;
 mod signalling;
 mod site;
+mod telephony;
 mod telling;
 mod texts;
 mod vendor;

@@ -436,8 +436,13 @@ fn two_repetitions_in_one_run_are_told_and_one_is_not() {
 fn requests_that_were_repeated_in_vain_are_no_retransmissions_of_a_server_that_works() {
     let lost = repeating(1, 10);
     let site = Site::new().saw(&lost, Said::Silence(11)).saw(&lost, Said::Silence(11));
+    let back = Site::new()
+        .saw(&repeating(1, 1), Said::Works)
+        .saw(&lost, Said::Silence(11))
+        .saw(&repeating(1, 0), Said::Works);
 
     assert_eq!(site.judged_by("sip-retransmissions"), []);
+    assert_eq!(back.found(), [""; 0]);
 }
 
 #[test]
