@@ -26,10 +26,9 @@ fn troubled(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
     let mut troubled = cases.iter().filter_map(|case| Some((*case, trouble(case, name)?)));
     let (first, summary) = troubled.next()?;
     let all: Vec<&Case> = [first].into_iter().chain(troubled.map(|(case, _)| case)).collect();
-    let works = |case: &&Case| case.is_up() && !all.iter().any(|it| it.id == case.id);
-    let same_place = |case: &&Case| sip::place(case) == sip::place(first);
+    let works = |case: &&Case| case.is_up() && sip::place(case) == sip::place(first);
     let mut finding = found(&all, &summary);
-    if let Some(other) = sip::cases(evidence).filter(same_place).find(works) {
+    if let Some(other) = sip::cases(evidence).find(works) {
         let step = format!(
             "Tell whoever runs the {name} that it answers {} and fails at {}.",
             sip::method(other),
