@@ -15,6 +15,8 @@ pub mod report;
 pub mod rules;
 
 pub mod diagnosis;
+
+pub mod contradiction;
 pub mod propagation;
 
 pub mod correlation;

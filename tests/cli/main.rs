@@ -3,6 +3,7 @@
 mod locations;
 mod nameserver;
 mod reading;
+mod settling;
 mod uris;
 mod verdicts;
 mod waits;

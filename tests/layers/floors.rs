@@ -19,6 +19,7 @@ pub(crate) const AGENT: Floors = &[
             "report",
             "rules",
             "diagnosis",
+            "contradiction",
             "correlation",
             "poller",
             "driver",
@@ -94,6 +95,7 @@ pub(crate) const AGENT: Floors = &[
         "rules",
         &[
             "diagnosis",
+            "contradiction",
             "propagation",
             "correlation",
             "ladder",
@@ -103,7 +105,8 @@ pub(crate) const AGENT: Floors = &[
             "telephony",
         ],
     ),
-    ("diagnosis", &["correlation", "check", "telephony"]),
+    ("diagnosis", &["contradiction", "correlation", "check", "telephony"]),
+    ("contradiction", &["correlation", "telephony"]),
     ("propagation", &["correlation", "sight", "telephony"]),
     ("correlation", &["check", "profile", "sight", "telephony"]),
     ("poller", &["telephony"]),
@@ -267,7 +270,7 @@ pub(crate) const NEIGHBOURS: &[&str] = &[
 /// What no change of the tables above may allow.
 pub(crate) const NEVER: &[(&[&str], &[&str], &str)] = &[
     (
-        &["correlation", "diagnosis", "rules"],
+        &["correlation", "contradiction", "diagnosis", "rules"],
         &["driver", "poller", "schedule", "outputs", "web", "config", "daemon", "cli"],
         "what thinks does not act",
     ),

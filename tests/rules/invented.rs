@@ -144,6 +144,8 @@ fn evidence() -> Evidence {
         left_behind: None,
         previous: None,
         turns: Vec::new(),
+        up_since: None,
+        repeated: Vec::new(),
     };
     Evidence {
         now: SystemTime::UNIX_EPOCH,
@@ -152,6 +154,7 @@ fn evidence() -> Evidence {
         links: Links::default(),
         profile: Arc::default(),
         state: None,
+        patience: Duration::ZERO,
     }
 }
 

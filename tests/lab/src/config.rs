@@ -162,7 +162,7 @@ probe = "sip-register"
 address_of_record = "sip:{user}@{domain}"
 password = {{ file = {password} }}
 allow_cleartext = true
-every = "10s"
+every = "1s"
 large = true                 # a request that one packet cannot carry as well
 timeout = "10s"
 
@@ -172,7 +172,7 @@ transport = "tls"
 ca_file = {authority}
 address_of_record = "sip:{user}@{domain}"
 password = {{ file = {password} }}
-every = "10s"
+every = "1s"
 timeout = "6s"
 
 [modules.options]

@@ -140,6 +140,8 @@ pub enum Carriers {
     Connected,
     /// "Carrier A", whose registrar we probe ourselves, is said to be unregistered.
     FirstUnregistered,
+    /// The same when the trunks are first listed, and from then on it is registered.
+    FirstSettling,
     /// "Carrier B", which we do not probe, is not connected.
     SecondDown,
 }
@@ -266,6 +268,13 @@ pub const SCENARIOS: &[Scenario] = &[
         rule: Some("trunk-configuration"),
         exit_code: 2,
         faults: Faults { carriers: Carriers::FirstUnregistered, ..NONE },
+    },
+    Scenario {
+        name: "trunk-settling",
+        story: "the vendor's trunk has just registered, and the API says so late",
+        rule: None,
+        exit_code: 0,
+        faults: Faults { carriers: Carriers::FirstSettling, ..NONE },
     },
     Scenario {
         name: "edge-offline",

@@ -19,6 +19,9 @@ fn check(cloud: &Cloud, scenario: &Scenario) -> (ExitCode, Value) {
         "json".into(),
         "--output".into(),
         output.as_os_str().to_owned(),
+        // What the vendor of the lab notices at all it says the next time it is asked.
+        "--wait-for-vendor".into(),
+        "1s".into(),
     ];
     let exit = branchline::cli::main(arguments);
     let report = std::fs::read(&output)
@@ -100,6 +103,7 @@ scenarios! {
     sip_port_blocked => "sip-port-blocked",
     trunk_down => "trunk-down",
     trunk_configuration => "trunk-configuration",
+    trunk_settling => "trunk-settling",
     edge_offline => "edge-offline",
     edge_group_not_ready => "edge-group-not-ready",
     api_unreachable => "api-unreachable",
