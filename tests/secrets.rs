@@ -103,14 +103,14 @@ fn a_password_in_the_environment_is_not_repeated() {
 #[test]
 fn the_key_of_a_client_certificate_is_told_by_nobody() {
     let office = Office::trusted();
-    let registrar = office.cloud().addresses().registrar.to_string();
+    let nobody = "127.0.0.1:9".to_owned();
     let [certificate, key] = office.identity();
     let options = ["transport=tls", &certificate, &key, "timeout=1s"];
     let options = options.iter().flat_map(|it| ["--option", it]);
     let words: Vec<&str> =
-        ["probe", "stun-binding", &registrar].into_iter().chain(options).collect();
+        ["probe", "stun-binding", &nobody].into_iter().chain(options).collect();
 
-    // Nobody speaks TLS there: what is shown is what a failure shows.
+    // Nobody listens there: what is shown is what a failure shows.
     let (ended, said) = office.run(&[&words[..], &["--json", "--trace"]].concat());
     assert_eq!(ended, Some(2), "{said}");
 
@@ -124,7 +124,7 @@ fn the_key_of_a_client_certificate_is_told_by_nobody() {
     };
     let module = format!(
         "{text}\n[modules.with-identity]\nprobe = \"stun-binding\"\ntransport = \"tls\"\n{}\n{}\n\n\
-         [[targets]]\nname = \"nobody\"\naddress = \"{registrar}\"\nmodules = [\"with-identity\"]\n",
+         [[targets]]\nname = \"nobody\"\naddress = \"{nobody}\"\nmodules = [\"with-identity\"]\n",
         toml(&certificate),
         toml(&key)
     );

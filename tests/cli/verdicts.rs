@@ -86,7 +86,7 @@ fn only_leaves_the_rest_alone() {
     };
 
     assert_eq!(targets(&["--only", "relay-tls"]), ["relay-tls"]);
-    assert_eq!(targets(&["--only", "turn-tcp", "registrar"]), ["registrar", "relay"]);
+    assert_eq!(targets(&["--only", "turn-tcp", "register"]), ["registrar", "relay"]);
     // The record, a random label and the zone's serial, of two nameservers and a resolver.
     let names = targets(&["--only", "lyon-edge-group.genesyscloud.com"]);
     let of = |target: &str| names.iter().filter(|name| *name == target).count();
