@@ -10,10 +10,10 @@ use crate::wire::sip::Response;
 
 impl RegisterExchange {
     /// Removes our contact: as it was sent, or else as the registrar lists it.
-    pub(super) fn remove(&mut self, listed: Option<String>) {
+    pub(super) fn remove(&mut self) {
         self.agent.drop_request();
         self.removals += 1;
-        let contact = listed.or_else(|| self.contact_uri());
+        let contact = self.listed.clone().or_else(|| self.contact_uri());
         let Some(contact) = contact.filter(|_| self.removals <= MOST_REMOVALS) else {
             return self.left();
         };
@@ -46,7 +46,7 @@ impl RegisterExchange {
                     self.settle(&response);
                     self.read();
                 }
-                401 | 407 if self.removals == 1 && self.renew(&response) => self.remove(None),
+                401 | 407 if self.removals == 1 && self.renew(&response) => self.remove(),
                 _ => self.left(),
             },
             Event::Over(..) => self.left(),
@@ -61,7 +61,10 @@ impl RegisterExchange {
                 200..300 => {
                     self.authentication.take_next_nonce(&response);
                     match self.settle(&response) {
-                        Some(listed) if self.removals < MOST_REMOVALS => self.remove(Some(listed)),
+                        Some(listed) if self.removals < MOST_REMOVALS => {
+                            self.listed = Some(listed);
+                            self.remove();
+                        }
                         Some(_) | None => self.proceed(),
                     }
                 }
@@ -94,17 +97,19 @@ impl RegisterExchange {
 
     /// Who does not list its bindings has confirmed the removal, or has never been asked for one.
     fn unread(&mut self, code: u16) {
-        if self.is_taking_back {
+        // Once something was removed, the credentials were right.
+        if self.is_taking_back && self.removals == 0 {
             // Who refuses these credentials has never held anything for them, or nobody can tell.
             self.conversation.outcome.back_off = matches!(code, 401 | 403 | 407);
         }
         self.proceed();
     }
 
-    /// The removal failed; of what was never granted nothing can be left, as far as the registrar
-    /// was heard.
+    /// The removal failed. Of what was never granted nothing is left where the registrar was never
+    /// heard; but when called off, nobody has listened for long.
     fn left(&mut self) {
-        let may_be_held = self.is_registered || (self.is_uncertain && self.has_heard);
+        let may_be_held =
+            self.is_registered || (self.is_uncertain && (self.has_heard || self.is_called_off));
         if may_be_held || self.is_taking_back {
             self.conversation.outcome.left_behind = true;
         }
