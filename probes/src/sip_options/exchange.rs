@@ -86,9 +86,8 @@ impl OptionsExchange {
             }
             (State::Asking, Event::Answered(response)) => self.answered(&response),
             (State::Enlarging(padded), event) => {
-                let is_answered = matches!(event, Event::Answered(_));
                 let padded = *padded;
-                if padded.note(is_answered, &mut self.conversation) {
+                if padded.note(&event, &mut self.conversation) {
                     self.enlarge(padded);
                 } else {
                     self.finish();
