@@ -47,6 +47,8 @@ pub(super) struct RegisterExchange {
     registration_end: Moment,
     removals: u32,
     readings: u32,
+    /// Whether a removal was sent again with another nonce.
+    has_renewed: bool,
     /// Our contact as the registrar lists it, where that is what is removed.
     listed: Option<String>,
     is_registered: bool,
@@ -109,6 +111,7 @@ impl RegisterExchange {
             module,
             removals: 0,
             readings: 0,
+            has_renewed: false,
             listed: None,
             is_registered: false,
             is_uncertain: false,

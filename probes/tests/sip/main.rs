@@ -4,9 +4,11 @@
 mod desk;
 
 mod bindings;
+mod called_off;
 mod challenges;
 mod framing;
 mod matching;
+mod model;
 
 use branchline_probes::{Ignored, Module, OptionValue, Secret};
 use desk::{Reply, Run, Wanted, begin, module, run, world};

@@ -1,6 +1,7 @@
 //! Taking back what the registrar may hold of ours, and reading that it is gone.
 
 use super::{RegisterExchange, State};
+use crate::failure::Failure;
 use crate::observation::Phase;
 use crate::probe::Input;
 use crate::sip::agent::Event;
@@ -46,9 +47,17 @@ impl RegisterExchange {
                     self.settle(&response);
                     self.read();
                 }
-                401 | 407 if self.removals == 1 && self.renew(&response) => self.remove(),
+                401 | 407 if !self.has_renewed && self.renew(&response) => {
+                    self.has_renewed = true;
+                    self.remove();
+                }
                 _ => self.left(),
             },
+            Event::Over(Phase::Unregister, failure)
+                if self.removals < MOST_REMOVALS && self.is_worth_another_leg(&failure) =>
+            {
+                self.remove();
+            }
             Event::Over(..) => self.left(),
             Event::Ready => {}
         }
@@ -71,6 +80,11 @@ impl RegisterExchange {
                 401 | 407 if self.readings < MOST_READINGS && self.renew(&response) => self.read(),
                 _ => self.unread(response.code),
             },
+            Event::Over(Phase::Verify, failure)
+                if self.readings < MOST_READINGS && self.is_worth_another_leg(&failure) =>
+            {
+                self.read();
+            }
             Event::Over(phase, failure) => {
                 if self.is_taking_back {
                     self.conversation.fail(phase, failure);
@@ -79,6 +93,12 @@ impl RegisterExchange {
             }
             Event::Ready => {}
         }
+    }
+
+    /// Who closes a connection after each answer takes the next request on another one.
+    fn is_worth_another_leg(&self, failure: &Failure) -> bool {
+        self.agent.transport().is_stream()
+            && matches!(failure, Failure::Closed { .. } | Failure::Refused { .. })
     }
 
     /// Notes whether our contact is among those that are held; how it stands there.
