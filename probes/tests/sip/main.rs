@@ -3,12 +3,15 @@
 #[path = "../desk/mod.rs"]
 mod desk;
 
+mod authentication;
 mod bindings;
 mod called_off;
 mod challenges;
 mod framing;
 mod matching;
 mod model;
+mod streams;
+mod timers;
 
 use branchline_probes::{Ignored, Module, OptionValue, Secret};
 use desk::{Reply, Run, Wanted, begin, module, run, world};
@@ -28,6 +31,14 @@ fn phone(set: &[(&'static str, OptionValue)]) -> Box<dyn Module> {
 fn anonymous(set: &[(&'static str, OptionValue)]) -> Box<dyn Module> {
     let whose = ("address_of_record", OptionValue::Text(ADDRESS_OF_RECORD.to_owned()));
     module("sip-register", &[&[whose], set].concat())
+}
+
+/// Runs `sip-options` with these options in a world that answers each request with texts.
+fn options(
+    set: &[(&'static str, OptionValue)],
+    answers: impl FnMut(usize, &str) -> Vec<String>,
+) -> Run {
+    register(&*module("sip-options", set), answers)
 }
 
 /// Runs the module in a world that answers each request with texts; it is told how many came
