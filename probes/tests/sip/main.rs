@@ -7,11 +7,18 @@ mod authentication;
 mod bindings;
 mod called_off;
 mod challenges;
+mod echo;
 mod framing;
+mod large;
 mod matching;
+mod mirror;
 mod model;
+mod options;
+mod removal;
+mod replies;
 mod streams;
 mod timers;
+mod undo;
 
 use branchline_probes::{Ignored, Module, OptionValue, Secret};
 use desk::{Reply, Run, Wanted, begin, module, run, world};
