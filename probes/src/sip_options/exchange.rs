@@ -148,7 +148,11 @@ impl Exchange for OptionsExchange {
             return;
         }
         if matches!(input, Input::Cancelled) {
-            return self.fail(Phase::Request, Failure::Cancelled);
+            // What was asked first is answered by then.
+            return match self.state {
+                State::Enlarging(_) | State::Done => self.finish(),
+                State::Opening | State::Asking => self.fail(Phase::Request, Failure::Cancelled),
+            };
         }
         self.agent.hear(&input, now, &mut self.conversation);
         while let Some(event) = self.agent.next_event() {
