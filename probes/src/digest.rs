@@ -103,7 +103,7 @@ fn usable(challenge: &Challenge) -> Option<Chosen> {
         }
     };
     let texts = [Some(&challenge.realm), Some(&challenge.nonce), challenge.opaque.as_ref()];
-    let is_clean = texts.into_iter().flatten().flatten().all(|&byte| byte >= b' ' && byte != 0x7f);
+    let is_clean = texts.into_iter().flatten().all(|text| is_quotable(text));
     (is_clean && !challenge.nonce.is_empty()).then(|| Chosen {
         challenge: challenge.clone(),
         word,
@@ -112,6 +112,20 @@ fn usable(challenge: &Challenge) -> Option<Chosen> {
         qop,
         first_nonce: challenge.nonce.clone(),
     })
+}
+
+/// Whether a text, escapes included, can stand between quotes and ends where they do.
+fn is_quotable(text: &[u8]) -> bool {
+    let mut is_escaped = false;
+    for &byte in text {
+        match byte {
+            0..b' ' | 0x7f => return false,
+            _ if is_escaped => is_escaped = false,
+            b'"' => return false,
+            _ => is_escaped = byte == b'\\',
+        }
+    }
+    !is_escaped
 }
 
 /// Our part of the nonces.

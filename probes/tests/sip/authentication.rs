@@ -314,3 +314,27 @@ fn after_a_longer_binding_was_asked_for_a_nonce_may_grow_stale_once() {
     assert_eq!(must(&result.texts()[3], "Expires"), "120");
     assert_answers(must(&result.texts()[3], "Authorization"), sha256, "n2", "00000001");
 }
+
+// D-SIP-11
+#[test]
+fn a_nonce_that_leaves_its_quotes_is_not_sent_back() {
+    for nonce in ["a\"b", "a\", uri=\"sip:evil.example", "a\\", "a\tb", "a\u{7f}b"] {
+        let offer = format!("algorithm=SHA-256, qop=\"auth\", nonce=\"{nonce}\"");
+
+        let result = register(&*phone(&[]), |_, request| vec![demand(request, 401, &[&offer])]);
+
+        let texts = result.texts();
+        let answers = texts.iter().filter_map(|text| header(text, "Authorization"));
+        for value in answers {
+            assert_eq!(value.matches("uri=").count(), 1, "{nonce}: {value}");
+            assert_eq!(value.matches('"').count() % 2, 0, "{nonce}: {value}");
+            assert_eq!(parameter(value, "nonce"), Some("a"), "{nonce}: {value}");
+        }
+    }
+    let escaped = register(&*phone(&[]), |count, request| match count {
+        0 => vec![demand(request, 401, &["algorithm=SHA-256, qop=\"auth\", nonce=\"a\\\"b\""])],
+        _ => vec![ok(request)],
+    });
+    let texts = escaped.texts();
+    assert!(must(&texts[1], "Authorization").contains("nonce=\"a\\\"b\""));
+}

@@ -13,6 +13,7 @@ mod large;
 mod matching;
 mod mirror;
 mod model;
+mod mutations;
 mod options;
 mod removal;
 mod replies;
