@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use branchline_probes::sip::facts::{REDIRECTS, RETRY_AFTER, SERVER, STATUS_CODE};
 use branchline_probes::sip_register::{EXPIRES, PATH, SERVICE_ROUTE};
-use branchline_probes::{FactKey, Foreign};
+use branchline_probes::{FactKey, Foreign, OptionValue, Options};
 
-use crate::desk::Run;
+use crate::desk::{self, Run, millis};
 use crate::{anonymous, counts, must, ok, phone, register, response};
 
 fn texts(result: &Run, key: &FactKey<Vec<Foreign>>) -> Option<Vec<String>> {
@@ -111,4 +111,33 @@ fn how_long_the_binding_was_granted_is_told() {
         let granted = result.outcome.facts.read(&EXPIRES);
         assert_eq!((result.label(), granted), ("", Some(Duration::from_secs(expected))));
     }
+}
+
+// D-SIP-7: registrars count, so a target cannot ask more often than the module allows.
+#[test]
+fn a_registrar_is_asked_once_a_minute_unless_the_module_says_otherwise() {
+    let every = |of| anonymous(&[("every", OptionValue::Duration(of))]).shortest_interval();
+
+    assert_eq!(anonymous(&[]).shortest_interval(), millis(60_000));
+    assert_eq!((every(millis(1_000)), every(millis(300_000))), (millis(1_000), millis(300_000)));
+    let probe = desk::probe("sip-register");
+    let mut set = Options::defaults(probe.options());
+    for spec in probe.options() {
+        match spec.name {
+            "address_of_record" => set.set(spec, OptionValue::Text("sip:a@b".to_owned())),
+            "every" => set.set(spec, OptionValue::Duration(millis(999))),
+            _ => {}
+        }
+    }
+    assert_eq!(probe.module(&set).err().expect("it is refused").option, "every");
+}
+
+// D-SIP-9: two exchanges of one account would remove each other's contact.
+#[test]
+fn what_one_exchange_at_a_time_may_work_on_is_the_account() {
+    let mirror = anonymous(&[("mirror", OptionValue::Flag(true))]);
+
+    assert_eq!(anonymous(&[]).claim(), Some("sip:probe-lyon@sip.example.com"));
+    assert_eq!(phone(&[]).claim(), Some("sip:probe-lyon@sip.example.com"));
+    assert_eq!(mirror.claim(), None, "it holds nothing");
 }

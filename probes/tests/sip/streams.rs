@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use branchline_probes::sip_register::{MODE, REMOVED};
 use branchline_probes::way::TLS_VERSION;
+use branchline_probes::wire::sip::{Frames, Malformed};
 use branchline_probes::{
     Certificate, Foreign, Handshake, Ignored, LegId, Module, OptionValue, Phase, Refusal, Secret,
     TlsProblem, Transport,
@@ -334,4 +335,35 @@ fn a_registrar_that_takes_no_second_connection_leaves_it_to_the_next_start() {
     assert_eq!((result.label(), result.outcome.facts.read(&REMOVED)), ("", Some(false)));
     assert!(result.outcome.left_behind);
     assert!(result.opened.len() <= 4, "{}", result.opened.len());
+}
+
+// D-SIP-10, I11: a connection that stood has carried the request, other than a datagram that was
+// refused at once.
+#[test]
+fn reset_after_the_first_request_it_may_have_been_heard_all_the_same() {
+    let result = over(&*anonymous(&[TCP]), |count, request| match count {
+        0 => vec![News::Refused { by: None, refusal: Refusal::Reset }],
+        _ => whole(ok(request)),
+    });
+
+    assert_eq!((result.label(), counts(&result), readings(&result)), ("refused", (1, 1), 1));
+    assert_eq!(result.opened.len(), 2);
+    assert!(!result.outcome.left_behind);
+}
+
+// D-SIP-2
+#[test]
+fn a_stream_that_was_broken_once_is_over_whatever_follows() {
+    let good = b"SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let mut frames = Frames::new();
+    frames.push(good);
+    frames.push(b"SIP/2.0 200 OK\r\nContent-Length: -1\r\n\r\n");
+
+    assert_eq!(frames.pop(), Some(Ok(good.to_vec())));
+    assert_eq!(frames.pop(), Some(Err(Malformed::WrongLength)));
+    for _ in 0..3 {
+        frames.push(good);
+        assert_eq!(frames.pop(), None);
+        assert!(!frames.is_partial());
+    }
 }

@@ -218,3 +218,18 @@ fn the_mark_of_the_intent_is_in_the_contact_that_follows() {
         assert_eq!(result.trace.matches("Intend(").count(), 1);
     }
 }
+
+// D-SIP-7: credentials that were taken once are not refused by a nonce that is old.
+#[test]
+fn a_last_reading_that_is_challenged_once_more_is_no_refusal() {
+    let ours = format!("sip:branchline-{TEXT}@203.0.113.5:40999");
+    let mut registrar = holding(std::slice::from_ref(&ours));
+
+    let result = undo(&*phone(&[]), |count, request| match count {
+        0 | 3 => vec![challenge(request, "SHA-256", &format!("n{count}"), ", stale=true")],
+        _ => registrar(count, request),
+    });
+
+    assert_eq!((counts(&result), readings(&result)), ((0, 1), 3));
+    assert!(!result.outcome.left_behind && !result.outcome.back_off);
+}
