@@ -215,7 +215,9 @@ fn who_was_never_answered_cannot_know() {
 
 // RFC 8489 §14.2
 fn mapped(request: &[u8], address: &str) -> Vec<u8> {
-    let SocketAddr::V4(address) = address.parse().unwrap() else { panic!("it is IPv4") };
+    let SocketAddr::V4(address) = address.parse().expect("an address") else {
+        panic!("it is IPv4")
+    };
     let cookie = [0x21, 0x12, 0xA4, 0x42];
     let port = (address.port() ^ 0x2112).to_be_bytes();
     let mut bytes = [&[1, 1, 0, 12], &request[4..20], &[0, 0x20, 0, 8, 0, 1], &port].concat();
@@ -225,7 +227,7 @@ fn mapped(request: &[u8], address: &str) -> Vec<u8> {
 
 /// A STUN server that sees us at `seen`, or says nothing, and a registrar whose Via says `rport`.
 fn beside_stun(seen: Option<&str>, rport: &str) -> Run {
-    let server: SocketAddr = STUN_SERVER.parse().unwrap();
+    let server: SocketAddr = STUN_SERVER.parse().expect("an address");
     let module = anonymous(&[("stun_server", OptionValue::Endpoint(server))]);
     let mut world = |wanted: Wanted<'_>| -> Reply {
         match wanted {
@@ -240,7 +242,8 @@ fn beside_stun(seen: Option<&str>, rport: &str) -> Run {
             }
             Wanted::Bytes(_, to, bytes) => {
                 assert_eq!(to, desk::peer());
-                let text = ok(std::str::from_utf8(bytes).unwrap()).replacen("rport", rport, 1);
+                let text =
+                    ok(std::str::from_utf8(bytes).expect("text")).replacen("rport", rport, 1);
                 vec![(millis(5), News::answer(text))]
             }
         }

@@ -117,7 +117,7 @@ fn mutate(chance: &mut StdRng, bytes: &mut Vec<u8>) {
 enum Next {
     /// It waits for the answer to the last request on this leg.
     Asked(LegId),
-    Over(Outcome),
+    Over(Box<Outcome>),
 }
 
 /// An exchange that is spoken to by hand.
@@ -158,7 +158,7 @@ impl Spoken {
                     assert!(until >= self.now, "it waits for what is past");
                     return Next::Asked(asked);
                 }
-                Output::Done(outcome) => return Next::Over(outcome),
+                Output::Done(outcome) => return Next::Over(Box::new(outcome)),
             }
         }
         panic!("it spins");
@@ -229,7 +229,7 @@ fn break_exchanges(rounds: u32) {
         let outcome = loop {
             let leg = match spoken.next() {
                 Next::Asked(leg) => leg,
-                Next::Over(outcome) => break outcome,
+                Next::Over(outcome) => break *outcome,
             };
             if answers.0 != spoken.last {
                 answers = (spoken.last.clone(), seeds(&spoken.last));

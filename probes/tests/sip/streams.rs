@@ -42,7 +42,7 @@ pub(crate) fn over(module: &dyn Module, mut news: impl FnMut(usize, &str) -> Vec
         match wanted {
             Wanted::Open(leg) => {
                 opened += 1;
-                let local = format!("198.51.100.7:{}", 40_111 + opened).parse().unwrap();
+                let local = format!("198.51.100.7:{}", 40_111 + opened).parse().expect("it is one");
                 let mut reply = vec![(millis(10), News::ConnectedFrom(local))];
                 if leg.transport == Transport::Tls {
                     reply.push((millis(30), News::Secured(Box::new(handshake()))));
