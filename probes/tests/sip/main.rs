@@ -5,6 +5,7 @@ mod desk;
 
 mod authentication;
 mod bindings;
+mod broken;
 mod called_off;
 mod challenges;
 mod echo;
@@ -13,7 +14,6 @@ mod large;
 mod matching;
 mod mirror;
 mod model;
-mod mutations;
 mod options;
 mod removal;
 mod replies;
