@@ -42,6 +42,7 @@ fn target() -> Target {
         site: "a-site".into(),
         host: "192.0.2.10".into(),
         address: ([192, 0, 2, 10], PORT).into(),
+        transport: None,
         started: std::time::SystemTime::UNIX_EPOCH,
     }
 }

@@ -96,6 +96,7 @@ fn run(module: &dyn Module, key: &Key) -> Outcome {
         site: "lyon".into(),
         host: "192.0.2.10".into(),
         address: peer,
+        transport: None,
         started: SystemTime::UNIX_EPOCH,
     };
     let mut exchange = module.begin(&target, Chance::from_seed([7; 32]));

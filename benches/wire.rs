@@ -10,7 +10,6 @@
 
 use std::hint::black_box;
 
-use branchline_probes::Transport;
 use branchline_probes::wire::{dns, sip, stun};
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -111,7 +110,7 @@ fn wire(criterion: &mut Criterion) {
     let register = sip::Request {
         method: "REGISTER",
         uri: "sip:sip.example.com",
-        transport: Transport::Udp,
+        transport: "UDP",
         local: "198.51.100.7:40112".parse().expect("an address"),
         branch: "0123456789abcdef",
         from: whose,

@@ -43,6 +43,9 @@ pub struct Check {
     pub sight: Option<Sight>,
 }
 
+/// How many addresses are asked one after the other, at most: each may take the whole timeout.
+pub const MOST_IN_SEQUENCE: u32 = 4;
+
 /// Which addresses a check asks.
 #[derive(Clone)]
 pub enum Whom {
@@ -52,6 +55,8 @@ pub enum Whom {
     Listed(Arc<[SocketAddr]>),
     /// Those of the resolvers that this host was given.
     Resolvers,
+    /// Those that the module's locator finds for its host.
+    Located,
     /// Those to which a guide leads.
     Led(Arc<Guide>),
     /// The guide is asked itself.
@@ -91,14 +96,22 @@ impl Check {
 impl Whom {
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Host, Self::Host) | (Self::Resolvers, Self::Resolvers) => true,
+            (Self::Host, Self::Host)
+            | (Self::Resolvers, Self::Resolvers)
+            | (Self::Located, Self::Located) => true,
             (Self::Listed(one), Self::Listed(other)) => one == other,
             (Self::Led(one), Self::Led(other)) | (Self::Guide(one), Self::Guide(other)) => {
                 one.is_same(other)
             }
-            (Self::Host | Self::Listed(_) | Self::Resolvers | Self::Led(_) | Self::Guide(_), _) => {
-                false
-            }
+            (
+                Self::Host
+                | Self::Listed(_)
+                | Self::Resolvers
+                | Self::Located
+                | Self::Led(_)
+                | Self::Guide(_),
+                _,
+            ) => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod explain;
+mod location;
 mod logging;
 mod probe;
 mod run;
@@ -81,6 +82,11 @@ enum Command {
         #[command(subcommand)]
         command: config::Command,
     },
+    /// A location's network settings
+    Location {
+        #[command(subcommand)]
+        command: location::Command,
+    },
     /// What a finding means, how it is decided, what to do
     Explain {
         /// The rule's id; without it, every rule in short
@@ -114,6 +120,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Wait { what } => wait::run(&what),
         Command::Config { command } => config::run(&command),
+        Command::Location { command } => location::run(&command),
         Command::Explain { rule } => explain::run(rule.as_deref()),
     };
     ExitCode::from(exit as u8)

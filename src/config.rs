@@ -5,6 +5,7 @@ mod address;
 mod certificates;
 mod error;
 mod fingerprint;
+mod identity;
 mod known;
 mod modules;
 mod names;
@@ -36,12 +37,13 @@ use self::known::Known;
 use self::profiles::Profiles;
 use self::reader::Reader;
 use self::table::Table;
-use crate::check::{Check, Whom};
+use crate::check::Check;
 use crate::poller;
 use crate::profile::Profile;
 
 pub use self::error::ConfigError;
 pub use self::names::{Name, TEMPLATE, TYPES};
+pub use self::reader::Uris;
 pub use self::show::show;
 pub use self::surroundings::Surroundings;
 pub use self::views::Views;
@@ -74,11 +76,35 @@ pub const EXAMPLE: &str = include_str!("../config/branchline.toml");
 ///
 /// [`ConfigError`] lists what is wrong, in the order of the file.
 pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Plan, ConfigError> {
+    load_with(path, surroundings, Uris::Grammar)
+}
+
+/// As [`load`], of SIP URIs only these.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_with(
+    path: &Path,
+    surroundings: &Surroundings,
+    uris: Uris,
+) -> Result<Plan, ConfigError> {
+    let hint = "`branchline config example` prints a file to start from; --config names it";
+    let text = read_text(path, hint)?;
     let file_name = Foreign::new(path.to_string_lossy().as_bytes());
-    match read(path) {
-        Ok(text) => parse(file_name.as_str(), &text, surroundings),
-        Err((problem, hint)) => Err(ConfigError::whole_file(file_name.as_str(), problem, hint)),
-    }
+    parse_with(file_name.as_str(), &text, surroundings, uris)
+}
+
+/// The text of a file that a person named, within the limits of a configuration; `hint` is what to
+/// do where there is no such file.
+///
+/// # Errors
+///
+/// [`ConfigError`] says why it cannot be read.
+pub fn read_text(path: &Path, hint: &str) -> Result<String, ConfigError> {
+    let file_name = Foreign::new(path.to_string_lossy().as_bytes());
+    let whole = |(problem, hint)| ConfigError::whole_file(file_name.as_str(), problem, hint);
+    read(path, hint).map_err(whole)
 }
 
 /// Validates the text of a configuration; `file_name` is what errors call it.
@@ -91,7 +117,21 @@ pub fn parse(
     text: &str,
     surroundings: &Surroundings,
 ) -> Result<Plan, ConfigError> {
-    let mut reader = Reader::new(surroundings);
+    parse_with(file_name, text, surroundings, Uris::Grammar)
+}
+
+/// As [`parse`], of SIP URIs only these.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn parse_with(
+    file_name: &str,
+    text: &str,
+    surroundings: &Surroundings,
+    uris: Uris,
+) -> Result<Plan, ConfigError> {
+    let mut reader = Reader::new(surroundings, uris);
     let plan = read_document(text, &mut reader);
     reader.finish(file_name, text, plan)
 }
@@ -109,7 +149,7 @@ pub fn module_from_words(
     words: &[(String, String)],
     surroundings: &Surroundings,
 ) -> Result<Box<dyn Module>, ConfigError> {
-    let mut reader = Reader::new(surroundings);
+    let mut reader = Reader::new(surroundings, Uris::Grammar);
     let module = modules::from_words(probe, words, &mut reader);
     reader.finish("--option", "", module)
 }
@@ -135,7 +175,7 @@ pub fn check_from_words(
         target: Arc::from(target),
         host: Arc::from(address.host.as_str()),
         port: address.port.unwrap_or(module.default_port()),
-        whom: Whom::Host,
+        whom: address.whom(&*module),
         module_name: Arc::from(probe.name()),
         probe,
         interval: module.timeout(),
@@ -205,12 +245,10 @@ fn read_site(
     Some((name?, profile))
 }
 
-fn read(path: &Path) -> Result<String, (String, Option<String>)> {
+fn read(path: &Path, if_absent: &str) -> Result<String, (String, Option<String>)> {
     let unreadable = |error: io::Error| {
         let problem = format!("cannot be read: {}", regular::io_words(&error));
-        let hint = (error.kind() == ErrorKind::NotFound).then(|| {
-            "`branchline config example` prints a file to start from; --config names it".to_owned()
-        });
+        let hint = (error.kind() == ErrorKind::NotFound).then(|| if_absent.to_owned());
         (problem, hint)
     };
     let mut bytes = Vec::new();

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use branchline_probes::{Failure, Observation, Phase, Verdict};
+use branchline_probes::sip::facts::RETRANSMISSIONS;
+use branchline_probes::{Failure, Observation, Phase, Transport, Verdict};
 
 use crate::check::{Check, CheckId};
 use crate::profile::Profile;
@@ -27,6 +28,8 @@ pub struct Evidence {
     pub profile: Arc<Profile>,
     /// What the vendor says, without what is too old; `None` where nobody is asked.
     pub state: Option<Arc<Snapshot>>,
+    /// How long the vendor may take to notice that a registration works.
+    pub patience: Duration,
 }
 
 /// What of the vendor's the checks belong to, by name or id.
@@ -66,6 +69,11 @@ pub struct Case {
     /// The first observation of each thing that the peer has said since, the last one being of
     /// what it says now; nothing where it never said anything that tells.
     pub turns: Vec<Arc<Observation>>,
+    /// When the first of the exchanges ended that have all succeeded since.
+    pub up_since: Option<SystemTime>,
+    /// Whether each of the last cycles succeeded after a request had been repeated, the latest one
+    /// last.
+    pub repeated: Vec<bool>,
 }
 
 impl Case {
@@ -216,15 +224,46 @@ struct Seen {
     left_behind: Option<Arc<Observation>>,
     previous: Option<Arc<Observation>>,
     turns: Vec<Arc<Observation>>,
-    /// Whether each of the last cycles met silence, the latest one last.
-    silences: VecDeque<bool>,
+    up_since: Option<SystemTime>,
+    /// The last cycles, the latest one last.
+    cycles: VecDeque<Cycle>,
     /// For how many cycles the target has not had this address.
     absent: usize,
     /// Until when it speaks however old it is.
     held_until: Option<SystemTime>,
 }
 
+/// What is kept of one cycle.
+#[derive(Clone, Copy, Debug)]
+struct Cycle {
+    is_silence: bool,
+    /// Whether it succeeded after a request had been repeated.
+    is_repeated: bool,
+}
+
+impl Cycle {
+    fn of(observation: &Observation) -> Self {
+        let is_up = observation.verdict() == Verdict::Up;
+        let repetitions = observation.outcome.facts.read(&RETRANSMISSIONS);
+        Self {
+            is_silence: observation.failure().is_some_and(Failure::is_silence),
+            is_repeated: is_up && repetitions.is_some_and(|count| count > 0),
+        }
+    }
+}
+
 impl Seen {
+    /// Notes how the latest cycle went.
+    fn count(&mut self) {
+        if self.cycles.len() == CYCLES {
+            self.cycles.pop_front();
+        }
+        self.cycles.push_back(Cycle::of(&self.latest));
+        let is_up = self.latest.verdict() == Verdict::Up;
+        let ended = self.latest.started + self.latest.elapsed;
+        self.up_since = is_up.then(|| self.up_since.unwrap_or(ended));
+    }
+
     /// Notes it where the peer now says something else than before.
     fn turn(&mut self) {
         let facts = &self.latest.outcome.facts;
@@ -238,10 +277,13 @@ impl Seen {
     }
 }
 
+/// Whom an observation is of: one address may be spoken to over two transports.
+type Peer = (Option<SocketAddr>, Transport);
+
 /// The last observations of every check, from which evidence is drawn.
 #[derive(Debug, Default)]
 pub struct Memory {
-    seen: BTreeMap<CheckId, BTreeMap<Option<SocketAddr>, Seen>>,
+    seen: BTreeMap<CheckId, BTreeMap<Peer, Seen>>,
 }
 
 impl Memory {
@@ -252,22 +294,20 @@ impl Memory {
             seen.absent += 1;
         }
         for observation in observations {
-            let is_silence = observation.failure().is_some_and(Failure::is_silence);
             let latest = Arc::new(observation);
-            let seen = addresses.entry(latest.address).or_insert_with(|| Seen {
-                latest: Arc::clone(&latest),
-                left_behind: None,
-                previous: None,
-                turns: Vec::new(),
-                silences: VecDeque::with_capacity(CYCLES),
-                absent: 0,
-                held_until: None,
-            });
-            if seen.silences.len() == CYCLES {
-                seen.silences.pop_front();
-            }
-            seen.silences.push_back(is_silence);
+            let seen =
+                addresses.entry((latest.address, latest.transport)).or_insert_with(|| Seen {
+                    latest: Arc::clone(&latest),
+                    left_behind: None,
+                    previous: None,
+                    turns: Vec::new(),
+                    up_since: None,
+                    cycles: VecDeque::with_capacity(CYCLES),
+                    absent: 0,
+                    held_until: None,
+                });
             let earlier = std::mem::replace(&mut seen.latest, latest);
+            seen.count();
             seen.turn();
             if !Arc::ptr_eq(&earlier, &seen.latest) {
                 if earlier.outcome.left_behind {
@@ -357,6 +397,8 @@ impl Memory {
                 sight: check.sight.clone(),
                 previous: seen.previous.clone(),
                 turns: seen.turns.clone(),
+                up_since: seen.up_since,
+                repeated: seen.cycles.iter().map(|cycle| cycle.is_repeated).collect(),
             }));
             if check.required && cases.len() == before {
                 missing.push(check.id());
@@ -368,7 +410,7 @@ impl Memory {
             edge_groups: checks.iter().filter_map(|check| check.edge_group.clone()).collect(),
         };
         let profile = Arc::clone(profile);
-        Evidence { now, cases, missing, links, profile, state }
+        Evidence { now, cases, missing, links, profile, state, patience: PATIENCE }
     }
 }
 
@@ -380,15 +422,22 @@ fn age(observation: &Observation, now: SystemTime) -> Duration {
 /// Whether the latest failure may be believed: an answer is unambiguous, silence is so when it
 /// holds in two of three cycles, when the protocol's whole schedule went by, or when one exchange
 /// met it three times over. (Each repetition is a trial of its own: where one packet in ten is lost
-/// each way, three in a row find silence once in 146.)
+/// each way, three in a row find silence once in 146. A connection is the kernel's to repeat.)
 fn is_confirmed(seen: &Seen) -> bool {
-    let repeated = match seen.latest.failure() {
-        Some(Failure::Deadline { transmissions, .. }) => *transmissions >= TRIALS,
+    let repeated = match &seen.latest.outcome.failure {
+        Some((Phase::Connect, Failure::Deadline { waited, .. })) => *waited >= CONNECT_TRIALS,
+        Some((_, Failure::Deadline { transmissions, .. })) => *transmissions >= TRIALS,
         // The whole schedule of the protocol went by, or it was no silence at all.
         _ => return true,
     };
-    repeated || seen.silences.iter().filter(|silent| **silent).count() >= 2
+    repeated || seen.cycles.iter().filter(|cycle| cycle.is_silence).count() >= 2
 }
+
+/// How long the vendor may take to notice that a registration works.
+///
+/// A trunk registers when its own interval is over and not when we do. After a refusal a user agent
+/// waits half a minute or more by default (RFC 5626 §4.5, appendix A).
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many cycles decide.
 const CYCLES: usize = 3;
@@ -396,6 +445,9 @@ const CYCLES: usize = 3;
 const TURNS: usize = 8;
 /// How many unanswered requests of one exchange decide.
 const TRIALS: u32 = 3;
+/// After so long a kernel has asked [`TRIALS`] times for a connection, and waited for the last
+/// answer as for the others: at 0, 1 and 3 s (RFC 6298 §2.1 and §5.5).
+const CONNECT_TRIALS: Duration = Duration::from_secs(4);
 /// After so many intervals without news a state is unknown, never the last good one (I6).
 const KEEPS_INTERVALS: u32 = 3;
 
@@ -453,6 +505,19 @@ mod tests {
         let cases = memory.evidence(&[check], &Arc::default(), None, now).cases;
         assert_eq!(cases.len(), 1);
         assert_eq!(cases[0].observation.address, observation(2, now).address);
+    }
+
+    #[test]
+    fn one_address_over_two_transports_is_two_cases() {
+        let (now, check) = (SystemTime::now(), check());
+        let mut memory = Memory::default();
+        let over_tcp = Observation { transport: Transport::Tcp, ..observation(1, now) };
+
+        memory.record(&check.id(), [observation(1, now), over_tcp]);
+
+        let cases = memory.evidence(&[check], &Arc::default(), None, now).cases;
+        let transports: Vec<_> = cases.iter().map(|case| case.observation.transport).collect();
+        assert_eq!(transports, [Transport::Udp, Transport::Tcp]);
     }
 
     // I3

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use branchline_probes::Foreign;
 
+use crate::contradiction::{self, Contradiction};
 use crate::correlation::{Case, Evidence};
 use crate::telephony::{Part, Reference};
 
@@ -370,7 +371,22 @@ fn open_questions(evidence: &Evidence) -> Vec<String> {
             unread("phones", &state.phones),
         ]
     });
-    unseen.chain(undecided).chain(unread.flatten()).chain(unmatched(evidence)).collect()
+    let missing = unseen.chain(undecided).chain(unread.flatten());
+    missing.chain(unmatched(evidence)).chain(unsettled(evidence)).collect()
+}
+
+/// The trunks of which the vendor was asked before it could have noticed that we register.
+fn unsettled(evidence: &Evidence) -> BTreeSet<String> {
+    let early = contradiction::of(evidence).filter(|it| !it.is_settled);
+    early
+        .map(|Contradiction { trunk, .. }| {
+            format!(
+                "whether the settings of trunk {} are wrong: we can register, and the vendor was \
+                 asked too early to know",
+                trunk.reference.name
+            )
+        })
+        .collect()
 }
 
 /// The links of targets that lead nowhere: of what they mean nothing is known, be it misspelt here

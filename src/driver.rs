@@ -1,17 +1,19 @@
 //! The one place that acts: it resolves, opens sockets, moves bytes and tells the time, for
 //! exchanges that can do none of it.
 
+mod claims;
 mod clock;
 mod event;
+mod failover;
 mod guide;
 mod ledger;
 mod leg;
+mod locate;
 mod refusal;
 mod resolve;
 mod resolvers;
 mod stream;
 mod tls;
-mod turns;
 mod udp;
 
 use std::net::SocketAddr;
@@ -19,9 +21,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
+use branchline_probes::locate::{Candidate, Located};
 use branchline_probes::{
-    Chance, Exchange, Failure, Input, Moment, Observation, Outcome, Output, Phase, Target,
-    Unresolved,
+    Chance, Exchange, Facts, Failure, Input, Moment, Observation, Outcome, Output, Phase, Target,
+    Transport, Unresolved,
 };
 use futures_util::FutureExt;
 use nix::sys::resource::{Resource, getrlimit};
@@ -30,7 +33,7 @@ use rand::rngs::SysRng;
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::check::{Check, Whom};
+use crate::check::{Check, MOST_IN_SEQUENCE, Whom};
 use crate::journal::{Journal, Key};
 use clock::Clock;
 use ledger::Ledger;
@@ -39,8 +42,8 @@ use leg::Legs;
 /// One step of an exchange, for `probe --trace`.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// The address of the exchange.
-    pub address: SocketAddr,
+    /// The address of the exchange; `None` while it is being found out.
+    pub address: Option<SocketAddr>,
     /// When, since the exchange began.
     pub at: Moment,
     /// What happened, or what is done, in one line without the bytes themselves.
@@ -69,34 +72,98 @@ pub async fn observe(
     }
     let found = find(check, cancel, watcher).await;
     let took = begun.elapsed();
-    let (addresses, by_name) = match found.map(|(addresses, by_name)| {
-        (if by_name { udp::with_a_way(addresses) } else { addresses }, by_name)
-    }) {
-        Ok(resolved) => resolved,
-        Err(failure) => {
+    let Whereabouts { peers, by_name, facts } = match found {
+        Ok(whereabouts) => whereabouts,
+        Err(Lost { failure, facts }) => {
             let failure = Some((Phase::Resolve, failure));
-            let outcome =
-                Outcome { failure, phases: vec![(Phase::Resolve, took)], ..Outcome::default() };
+            let phases = vec![(Phase::Resolve, took)];
+            let outcome = Outcome { failure, phases, facts, ..Outcome::default() };
             return vec![observation(check, None, started, took, outcome)];
         }
     };
-    let resolution = by_name.then_some(took);
-    let one = |address| async move {
-        let mut observation = observe_one(check, address, cancel, watcher, journal).await;
-        if let Some(took) = resolution {
-            observation.outcome.phases.insert(0, (Phase::Resolve, took));
-            observation.elapsed += took;
-        }
-        observation
-    };
-    if check.module.is_exclusive() || check.module.claim().is_some() {
+    let ask = |peer| observe_peer(check, peer, cancel, watcher, journal);
+    let mut observations = if check.module.fails_over() {
+        failover::walk(peers, ask).await.into_iter().collect()
+    } else if check.module.is_exclusive() || check.module.claim().is_some() {
         let mut observations = Vec::new();
-        for address in addresses.into_iter().take(MOST_IN_SEQUENCE) {
-            observations.push(one(address).await);
+        for peer in in_sequence(peers) {
+            observations.push(ask(peer).await);
         }
         observations
     } else {
-        futures_util::future::join_all(addresses.into_iter().map(one)).await
+        futures_util::future::join_all(peers.into_iter().map(ask)).await
+    };
+    for observation in observations.iter_mut().filter(|_| by_name) {
+        observation.outcome.phases.insert(0, (Phase::Resolve, took));
+        observation.elapsed += took;
+        observation.outcome.facts.complete(&facts);
+    }
+    observations
+}
+
+/// Those of the peers that are asked one after the other.
+fn in_sequence(peers: Vec<Peer>) -> impl Iterator<Item = Peer> {
+    (0..MOST_IN_SEQUENCE).zip(peers).map(|(_, peer)| peer)
+}
+
+/// One whom a check asks.
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    address: SocketAddr,
+    /// What carries the requests, where whoever led there says so.
+    transport: Option<Transport>,
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, transport: None }
+    }
+}
+
+/// Whom a check asks.
+struct Whereabouts {
+    peers: Vec<Peer>,
+    /// Whether they had to be found out.
+    by_name: bool,
+    /// What was seen on the way there.
+    facts: Facts,
+}
+
+impl Whereabouts {
+    /// These addresses, of those families in which this host has a way.
+    fn found(addresses: Vec<SocketAddr>) -> Self {
+        let peers = udp::with_a_way(addresses).into_iter().map(Peer::from).collect();
+        Self { peers, by_name: true, facts: Facts::default() }
+    }
+
+    /// Exactly these addresses.
+    fn given(addresses: &[SocketAddr]) -> Self {
+        let peers = addresses.iter().copied().map(Peer::from).collect();
+        Self { peers, by_name: false, facts: Facts::default() }
+    }
+
+    /// Those that a locator found, of those families in which this host has a way.
+    fn located(located: Located) -> Self {
+        let Located { mut candidates, facts } = located;
+        let addresses = candidates.iter().map(|candidate| candidate.address).collect();
+        let reachable = udp::with_a_way(addresses);
+        candidates.retain(|candidate| reachable.contains(&candidate.address));
+        let peers = candidates
+            .into_iter()
+            .map(|Candidate { address, transport, .. }| Peer { address, transport });
+        Self { peers: peers.collect(), by_name: true, facts }
+    }
+}
+
+/// That nobody was found, and what was seen on the way.
+struct Lost {
+    failure: Failure,
+    facts: Facts,
+}
+
+impl From<Failure> for Lost {
+    fn from(failure: Failure) -> Self {
+        Self { failure, facts: Facts::default() }
     }
 }
 
@@ -108,9 +175,19 @@ pub async fn observe_one(
     watcher: Option<Watcher<'_>>,
     journal: Option<&Journal>,
 ) -> Observation {
+    observe_peer(check, address.into(), cancel, watcher, journal).await
+}
+
+async fn observe_peer(
+    check: &Check,
+    peer: Peer,
+    cancel: &CancellationToken,
+    watcher: Option<Watcher<'_>>,
+    journal: Option<&Journal>,
+) -> Observation {
     // No wait for others is a part of what is measured.
-    let _turn = tokio::select! {
-        turn = turn(check, address) => turn,
+    let _held = tokio::select! {
+        held = hold(check, peer.address) => held,
         // Who is called off while it waits begins all the same, and is called off at once.
         () = cancel.cancelled() => None,
     };
@@ -119,57 +196,64 @@ pub async fn observe_one(
     let (started, begun) = (SystemTime::now(), Instant::now());
     let begin = |target: &Target, chance| Some(check.module.begin(target, chance));
     let ledger = journal.map(|journal| Ledger::new(journal, check));
-    let outcome = run(check, address, begin, cancel, watcher, ledger).await.unwrap_or_default();
-    observation(check, Some(address), started, begun.elapsed(), outcome)
+    let outcome = run(check, peer, begin, cancel, watcher, ledger).await.unwrap_or_default();
+    observation(check, Some(peer), started, begun.elapsed(), outcome)
 }
 
-/// The addresses that a check asks, and whether they had to be found out.
+/// Whom a check asks.
 async fn find(
     check: &Check,
     cancel: &CancellationToken,
     watcher: Option<Watcher<'_>>,
-) -> Result<(Vec<SocketAddr>, bool), Failure> {
+) -> Result<Whereabouts, Lost> {
     let nobody = |problem| Failure::Unresolved { host: check.host.to_string(), problem };
     match &check.whom {
         Whom::Host => tokio::select! {
-            resolved = resolve::addresses(&check.host, check.port, patience(check)) => resolved,
-            () = cancel.cancelled() => Err(Failure::Cancelled),
+            resolved = resolve::addresses(&check.host, check.port, patience(check)) => {
+                let (addresses, by_name) = resolved?;
+                Ok(match by_name {
+                    true => Whereabouts::found(addresses),
+                    false => Whereabouts::given(&addresses),
+                })
+            }
+            () = cancel.cancelled() => Err(Failure::Cancelled.into()),
         },
-        Whom::Listed(addresses) => Ok((addresses.to_vec(), false)),
+        Whom::Located => Ok(Whereabouts::located(locate::locate(check, cancel, watcher).await?)),
+        Whom::Listed(addresses) => Ok(Whereabouts::given(addresses)),
         Whom::Resolvers => {
             let addresses = resolvers::of_this_host(check.port);
             if addresses.is_empty() {
-                return Err(nobody(Unresolved::NoResolver));
+                return Err(nobody(Unresolved::NoResolver).into());
             }
-            Ok((addresses, false))
+            Ok(Whereabouts::given(&addresses))
         }
         Whom::Led(guide) => {
             let addresses = guide::follow(check, guide, cancel, watcher).await?;
-            let addresses = udp::with_a_way(addresses);
             if addresses.is_empty() {
-                return Err(nobody(Unresolved::NotLed));
+                return Err(nobody(Unresolved::NotLed).into());
             }
-            Ok((addresses, true))
+            Ok(Whereabouts::found(addresses))
         }
         // It finds others, and nobody finds it.
-        Whom::Guide(_) => Err(Failure::Internal),
+        Whom::Guide(_) => Err(Failure::Internal.into()),
     }
 }
 
 fn observation(
     check: &Check,
-    address: Option<SocketAddr>,
+    peer: Option<Peer>,
     started: SystemTime,
     elapsed: Duration,
     outcome: Outcome,
 ) -> Observation {
+    let told = peer.and_then(|peer| peer.transport);
     Observation {
         probe: check.probe.name(),
         module: check.module_name.to_string(),
         target: check.target.to_string(),
         site: check.site.to_string(),
-        address,
-        transport: check.module.transport(),
+        address: peer.map(|peer| peer.address),
+        transport: told.unwrap_or(check.module.transport()),
         started,
         elapsed,
         outcome,
@@ -189,26 +273,22 @@ pub async fn take_back(
 ) -> Option<Outcome> {
     let intent = left.intent();
     let undo = |target: &Target, chance| check.module.undo(target, &intent, chance);
-    let resolved = tokio::select! {
-        resolved = resolve::addresses(&check.host, check.port, patience(check)) => resolved,
-        () = cancel.cancelled() => Err(Failure::Cancelled),
-    };
-    let addresses = match resolved {
-        Ok((addresses, _)) => addresses,
-        Err(failure) => {
+    let peers = match find(check, cancel, None).await {
+        Ok(whereabouts) => whereabouts.peers,
+        Err(Lost { failure, .. }) => {
             let failure = Some((Phase::Resolve, failure));
             return Some(Outcome { failure, left_behind: true, ..Outcome::default() });
         }
     };
     // A peer that is none of them may still be one that the module names by itself.
-    let is_of_host = addresses.contains(&intent.peer).then_some(intent.peer);
-    let address = is_of_host.or(addresses.first().copied())?;
-    let _turn = tokio::select! {
-        turn = turn(check, address) => turn,
+    let is_of_host = peers.iter().find(|peer| peer.address == intent.peer);
+    let peer = is_of_host.or(peers.first()).copied()?;
+    let _held = tokio::select! {
+        held = hold(check, peer.address) => held,
         () = cancel.cancelled() => return None,
     };
     let _place = PLACES.acquire().await;
-    let outcome = run(check, address, undo, cancel, None, None).await;
+    let outcome = run(check, peer, undo, cancel, None, None).await;
     if outcome.as_ref().is_none_or(is_clean) {
         journal.settle(left, SystemTime::now());
     }
@@ -216,10 +296,10 @@ pub async fn take_back(
 }
 
 /// Waits until no other exchange works on what this one claims, and until the peer may be asked.
-async fn turn(check: &Check, address: SocketAddr) -> Option<OwnedMutexGuard<()>> {
-    let turn = turns::claim(check.module.claim()?).await;
-    turns::pace(address.ip()).await;
-    Some(turn)
+async fn hold(check: &Check, address: SocketAddr) -> Option<OwnedMutexGuard<()>> {
+    let held = claims::claim(check.module.claim()?).await;
+    claims::pace(address.ip()).await;
+    Some(held)
 }
 
 /// How long a check waits for the resolver.
@@ -237,28 +317,28 @@ fn is_clean(outcome: &Outcome) -> bool {
 /// this program and ends as [`Failure::Internal`], not as the end of the daemon.
 async fn run(
     check: &Check,
-    address: SocketAddr,
-    begin: impl Fn(&Target, Chance) -> Option<Box<dyn Exchange>>,
+    Peer { address, transport }: Peer,
+    begin: impl FnOnce(&Target, Chance) -> Option<Box<dyn Exchange>>,
     cancel: &CancellationToken,
     watcher: Option<Watcher<'_>>,
     ledger: Option<Ledger<'_>>,
 ) -> Option<Outcome> {
     let broken =
         |failure| Outcome { failure: Some((Phase::Request, failure)), ..Outcome::default() };
-    let mut seed = [0; 32];
-    if SysRng.try_fill_bytes(&mut seed).is_err() {
+    let Some(chance) = chance() else {
         let problem = std::io::ErrorKind::Other;
         return Some(broken(Failure::Local { peer: address, problem }));
-    }
+    };
     let target = Target {
         name: check.target.to_string(),
         site: check.site.to_string(),
         host: check.host.to_string(),
         address,
+        transport,
         started: SystemTime::now(),
     };
     let driven = async {
-        let mut exchange = begin(&target, Chance::from_seed(seed))?;
+        let mut exchange = begin(&target, chance)?;
         Some(drive_noting(exchange.as_mut(), address, cancel, watcher, ledger).await)
     };
     match AssertUnwindSafe(driven).catch_unwind().await {
@@ -268,6 +348,13 @@ async fn run(
             Some(broken(Failure::Internal))
         }
     }
+}
+
+/// Chance from the operating system, where it has any.
+fn chance() -> Option<Chance> {
+    let mut seed = [0; 32];
+    SysRng.try_fill_bytes(&mut seed).ok()?;
+    Some(Chance::from_seed(seed))
 }
 
 /// The loop that moves an exchange; it knows no protocol.
@@ -292,7 +379,7 @@ async fn drive_noting(
     let mut called_off = false;
     let tell = |at: Moment, what: &dyn Fn() -> String| {
         if let Some(watcher) = watcher {
-            watcher(Step { address, at, what: what() });
+            watcher(Step { address: Some(address), at, what: what() });
         }
     };
     loop {
@@ -367,7 +454,5 @@ static PLACES: LazyLock<Semaphore> = LazyLock::new(|| {
 /// Files that are not for exchanges: pages, the API, logs.
 const KEPT_OPEN: u64 = 320;
 const MOST_EXCHANGES: usize = 16_384;
-/// Addresses that are asked one after the other: each may take the whole timeout.
-const MOST_IN_SEQUENCE: usize = 4;
 /// A stub resolver's own patience: 2 attempts of 5 s (`resolv.conf(5)`).
 const LONGEST_RESOLUTION: Duration = Duration::from_secs(10);

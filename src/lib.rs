@@ -15,6 +15,8 @@ pub mod report;
 pub mod rules;
 
 pub mod diagnosis;
+
+pub mod contradiction;
 pub mod propagation;
 
 pub mod correlation;
@@ -27,6 +29,7 @@ pub mod journal;
 pub mod check;
 pub mod guide;
 pub mod ladder;
+pub mod location;
 pub mod profile;
 pub mod sight;
 pub mod telephony;

@@ -179,7 +179,7 @@ impl Poller {
     /// their edges, so they fail with them; where the reading is narrowed, so do trunks, and all
     /// parts fail with the sites.
     pub async fn read(&self, previous: &Snapshot) -> Snapshot {
-        let end = Instant::now() + self.limit;
+        let (begun, end) = (SystemTime::now(), Instant::now() + self.limit);
         let edges_and_groups = async {
             let edges = self.list(end, platform::EDGES, &[], platform::edge).await;
             let groups = match &edges {
@@ -213,10 +213,10 @@ impl Poller {
         let snapshot = Snapshot {
             interval: self.interval,
             location,
-            edges: settled("edges", edges, &previous.edges, now),
-            edge_groups: settled("edge_groups", edge_groups, &previous.edge_groups, now),
-            trunks: settled("trunks", trunks, &previous.trunks, now),
-            phones: settled("phones", phones, &previous.phones, now),
+            edges: settled("edges", edges, &previous.edges, (begun, now)),
+            edge_groups: settled("edge_groups", edge_groups, &previous.edge_groups, (begun, now)),
+            trunks: settled("trunks", trunks, &previous.trunks, (begun, now)),
+            phones: settled("phones", phones, &previous.phones, (begun, now)),
         };
         let is_whole = snapshot.edges.problem.is_none()
             && snapshot.edge_groups.problem.is_none()
@@ -286,7 +286,7 @@ fn settled<T: Clone>(
     name: &'static str,
     listing: Result<Listing<T>, Failed>,
     previous: &Part<T>,
-    now: SystemTime,
+    (begun, now): (SystemTime, SystemTime),
 ) -> Part<T> {
     let before = previous.problem.as_ref().map(ApiProblem::label);
     match listing {
@@ -297,6 +297,7 @@ fn settled<T: Clone>(
             }
             Part {
                 items: listing.items,
+                begun: Some(begun),
                 read: Some(now),
                 problem: None,
                 stale: false,
@@ -317,6 +318,7 @@ fn settled<T: Clone>(
             tracing::debug!(part = name, %problem, correlation_id = correlation, "failed reading");
             Part {
                 items: previous.items.clone(),
+                begun: previous.begun,
                 read: previous.read,
                 problem: Some(problem),
                 stale: false,

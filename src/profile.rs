@@ -1,6 +1,7 @@
-//! `Profile`: the limits that measured media is held to, by name, each number with its source.
+//! `Profile`: the limits that what was measured is held to, by name, each number with its source.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// What is measured and held to a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +24,8 @@ pub enum Measure {
     Mos,
     /// How long a NAT remembers a UDP flow on which nothing is sent.
     NatLifetime,
+    /// How long the first certificate of a server's chain still lives.
+    CertificateLeft,
 }
 
 /// In what a measure is counted.
@@ -66,7 +69,7 @@ pub struct Profile {
 
 impl Measure {
     /// Every measure, in the order of the variants.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::OneWayDelay,
         Self::RoundTrip,
         Self::Jitter,
@@ -76,6 +79,7 @@ impl Measure {
         Self::Reorder,
         Self::Mos,
         Self::NatLifetime,
+        Self::CertificateLeft,
     ];
 
     /// Its name in configurations.
@@ -91,6 +95,7 @@ impl Measure {
             Self::Reorder => "reorder",
             Self::Mos => "mos",
             Self::NatLifetime => "nat_lifetime",
+            Self::CertificateLeft => "certificate_left",
         }
     }
 
@@ -107,6 +112,7 @@ impl Measure {
             Self::Reorder => "reorder_ratio",
             Self::Mos => "mos",
             Self::NatLifetime => "nat_lifetime_seconds",
+            Self::CertificateLeft => "certificate_left_seconds",
         }
     }
 
@@ -123,6 +129,7 @@ impl Measure {
             Self::Reorder => "reordering",
             Self::Mos => "MOS",
             Self::NatLifetime => "NAT lifetime",
+            Self::CertificateLeft => "certificate left",
         }
     }
 
@@ -130,7 +137,11 @@ impl Measure {
     #[must_use]
     pub const fn unit(self) -> Unit {
         match self {
-            Self::OneWayDelay | Self::RoundTrip | Self::Jitter | Self::NatLifetime => Unit::Seconds,
+            Self::OneWayDelay
+            | Self::RoundTrip
+            | Self::Jitter
+            | Self::NatLifetime
+            | Self::CertificateLeft => Unit::Seconds,
             Self::Loss | Self::Late | Self::BurstLoss | Self::Reorder => Unit::Ratio,
             Self::Mos => Unit::Score,
         }
@@ -139,7 +150,7 @@ impl Measure {
     /// Whether less is worse.
     #[must_use]
     pub const fn is_floor(self) -> bool {
-        matches!(self, Self::Mos | Self::NatLifetime)
+        matches!(self, Self::Mos | Self::NatLifetime | Self::CertificateLeft)
     }
 
     /// Where the numbers of the named profiles come from.
@@ -164,6 +175,10 @@ impl Measure {
                 "GoTo: 90 s at least, 300 s recommended; keep-alives of phones: 30 s (RFC 5626 \
                  §4.4), of browsers: 15 s (RFC 8445 §11)"
             }
+            Self::CertificateLeft => {
+                "CA/Browser Forum SC-081v3: 47 days at most from 2029; Certbot 4 renews with a third \
+                 left, so who has 14 d was not renewed; 3 d, a weekend and a day, is ours"
+            }
         }
     }
 
@@ -172,6 +187,8 @@ impl Measure {
     pub fn show(self, value: f64) -> String {
         match self.unit() {
             Unit::Seconds if value < 1.0 => format!("{} ms", trimmed(value * 1e3)),
+            Unit::Seconds if value >= DAY => format!("{} d", trimmed(value / DAY)),
+            Unit::Seconds if value >= HOUR => format!("{} h", trimmed(value / HOUR)),
             Unit::Seconds => format!("{} s", trimmed(value)),
             Unit::Ratio => format!("{} %", trimmed(value * 1e2)),
             Unit::Score => trimmed(value),
@@ -209,6 +226,8 @@ impl Measure {
             Self::Reorder => &["reordered"],
             Self::Mos => &["mos_estimate_g711_plc", "mos_estimate_g711", "mos_estimate_g729a"],
             Self::NatLifetime => &["binding_lifetime_seconds", "binding_lifetime_below_seconds"],
+            // It is no measure of media, and every server over TLS has one.
+            Self::CertificateLeft => &[],
         }
     }
 }
@@ -218,6 +237,27 @@ impl Limit {
     #[must_use]
     pub fn is_ordered(self, measure: Measure) -> bool {
         if measure.is_floor() { self.fail <= self.warn } else { self.warn <= self.fail }
+    }
+
+    /// What a value is beside these limits; a limit itself is still good.
+    #[must_use]
+    pub fn grade(self, measure: Measure, value: f64) -> Grade {
+        let is_worse = |limit: f64| if measure.is_floor() { value < limit } else { value > limit };
+        if is_worse(self.fail) {
+            Grade::Fail
+        } else if is_worse(self.warn) {
+            Grade::Warn
+        } else {
+            Grade::Good
+        }
+    }
+
+    /// The same limits of how much is left, for what lives so long: they were made for the longest
+    /// life of a public certificate, and one that lives shorter is renewed later.
+    #[must_use]
+    pub fn in_a_life_of(self, life: Option<Duration>) -> Self {
+        let share = life.map_or(1.0, |life| (life.as_secs_f64() / LONGEST_LIFE).min(1.0));
+        Self { warn: self.warn * share, fail: self.fail * share }
     }
 }
 
@@ -276,15 +316,7 @@ impl Profile {
     /// What a measured value is beside its limit; the limit itself is still good.
     #[must_use]
     pub fn grade(&self, measure: Measure, value: f64) -> Grade {
-        let Limit { warn, fail } = self.limit(measure);
-        let is_worse = |than: f64| if measure.is_floor() { value < than } else { value > than };
-        if is_worse(fail) {
-            Grade::Fail
-        } else if is_worse(warn) {
-            Grade::Warn
-        } else {
-            Grade::Good
-        }
+        self.limit(measure).grade(measure, value)
     }
 }
 
@@ -311,7 +343,17 @@ const BUILT_IN: [[Limit; 3]; Measure::ALL.len()] = [
     [limit(0.0005, 0.005), limit(0.0005, 0.005), limit(0.0005, 0.005)],
     [limit(3.6, 3.1), limit(3.6, 3.1), limit(4.0, 3.6)],
     [limit(30.0, 15.0), limit(90.0, 30.0), limit(300.0, 90.0)],
+    [limit(14.0 * DAY, 3.0 * DAY); 3],
 ];
+
+/// In seconds.
+const HOUR: f64 = 3_600.0;
+
+/// In seconds.
+const DAY: f64 = 24.0 * HOUR;
+
+/// How long a public certificate lives at most from 2029 on (CA/Browser Forum SC-081v3).
+const LONGEST_LIFE: f64 = 47.0 * DAY;
 
 const fn limit(warn: f64, fail: f64) -> Limit {
     Limit { warn, fail }
@@ -363,6 +405,8 @@ mod tests {
         assert_eq!(shown(Measure::OneWayDelay), "250/400 ms");
         assert_eq!(shown(Measure::Mos), "3.6/3.1");
         assert_eq!(shown(Measure::NatLifetime), "90/30 s");
+        assert_eq!(shown(Measure::CertificateLeft), "14/3 d");
+        assert_eq!(Measure::CertificateLeft.show(36_000.0), "10 h");
         assert_eq!(Measure::Jitter.show(0.0412), "41.2 ms");
         assert_eq!(Measure::Jitter.show(1.5), "1.5 s");
         assert_eq!(Measure::Loss.show(0.034_67), "3.47 %");

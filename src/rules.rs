@@ -5,11 +5,13 @@ mod certificate_invalid;
 mod dns;
 mod relay;
 mod server;
+mod sip;
 
 mod api_credentials;
 mod api_permission;
 mod api_throttled;
 mod api_unreachable;
+mod certificate_expiring;
 mod dns_inconsistent;
 mod dns_intercepted;
 mod dns_not_created;
@@ -28,12 +30,17 @@ mod phones_offline;
 mod port_prohibited;
 mod relay_address_blocked;
 mod relay_media_blocked;
+mod sip_alg;
 mod sip_credentials;
+mod sip_large_message_dropped;
+mod sip_overload;
 mod sip_port_blocked;
+mod sip_retransmissions;
 mod sip_server_down;
 mod state_stale;
 mod stun_turn_udp_blocked;
 mod symmetric_nat;
+mod tls_intercepted;
 mod trunk_configuration;
 mod trunk_down;
 mod trunk_unregistered;
@@ -54,6 +61,8 @@ pub static RULES: &[&Rule] = &[
     &port_prohibited::RULE,
     &symmetric_nat::RULE,
     &nat_lifetime_short::RULE,
+    &tls_intercepted::RULE,
+    &certificate_expiring::RULE,
     &certificate_invalid::RULE,
     &turn_credentials::RULE,
     &turn_quota::RULE,
@@ -68,8 +77,12 @@ pub static RULES: &[&Rule] = &[
     &dns_intercepted::RULE,
     &dns_inconsistent::RULE,
     &sip_port_blocked::RULE,
+    &sip_alg::RULE,
     &sip_credentials::RULE,
     &sip_server_down::RULE,
+    &sip_overload::RULE,
+    &sip_large_message_dropped::RULE,
+    &sip_retransmissions::RULE,
     &edge_offline::RULE,
     &edge_group_not_ready::RULE,
     &trunk_down::RULE,

@@ -66,6 +66,8 @@ const GRACE: Duration = Duration::from_secs(60);
 pub struct Part<T> {
     /// What the last complete reading held.
     pub items: Vec<T>,
+    /// When the last complete reading began; `None` before the first.
+    pub begun: Option<SystemTime>,
     /// When the last complete reading ended; `None` before the first.
     pub read: Option<SystemTime>,
     /// Why the latest reading failed; `items` are then those of an earlier one.
@@ -78,7 +80,14 @@ pub struct Part<T> {
 
 impl<T> Default for Part<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), read: None, problem: None, stale: false, unreadable: 0 }
+        Self {
+            items: Vec::new(),
+            begun: None,
+            read: None,
+            problem: None,
+            stale: false,
+            unreadable: 0,
+        }
     }
 }
 
@@ -103,8 +112,8 @@ impl<T> Part<T> {
 impl<T: Clone> Part<T> {
     fn aged(&self, keeps: Duration, now: SystemTime) -> Self {
         if self.is_older(keeps, now) {
-            let problem = self.problem.clone();
-            Self { items: Vec::new(), read: self.read, problem, stale: true, unreadable: 0 }
+            let (begun, read, problem) = (self.begun, self.read, self.problem.clone());
+            Self { items: Vec::new(), begun, read, problem, stale: true, unreadable: 0 }
         } else {
             self.clone()
         }

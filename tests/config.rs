@@ -1,12 +1,20 @@
 //! The configuration: both files of `config/` are true, and every way to be wrong is told with its
 //! place and the way out.
 
+#[path = "config/identities.rs"]
+mod identities;
+#[path = "config/located.rs"]
+mod located;
 #[path = "config/names.rs"]
 mod names;
 #[path = "config/profiles.rs"]
 mod profiles;
 #[path = "config/secrets.rs"]
 mod secrets;
+#[path = "config/shown.rs"]
+mod shown;
+#[path = "config/uris.rs"]
+mod uris;
 
 use std::fs;
 use std::path::Path;
@@ -15,8 +23,8 @@ use std::time::Duration;
 use branchline::config::{self, ConfigError, EXAMPLE, Plan, Surroundings};
 use branchline_probes::{Kind, PROBES, read_duration, show_duration};
 
-use names::{NAMES_OF_EVERY_TEXT, OUT_OF_NAMES, with_names};
-use profiles::with_a_profile;
+use names::OUT_OF_NAMES;
+use uris::{STRICT, strictly};
 
 const MARKER: &str = "hunter2-marker";
 
@@ -67,8 +75,12 @@ fn every_way_to_be_wrong_is_told_with_its_place_and_the_way_out() {
         let text = fs::read_to_string(&file).expect("it can be read");
         let expected = fs::read_to_string(file.with_extension("expected")).expect("it has one");
         let expected = expected.replace("{probes}", &probes.join(", "));
+        let name = file.file_name().expect("it has a name").to_string_lossy();
 
-        assert_eq!(refusal(&text), expected.trim_end(), "{}", file.display());
+        let refusal = if name.starts_with(STRICT) { strictly(&text) } else { refusal(&text) };
+
+        assert_eq!(refusal, expected.trim_end(), "{}", file.display());
+        assert_eq!(parse(&text).is_ok(), name.starts_with(STRICT), "{}", file.display());
     }
 }
 
@@ -166,10 +178,12 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
         .with_variable("GENESYSCLOUD_REGION", "eu-central-1");
     let load = |text: &str| config::parse("branchline.toml", text, &surroundings);
     // They have no meaning over the default transport.
-    let of_tls = ["server_name", "ca_file"];
+    let of_tls = ["server_name", "ca_file", "client_certificate", "client_key"];
     let without_default = [
         "server_name",
         "ca_file",
+        "client_certificate",
+        "client_key",
         "port",
         "second_server",
         "public",
@@ -209,7 +223,8 @@ fn the_module_that_is_commented_out_is_valid_once_it_has_credentials() {
     let start = EXAMPLE.find(OUT).expect("the example has it");
     let lines = EXAMPLE[start..].lines().take_while(|line| !line.is_empty());
     let bare = lines.filter_map(|line| line.strip_prefix("# "));
-    let of_another = ["port", "server_name", "ca_file", "shared_secret"];
+    let of_another =
+        ["port", "server_name", "ca_file", "client_certificate", "client_key", "shared_secret"];
     let keys = bare.filter(|line| {
         let key = line.split(" = ").next().unwrap_or_default();
         line.starts_with('[') || (key.bytes().all(is_key_byte) && !of_another.contains(&key))
@@ -452,71 +467,6 @@ fn a_module_that_no_target_uses_does_nothing_and_is_validated_all_the_same() {
 }
 
 #[test]
-fn the_plan_is_shown_with_every_default_filled_in() {
-    let text = format!(
-        "{REGISTER}trunk = \"Lyon carrier\"\n\n[telephony]\ndomain = \"example.net\"\n\
-         client_id = \"id\"\nclient_secret = {{ env = \"MARKED\" }}\nlocation = \"Lyon office\"\n\n\
-         [web]\nlisten = [\"[::]:9377\"]\ninsecure_listen = true\n"
-    );
-    let plan = parse(&text).expect("it is valid");
-
-    let expected = r#"[site]
-name = "lyon"
-profile = "sip-phone"
-# one_way_delay_warn = "250ms"
-# one_way_delay_fail = "400ms"
-# rtt_warn = "300ms"
-# rtt_fail = "500ms"
-# jitter_warn = "30ms"
-# jitter_fail = "40ms"
-# loss_warn = 0.01
-# loss_fail = 0.02
-# late_warn = 0.01
-# late_fail = 0.02
-# burst_loss_warn = 0.1
-# burst_loss_fail = 0.3
-# reorder_warn = 0.0005
-# reorder_fail = 0.005
-# mos_warn = 3.6
-# mos_fail = 3.1
-# nat_lifetime_warn = "1m 30s"
-# nat_lifetime_fail = "30s"
-
-[modules.register]
-probe = "sip-register"
-address_of_record = "sip:probe@example.net"
-allow_cleartext = true
-allow_md5 = false
-expires = "1m"
-password = "<secret>"
-timeout = "40s"
-transport = "udp"
-
-[[targets]]
-name = "registrar"
-address = "sip.example.net:5060"
-modules = ["register"]
-interval = "1m"
-required = true
-trunk = "Lyon carrier"
-
-[telephony]
-profile = "platform"
-base_url = "https://api.example.net"
-login_url = "https://login.example.net"
-client_id = "id"
-client_secret = "<secret>"
-location = "Lyon office"
-interval = "1m"
-
-[web]
-listen = ["[::]:9377"]
-insecure_listen = true
-"#;
-    assert_eq!(config::show(&plan), expected);
-}
-
-#[test]
 fn a_location_narrows_the_reading_but_not_what_the_targets_link_to() {
     let settings = parse(EVERY_TEXT).expect("it is valid").telephony.expect("it is there");
 
@@ -525,30 +475,6 @@ fn a_location_narrows_the_reading_but_not_what_the_targets_link_to() {
     assert_eq!(narrowing.location, "Lyon office");
     assert_eq!(narrowing.trunks, ["Lyon carrier"]);
     assert_eq!(narrowing.edge_groups, ["Lyon edges", "Lyon edges 2"]);
-}
-
-#[test]
-fn what_is_shown_means_the_same_when_it_is_read_again() {
-    let names = &with_names("");
-    let by_authorities =
-        &with_names("[views]\nauthoritative = [\"192.0.2.1\", \"[2001:db8::1]:54\"]");
-    let by_nobody = &with_names("[views]\nauthoritative = false\npublic = []");
-    for text in [EXAMPLE, MINIMAL, &with_a_profile(), names, by_authorities, by_nobody] {
-        let shown = config::show(&parse(text).expect("it is valid"));
-
-        assert_eq!(config::show(&parse(&shown).expect("it is valid")), shown);
-    }
-    // What keeps a secret or a link is not all shown; the names are.
-    let names = |text: &str| {
-        let shown = config::show(&parse(text).expect("it is valid"));
-        let (_, names) = shown.split_once("\n[views]\n").expect("they are shown");
-        let (names, _) = names.split_once("\n[telephony]\n").unwrap_or((names, ""));
-        let (names, _) = names.split_once("\n[web]\n").unwrap_or((names, ""));
-        format!("[views]\n{names}")
-    };
-    let shown = names(EVERY_TEXT);
-    assert_eq!(names(&format!("[site]\nname = \"lyon\"\n\n{shown}")), shown);
-    assert_eq!(shown, NAMES_OF_EVERY_TEXT);
 }
 
 #[test]

@@ -131,7 +131,8 @@ fn protocols_in_the_driver(files: &[File]) -> Vec<String> {
 fn probes_by_name(files: &[File]) -> Vec<String> {
     let modules: Vec<String> = PROBES.iter().map(|probe| probe.name().replace('-', "_")).collect();
     let mut broken = Vec::new();
-    for file in files.iter().filter(|file| !["rules", "propagation"].contains(&&*file.room())) {
+    let concluding = ["rules", "propagation", "contradiction"];
+    for file in files.iter().filter(|file| !concluding.contains(&&*file.room())) {
         for path in file.source.paths(&[], &["branchline_probes"]) {
             let is_probe =
                 path.names.first().is_some_and(|it| modules.contains(it) || it == "wire");

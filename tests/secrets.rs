@@ -101,6 +101,54 @@ fn a_password_in_the_environment_is_not_repeated() {
 }
 
 #[test]
+fn the_key_of_a_client_certificate_is_told_by_nobody() {
+    let office = Office::trusted();
+    let registrar = office.cloud().addresses().registrar.to_string();
+    let [certificate, key] = office.identity();
+    let options = ["transport=tls", &certificate, &key, "timeout=1s"];
+    let options = options.iter().flat_map(|it| ["--option", it]);
+    let words: Vec<&str> =
+        ["probe", "stun-binding", &registrar].into_iter().chain(options).collect();
+
+    // Nobody speaks TLS there: what is shown is what a failure shows.
+    let (ended, said) = office.run(&[&words[..], &["--json", "--trace"]].concat());
+    assert_eq!(ended, Some(2), "{said}");
+
+    let text = std::fs::read_to_string(office.config()).expect("it is ours");
+    let toml = |line: &str| {
+        let (key, value) = line.split_once('=').expect("an option");
+        match value.split_once(':') {
+            Some((way, path)) => format!("{key} = {{ {way} = \"{path}\" }}"),
+            None => format!("{key} = \"{value}\""),
+        }
+    };
+    let module = format!(
+        "{text}\n[modules.with-identity]\nprobe = \"stun-binding\"\ntransport = \"tls\"\n{}\n{}\n\n\
+         [[targets]]\nname = \"nobody\"\naddress = \"{registrar}\"\nmodules = [\"with-identity\"]\n",
+        toml(&certificate),
+        toml(&key)
+    );
+    let config = path(&office.write("identity.toml", &module));
+    for (words, code) in [(&["config", "check"][..], 0), (&["config", "show"], 0), (&["check"], 2)]
+    {
+        let (ended, said) = office.run(&[words, &["--config", &config]].concat());
+
+        assert_eq!(ended, Some(code), "{words:?}: {said}");
+    }
+    let (_, shown) = office.run(&["config", "show", "--config", &config]);
+    assert!(shown.contains("client_key = \"<secret>\""), "{shown}");
+    // Of the certificate in place of the key, and of a key in place of the certificate.
+    for (wrong, right) in [("client.pem", "client.key"), ("client.key", "client.pem")] {
+        let swapped =
+            module.replace(wrong, "SWAPPED").replace(right, wrong).replace("SWAPPED", right);
+        let config = path(&office.write("swapped.toml", &swapped));
+        let (ended, said) = office.run(&["config", "check", "--config", &config]);
+
+        assert_eq!(ended, CONFIGURATION, "{said}");
+    }
+}
+
+#[test]
 fn no_error_repeats_a_secret_that_stands_in_the_file_itself() {
     let office = Office::mistaken();
     let text = std::fs::read_to_string(office.config()).expect("it is ours");

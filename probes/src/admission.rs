@@ -49,6 +49,37 @@ pub(crate) fn reaches_as_far(claimed: IpAddr, start: IpAddr) -> bool {
     )
 }
 
+/// How far an address of a server reaches that the DNS names for a domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// It is never a server's: see [`Scope::Nowhere`].
+    Nowhere,
+    /// It is this host.
+    Host,
+    /// It is somebody else's: of this site or anywhere, since the servers of a domain may well
+    /// stand in the office.
+    Beyond,
+}
+
+/// How far `ip` reaches, an address that the DNS names.
+pub(crate) fn reach(ip: IpAddr) -> Reach {
+    match scope(behind_nat64(ip)) {
+        Scope::Nowhere => Reach::Nowhere,
+        Scope::Host if ip.is_ipv6() && ip != IpAddr::V6(Ipv6Addr::LOCALHOST) => Reach::Nowhere,
+        Scope::Host => Reach::Host,
+        Scope::Site(_) | Scope::Global => Reach::Beyond,
+    }
+}
+
+/// Where a site has IPv6 alone, its resolver puts IPv4 addresses behind this prefix (RFC 6147,
+/// RFC 6052 §2.1).
+fn behind_nat64(ip: IpAddr) -> IpAddr {
+    let IpAddr::V6(six) = ip else { return ip };
+    let [0x64, 0xFF9B, 0, 0, 0, 0, high, low] = six.segments() else { return ip };
+    let [[first, second], [third, fourth]] = [high, low].map(u16::to_be_bytes);
+    Ipv4Addr::new(first, second, third, fourth).into()
+}
+
 /// Whether `claimed` can serve as the other address of `server`: RFC 5780 §7.4 wants one that
 /// differs in both IP address and port.
 pub(crate) fn differs_in_both(claimed: SocketAddr, server: SocketAddr) -> bool {
@@ -167,6 +198,37 @@ mod tests {
         ] {
             let ip = claimed.parse::<SocketAddr>().expect("an address").ip().to_string();
             assert!(!is_admitted(claimed, server, &[&ip]), "{claimed} of {server}");
+        }
+    }
+
+    // D-SSRF-2
+    #[test]
+    fn a_server_of_a_domain_may_be_in_the_office_or_behind_nat64_and_is_never_everybody() {
+        use super::Reach::{Beyond, Host, Nowhere};
+        for (ip, expected) in [
+            ("192.0.2.1", Beyond),
+            ("10.1.0.1", Beyond),
+            ("100.64.0.2", Beyond),
+            ("2001:db8::1", Beyond),
+            ("fd00::1", Beyond),
+            ("64:ff9b::c000:201", Beyond),
+            ("127.0.0.1", Host),
+            ("127.3.0.1", Host),
+            ("::1", Host),
+            ("64:ff9b::7f00:1", Nowhere),
+            ("64:ff9b::e000:1", Nowhere),
+            ("64:ff9b:1::c000:201", Nowhere),
+            ("::ffff:127.0.0.1", Nowhere),
+            ("169.254.169.254", Nowhere),
+            ("fe80::1", Nowhere),
+            ("0.0.0.0", Nowhere),
+            ("::", Nowhere),
+            ("224.0.0.1", Nowhere),
+            ("ff02::1", Nowhere),
+            ("255.255.255.255", Nowhere),
+        ] {
+            let ip = ip.parse().expect("an IP address");
+            assert_eq!(super::reach(ip), expected, "{ip}");
         }
     }
 

@@ -10,6 +10,7 @@ use crate::leg::LegId;
 use crate::moment::Moment;
 use crate::observation::{Ignored, Outcome, Phase};
 use crate::probe::{Input, Output, Stamp};
+use crate::proof;
 use crate::transaction::{Due, Retransmission};
 
 /// The part of an exchange that is the same for every protocol.
@@ -89,16 +90,21 @@ impl Conversation {
     }
 
     /// The failure that an input is by itself, where it is one: a refusal, a fault of this host
-    /// or the exchange being called off.
-    pub(crate) fn failure_of(&self, input: &Input<'_>) -> Option<Failure> {
+    /// or the exchange being called off. What a peer showed that could not prove itself is noted.
+    pub(crate) fn failure_of(&mut self, input: &Input<'_>) -> Option<Failure> {
         let peer = self.peer;
         match *input {
             Input::Refused { by, refusal, .. } => Some(Failure::Refused { peer, by, refusal }),
-            Input::Insecure { problem, certificate, .. } => Some(Failure::TlsFailed {
-                peer,
-                problem,
-                issuer: certificate.map(|certificate| certificate.issuer.clone()),
-            }),
+            Input::Insecure { problem, certificate, trusted_by, .. } => {
+                if let Some(certificate) = certificate {
+                    proof::note_certificate(certificate, trusted_by, &mut self.outcome.facts);
+                }
+                // Who issued a good certificate explains nothing.
+                let certificate = certificate.filter(|_| problem.is_of_certificate());
+                let issuer = certificate.map(|certificate| certificate.issuer.clone());
+                let trusted_by = trusted_by.filter(|_| problem.is_of_certificate());
+                Some(Failure::TlsFailed { peer, problem, issuer, trusted_by })
+            }
             Input::Failed { problem, .. } => Some(Failure::Local { peer, problem }),
             Input::Cancelled => Some(Failure::Cancelled),
             Input::Connected { .. }

@@ -109,6 +109,8 @@ modules = ["edge-group-name"]
                 way::PORT.spec(),
                 way::SERVER_NAME.spec(),
                 way::CA_FILE.spec(),
+                way::CLIENT_CERTIFICATE.spec(),
+                way::CLIENT_KEY.spec(),
                 PATH.spec(),
                 EXPECT.spec(),
                 ASK_NSID.spec(),
@@ -123,7 +125,7 @@ modules = ["edge-group-name"]
     }
 
     fn facts(&self) -> &'static [FactSpec] {
-        const { &joined::<_, 28, 5, 33>(facts::ALL, way::TLS_FACTS) }
+        const { &joined::<_, 28, 8, 36>(facts::ALL, way::TLS_FACTS) }
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {

@@ -157,6 +157,15 @@ impl Facts {
         }
     }
 
+    /// Takes in what was measured apart from the exchange; a statement of its own stays.
+    pub fn complete(&mut self, others: &Self) {
+        for (spec, value) in &others.0 {
+            if let Err(place) = self.place(spec.name) {
+                self.0.insert(place, (*spec, value.clone()));
+            }
+        }
+    }
+
     /// The value of a fact, where the exchange stated it.
     #[must_use]
     pub fn read<T: Fact>(&self, key: &FactKey<T>) -> Option<T> {

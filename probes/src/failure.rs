@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::foreign::Foreign;
-use crate::leg::TlsProblem;
+use crate::leg::{TlsProblem, TrustedBy};
 
 /// What went wrong, as seen from this host.
 ///
@@ -74,7 +74,7 @@ pub enum Failure {
     },
 
     /// The TLS handshake failed, so nothing was asked.
-    #[error("TLS with {peer} failed: {problem}{}", vouched_by(issuer.as_ref()))]
+    #[error("TLS with {peer} failed: {problem}{}", vouched_by(issuer.as_ref(), *trusted_by))]
     TlsFailed {
         /// Who was to prove its name.
         peer: SocketAddr,
@@ -82,6 +82,8 @@ pub enum Failure {
         problem: TlsProblem,
         /// Who vouches for the certificate that it showed.
         issuer: Option<Foreign>,
+        /// Who vouches for it, where it is not one of those who were asked for.
+        trusted_by: Option<TrustedBy>,
     },
 
     /// The peer closed the connection before it had answered.
@@ -174,6 +176,9 @@ pub enum Weakness {
     /// the way may have taken that out.
     #[error("takes back what its nonce or its first challenge promised")]
     Downgraded,
+    /// The answer would travel where others can read it, which the configuration does not allow.
+    #[error("asks for credentials over {0}, where others can read the answer")]
+    Cleartext(&'static str),
 }
 
 /// Why a name did not give an address.
@@ -191,6 +196,9 @@ pub enum Unresolved {
     /// This host was given no resolver.
     #[error("this host's resolv.conf names no resolver")]
     NoResolver,
+    /// The domain says that nobody offers the service.
+    #[error("the domain says that it does not offer this (SRV target \".\")")]
+    NotOffered,
     /// Whoever should have led to the addresses led nowhere.
     #[error("nobody was found who could be asked")]
     NotLed,
@@ -299,7 +307,9 @@ impl Failure {
                     | Unresolved::NotLed,
                 ..
             } => Standing::Unknown,
-            Self::Unresolved { problem: Unresolved::NoAddress, .. }
+            Self::Unresolved {
+                problem: Unresolved::NoAddress | Unresolved::NotOffered, ..
+            }
             | Self::NoResponse { .. }
             | Self::Deadline { .. }
             | Self::Unusable { .. }
@@ -343,8 +353,13 @@ fn said_by(by: Option<IpAddr>, peer: SocketAddr) -> String {
     }
 }
 
-fn vouched_by(issuer: Option<&Foreign>) -> String {
-    issuer.map(|issuer| format!(" (issued by {issuer})")).unwrap_or_default()
+fn vouched_by(issuer: Option<&Foreign>, trusted_by: Option<TrustedBy>) -> String {
+    let whom = match trusted_by {
+        Some(TrustedBy::Host) => ", whom this host trusts",
+        Some(TrustedBy::Public) => ", whom browsers trust",
+        Some(TrustedBy::CaFile) | None => "",
+    };
+    issuer.map(|issuer| format!(" (issued by {issuer}{whom})")).unwrap_or_default()
 }
 
 /// `403 Forbidden` as SIP writes it, `NXDOMAIN (rcode 3)` as people say it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::foreign::Foreign;
+use crate::secret::Secret;
 use crate::target::Transport;
 
 /// Which of its sockets an exchange speaks of: they are numbered in the order of opening.
@@ -47,6 +48,8 @@ pub struct Tls {
     pub server_name: String,
     /// Who may vouch for the certificate.
     pub trust: Trust,
+    /// What this host shows where the peer asks who it is; there is one copy of the key.
+    pub identity: Option<Arc<Identity>>,
     /// The protocol to be spoken on it, by its name in the registry of ALPN (RFC 7301 §6).
     pub protocol: Option<&'static str>,
 }
@@ -58,21 +61,44 @@ pub enum Trust {
     #[default]
     System,
     /// These and no others.
-    Only(Authorities),
+    Only(Certificates),
 }
 
-/// Certificates of authorities, each in DER.
+/// Certificates, each in DER: of authorities, or a chain of them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Authorities {
+pub struct Certificates {
     /// Where they were read from, to be shown.
     pub source: String,
     /// The certificates.
     pub certificates: Arc<[Vec<u8>]>,
 }
 
-impl fmt::Debug for Authorities {
+impl fmt::Debug for Certificates {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} certificates of {}", self.certificates.len(), self.source)
+    }
+}
+
+/// A certificate of this host's own, and its key.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate, and behind it those that lead to an authority (RFC 8446 §4.4.2).
+    pub chain: Certificates,
+    /// The key of the first certificate, in PEM.
+    pub key: Secret,
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.chain == other.chain && self.key.expose() == other.key.expose()
+    }
+}
+
+impl Eq for Identity {}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} and a key", self.chain)
     }
 }
 
@@ -123,8 +149,31 @@ pub struct Handshake {
     pub cipher: &'static str,
     /// The peer's own certificate.
     pub certificate: Certificate,
-    /// The first moment at which a certificate of its chain expires.
-    pub chain_not_after: SystemTime,
+    /// Who vouches for it.
+    pub trusted_by: TrustedBy,
+}
+
+/// Who vouches for a certificate: the narrowest of those who do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TrustedBy {
+    /// An authority that the module names.
+    CaFile,
+    /// An authority that every browser trusts.
+    Public,
+    /// An authority that this host trusts and the public does not: somebody installed it here.
+    Host,
+}
+
+impl TrustedBy {
+    /// The word that facts and rules use.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::CaFile => "ca_file",
+            Self::Public => "public",
+            Self::Host => "host",
+        }
+    }
 }
 
 /// What a certificate says.
@@ -140,6 +189,8 @@ pub struct Certificate {
     pub not_before: SystemTime,
     /// Until when it is valid.
     pub not_after: SystemTime,
+    /// The first moment at which it, or one that the peer showed behind it, expires.
+    pub chain_not_after: SystemTime,
 }
 
 /// Why a TLS handshake failed.
@@ -166,12 +217,35 @@ pub enum TlsProblem {
     /// The peer ended the handshake with an alert.
     #[error("it ended the TLS handshake with an alert")]
     Alert,
+    /// The peer asks for a client certificate, and got none.
+    #[error("it asks for a client certificate, and got none")]
+    CertificateRequired,
+    /// The peer does not accept the client certificate that it got.
+    #[error("it does not accept the client certificate")]
+    CertificateRefused,
     /// What the peer said is not TLS.
     #[error("what it said is not TLS")]
     NotTls,
 }
 
 impl TlsProblem {
+    /// Whether it is the certificate of the peer that proves nothing.
+    #[must_use]
+    pub const fn is_of_certificate(self) -> bool {
+        match self {
+            Self::Expired
+            | Self::NotYetValid
+            | Self::WrongName
+            | Self::UnknownIssuer
+            | Self::BadCertificate => true,
+            Self::Version
+            | Self::Alert
+            | Self::CertificateRequired
+            | Self::CertificateRefused
+            | Self::NotTls => false,
+        }
+    }
+
     /// The word that facts and rules use.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -183,6 +257,8 @@ impl TlsProblem {
             Self::BadCertificate => "bad_certificate",
             Self::Version => "version",
             Self::Alert => "alert",
+            Self::CertificateRequired => "certificate_required",
+            Self::CertificateRefused => "certificate_refused",
             Self::NotTls => "not_tls",
         }
     }

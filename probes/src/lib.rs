@@ -15,6 +15,7 @@
 //!     site: "lyon".into(),
 //!     host: "192.0.2.10".into(),
 //!     address: "192.0.2.10:3478".parse().expect("an address"),
+//!     transport: None,
 //!     started: std::time::SystemTime::UNIX_EPOCH,
 //! };
 //! let mut exchange = module.begin(&target, Chance::from_seed([7; 32]));
@@ -32,16 +33,19 @@ mod failure;
 mod foreign;
 mod joined;
 mod leg;
+pub mod locate;
 mod moment;
 mod observation;
 mod options;
 mod probe;
+mod proof;
 mod relay;
 mod secret;
 mod target;
 mod transaction;
 pub mod way;
 pub mod wire;
+pub mod written;
 
 pub mod dns_delegation;
 pub mod dns_query;
@@ -58,7 +62,10 @@ pub use chance::Chance;
 pub use fact::{Fact, FactKey, FactSpec, FactValue, Facts, Metric};
 pub use failure::{Failure, Refusal, Standing, Unresolved, Weakness};
 pub use foreign::Foreign;
-pub use leg::{Authorities, Certificate, Handshake, Hears, Leg, LegId, Tls, TlsProblem, Trust};
+pub use leg::{
+    Certificate, Certificates, Handshake, Hears, Identity, Leg, LegId, Tls, TlsProblem, Trust,
+    TrustedBy,
+};
 pub use moment::Moment;
 pub use observation::{Ignored, Lead, Observation, Outcome, Phase, Verdict};
 pub use options::{

@@ -8,16 +8,19 @@ use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
-use crate::leg::Authorities;
+use crate::leg::Certificates;
 use crate::secret::Secret;
+use crate::wire::sip::SipUri;
 
 /// What an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Printable text on one line.
     Text,
+    /// A SIP URI without a password.
+    SipUri,
     /// A whole number.
     Count,
     /// A duration with its unit, more than zero: `"8s"`.
@@ -34,6 +37,8 @@ pub enum Kind {
     Certificates,
     /// A secret, given by reference only.
     Secret,
+    /// A private key in PEM, a secret of many lines, given by reference only.
+    PrivateKey,
 }
 
 impl Kind {
@@ -42,6 +47,7 @@ impl Kind {
     pub fn expected(self) -> String {
         match self {
             Self::Text => "printable text on one line".to_owned(),
+            Self::SipUri => "a SIP URI, such as \"sip:1001@sip.example.com\"".to_owned(),
             Self::Count => "a whole number".to_owned(),
             Self::Duration => "a duration with its unit, such as \"8s\" or \"500ms\"".to_owned(),
             Self::Flag => "true or false".to_owned(),
@@ -60,6 +66,9 @@ impl Kind {
                  { env = \"NAME\" }"
                     .to_owned()
             }
+            Self::PrivateKey => "a reference to a private key in PEM, such as \
+                 { credential = \"NAME\" } or { file = \"PATH\" }"
+                .to_owned(),
         }
     }
 
@@ -73,6 +82,10 @@ impl Kind {
     pub fn read(self, text: &str) -> Option<OptionValue> {
         let value = match self {
             Self::Text => is_printable(text).then(|| OptionValue::Text(text.to_owned()))?,
+            Self::SipUri => {
+                SipUri::read_without_password(text).ok()?;
+                OptionValue::Text(text.to_owned())
+            }
             Self::Count => OptionValue::Count(text.parse().ok()?),
             Self::Duration => OptionValue::Duration(read_duration(text)?),
             Self::Flag => OptionValue::Flag(text.parse().ok()?),
@@ -83,16 +96,42 @@ impl Kind {
                     .collect::<Option<_>>()?,
             ),
             Self::Endpoint => OptionValue::Endpoint(text.parse().ok().filter(is_somebody)?),
-            Self::Certificates | Self::Secret => return None,
+            Self::Certificates | Self::Secret | Self::PrivateKey => return None,
         };
         Some(value)
     }
+
+    /// What is wrong with a text that this kind does not take, to follow the option's name, where
+    /// more is known than that.
+    #[must_use]
+    pub fn problem(self, text: &str) -> Option<String> {
+        match self {
+            Self::SipUri => {
+                let bad = SipUri::read_without_password(text).err()?;
+                Some(format!("is no SIP URI: {bad}"))
+            }
+            Self::Text
+            | Self::Count
+            | Self::Duration
+            | Self::Flag
+            | Self::Word(_)
+            | Self::Addresses
+            | Self::Endpoint
+            | Self::Certificates
+            | Self::PrivateKey
+            | Self::Secret => None,
+        }
+    }
 }
 
-/// Reads a duration with its unit, such as `500ms`, `8s` or `1m 30s`; zero is none.
+/// Reads a duration with its unit, such as `500ms`, `8s`, `1m 30s` or `14d`; zero is none.
 #[must_use]
 pub fn read_duration(text: &str) -> Option<Duration> {
-    let signed: SignedDuration = text.parse().ok()?;
+    let signed = text.parse::<SignedDuration>().ok().or_else(|| {
+        // A day is 24 hours here: what is timed spans no change of the clock.
+        let days = SpanRelativeTo::days_are_24_hours();
+        text.parse::<Span>().ok()?.to_duration(days).ok()
+    })?;
     Duration::try_from(signed).ok().filter(|duration| !duration.is_zero())
 }
 
@@ -110,7 +149,7 @@ fn is_printable(text: &str) -> bool {
 /// What an option was set to.
 #[derive(Clone)]
 pub enum OptionValue {
-    /// Text.
+    /// Text, a SIP URI among it.
     Text(String),
     /// A whole number.
     Count(u64),
@@ -125,7 +164,7 @@ pub enum OptionValue {
     /// An IP address with a port.
     Endpoint(SocketAddr),
     /// Certificates.
-    Certificates(Authorities),
+    Certificates(Certificates),
     /// A secret.
     Secret(Secret),
 }
@@ -146,7 +185,7 @@ impl OptionValue {
                 format!("[{}]", quoted.join(", "))
             }
             Self::Endpoint(endpoint) => format!("\"{endpoint}\""),
-            Self::Certificates(authorities) => format!("{:?}", authorities.source),
+            Self::Certificates(certificates) => format!("{:?}", certificates.source),
             Self::Secret(_) => "\"<secret>\"".to_owned(),
         }
     }
@@ -233,7 +272,7 @@ from_option!(bool, Flag);
 from_option!(&'static str, Word);
 from_option!(Vec<IpAddr>, Addresses);
 from_option!(SocketAddr, Endpoint);
-from_option!(Authorities, Certificates);
+from_option!(Certificates, Certificates);
 from_option!(Secret, Secret);
 
 /// The options of one module: what was set, over the defaults.
@@ -304,6 +343,10 @@ mod tests {
 
         assert_eq!(read("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(read("8s"), Some(Duration::from_secs(8)));
+        assert_eq!(read("2d"), Some(Duration::from_secs(172_800)));
+        assert_eq!(read("2d 1h"), Some(Duration::from_secs(176_400)));
+        assert_eq!(read("1mo"), None, "nobody knows how long that is");
+        assert_eq!(read("1y"), None);
         assert_eq!(read("8"), None);
         assert_eq!(read("0s"), None);
         assert_eq!(read("-1s"), None);
@@ -324,6 +367,23 @@ mod tests {
         }
     }
 
+    // D-SIP-11
+    #[test]
+    fn a_sip_uri_without_a_password_is_taken_and_what_is_none_is_told_by_its_position() {
+        assert!(Kind::SipUri.read("sips:+331@[2001:db8::1]:5061;transport=tcp").is_some());
+        for (text, problem) in [
+            ("sip:a:b@c", "is no SIP URI: a password does not belong into a URI (character 6)"),
+            (
+                "sip:a\r\n@c",
+                "is no SIP URI: a control character cannot stand in a URI (character 6)",
+            ),
+        ] {
+            assert!(Kind::SipUri.read(text).is_none(), "{text:?}");
+            assert_eq!(Kind::SipUri.problem(text).as_deref(), Some(problem));
+        }
+        assert_eq!(Kind::SipUri.problem("sip:a@b"), None);
+    }
+
     #[test]
     fn an_endpoint_is_one_host_and_a_port() {
         assert!(Kind::Endpoint.read("192.0.2.10:3478").is_some());
@@ -339,5 +399,6 @@ mod tests {
     #[test]
     fn a_secret_is_never_read_from_text() {
         assert!(Kind::Secret.read("hunter2").is_none());
+        assert!(Kind::PrivateKey.read("-----BEGIN PRIVATE KEY-----").is_none());
     }
 }

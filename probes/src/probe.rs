@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::chance::Chance;
 use crate::fact::FactSpec;
 use crate::failure::Refusal;
-use crate::leg::{Certificate, Handshake, Leg, LegId, TlsProblem};
+use crate::leg::{Certificate, Handshake, Leg, LegId, TlsProblem, TrustedBy};
+use crate::locate::Locator;
 use crate::moment::Moment;
 use crate::observation::Outcome;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
@@ -71,6 +72,20 @@ pub trait Module: Send + Sync {
     /// How long is to pass between two runs of one check, at least.
     fn shortest_interval(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// How to find out whom to ask, where a target names `host` and no port; `None` where the
+    /// addresses of the host are all there is.
+    fn locator(&self, host: &str, chance: Chance) -> Option<Box<dyn Locator>> {
+        let _ = (host, chance);
+        None
+    }
+
+    /// Whether only the first address that is of use is wanted: as long as a failure
+    /// [`moves_on`](crate::locate::moves_on), the next one is asked, and all of that is one
+    /// observation.
+    fn fails_over(&self) -> bool {
+        false
     }
 
     /// Begins one exchange with one address.
@@ -155,7 +170,8 @@ pub enum Input<'a> {
         /// What the handshake showed.
         handshake: &'a Handshake,
     },
-    /// The TLS handshake of a leg failed; nothing was sent on it.
+    /// The TLS handshake of a leg failed. A peer may say so after [`Input::Secured`]: in TLS 1.3
+    /// the client is done before the peer has seen its certificate (RFC 8446 §4.4.2.4).
     Insecure {
         /// Which leg.
         leg: LegId,
@@ -163,6 +179,8 @@ pub enum Input<'a> {
         problem: TlsProblem,
         /// The certificate that the peer showed, where it came to that.
         certificate: Option<&'a Certificate>,
+        /// Who vouches for it, where nobody does who was asked for.
+        trusted_by: Option<TrustedBy>,
     },
     /// A transmission left this host.
     Sent {

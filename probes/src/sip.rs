@@ -4,6 +4,7 @@
 pub(crate) mod agent;
 pub(crate) mod echo;
 pub mod facts;
+pub mod locate;
 mod mapping;
 mod mirror;
 pub(crate) mod notes;

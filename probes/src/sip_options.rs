@@ -9,6 +9,7 @@ use crate::chance::Chance;
 use crate::fact::{FactKey, FactSpec};
 use crate::foreign::Foreign;
 use crate::joined::joined;
+use crate::locate::Locator;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
 use crate::probe::{Exchange, Module, Probe, TIMEOUT};
 use crate::sip::facts::FACTS;
@@ -45,22 +46,16 @@ impl Probe for SipOptions {
     fn sample(&self) -> &'static str {
         r#"[modules.sip-alive]
 probe = "sip-options"
-transport = "tls"
 
 [[targets]]
 name = "registrar"
-address = "sip.example.com:5061"
+address = "sip.example.com:5060"
 modules = ["sip-alive"]
 "#
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const {
-            &joined::<_, 4, 4, 8>(
-                way::OPTIONS,
-                joined::<_, 1, 3, 4>([USER.spec()], settings::OPTIONS),
-            )
-        }
+        const { &joined::<_, 1, 10, 11>([USER.spec()], settings::OPTIONS) }
     }
 
     fn timeout(&self) -> Duration {
@@ -68,7 +63,7 @@ modules = ["sip-alive"]
     }
 
     fn facts(&self) -> &'static [FactSpec] {
-        const { &joined::<_, 16, 5, 21>(joined::<_, 1, 15, 16>([ALLOW.spec()], FACTS), way::TLS_FACTS) }
+        const { &joined::<_, 19, 8, 27>(joined::<_, 1, 18, 19>([ALLOW.spec()], FACTS), way::TLS_FACTS) }
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {
@@ -112,6 +107,14 @@ impl Module for SharedModule {
 
     fn timeout(&self) -> Duration {
         self.0.timeout
+    }
+
+    fn locator(&self, host: &str, chance: Chance) -> Option<Box<dyn Locator>> {
+        self.0.settings.locator(host, false, chance)
+    }
+
+    fn fails_over(&self) -> bool {
+        self.0.settings.fails_over
     }
 
     fn begin(&self, target: &Target, chance: Chance) -> Box<dyn Exchange> {

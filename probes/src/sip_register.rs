@@ -10,6 +10,7 @@ use crate::digest::Credentials;
 use crate::fact::{FactKey, FactSpec};
 use crate::foreign::Foreign;
 use crate::joined::joined;
+use crate::locate::Locator;
 use crate::options::{BadOption, FromOption, Kind, OptionKey, OptionSpec, Options};
 use crate::probe::{Exchange, Intent, Module, Probe, TIMEOUT};
 use crate::secret::Secret;
@@ -17,7 +18,7 @@ use crate::sip::facts::FACTS;
 use crate::sip::settings::{self, Settings};
 use crate::target::{Target, Transport};
 use crate::way;
-use crate::wire::sip::AddressOfRecord;
+use crate::wire::sip::{AddressOfRecord, Scheme};
 
 use exchange::RegisterExchange;
 
@@ -62,7 +63,7 @@ pub const PATH: FactKey<Vec<Foreign>> =
     FactKey::new("path", "the proxies through which calls would reach us (RFC 3327)");
 
 const ADDRESS_OF_RECORD: OptionKey<String> =
-    OptionKey::new("address_of_record", Kind::Text, "whose registration it is: sip:user@domain")
+    OptionKey::new("address_of_record", Kind::SipUri, "whose registration it is: sip:user@domain")
         .required();
 const CONTACT_USER: OptionKey<String> = OptionKey::new(
     "contact_user",
@@ -139,7 +140,7 @@ modules = ["register"]
 
     fn options(&self) -> &'static [OptionSpec] {
         const {
-            &joined::<_, 9, 7, 16>(
+            &joined::<_, 9, 10, 19>(
                 [
                     ADDRESS_OF_RECORD.spec(),
                     CONTACT_USER.spec(),
@@ -151,7 +152,7 @@ modules = ["register"]
                     ALLOW_CLEARTEXT.spec(),
                     ALLOW_MD5.spec(),
                 ],
-                joined::<_, 4, 3, 7>(way::OPTIONS, settings::OPTIONS),
+                settings::OPTIONS,
             )
         }
     }
@@ -162,7 +163,7 @@ modules = ["register"]
 
     fn facts(&self) -> &'static [FactSpec] {
         const {
-            &joined::<_, 10, 20, 30>(
+            &joined::<_, 10, 26, 36>(
                 [
                     MODE.spec(),
                     ALGORITHM.spec(),
@@ -175,7 +176,7 @@ modules = ["register"]
                     SERVICE_ROUTE.spec(),
                     PATH.spec(),
                 ],
-                joined::<_, 15, 5, 20>(FACTS, way::TLS_FACTS),
+                joined::<_, 18, 8, 26>(FACTS, way::TLS_FACTS),
             )
         }
     }
@@ -185,8 +186,15 @@ modules = ["register"]
         let text = options.require(&ADDRESS_OF_RECORD)?;
         let address_of_record = AddressOfRecord::read(&text).map_err(|bad| {
             let example = "write it as in address_of_record = \"sip:probe-lyon@sip.example.com\"";
-            bad_option(&ADDRESS_OF_RECORD, format!("is {bad}"), Some(example))
+            bad_option(&ADDRESS_OF_RECORD, format!("is no address-of-record: {bad}"), Some(example))
         })?;
+        let is_private = settings.way.transport == Transport::Tls;
+        let is_secure = address_of_record.scheme() == Scheme::Sips;
+        if is_secure && !is_private && !settings.is_open {
+            let problem = format!("asks for TLS, and goes over {}", settings.way.transport.label());
+            let hint = "set transport = \"tls\", or write it with sip:";
+            return Err(bad_option(&ADDRESS_OF_RECORD, problem, Some(hint)));
+        }
         let contact_user = options.read(&CONTACT_USER);
         if contact_user.as_deref().is_some_and(|user| !is_user(user)) {
             let problem = "is no user of a SIP URI".to_owned();
@@ -218,8 +226,8 @@ modules = ["register"]
             return Err(bad_option(&EVERY, "must be 1s or more".to_owned(), Some(hint)));
         }
         let password = options.read(&PASSWORD);
-        let is_private = settings.way.transport == Transport::Tls;
-        if password.is_some() && !is_private && !options.require(&ALLOW_CLEARTEXT)? {
+        let allow_cleartext = options.require(&ALLOW_CLEARTEXT)?;
+        if password.is_some() && !is_private && !settings.is_open && !allow_cleartext {
             let problem = format!(
                 "would answer challenges over {}, where others can read the answer and guess at \
                  leisure",
@@ -243,6 +251,7 @@ modules = ["register"]
             expires: u32::try_from(expires.as_secs()).unwrap_or_default(),
             every,
             allow_md5: options.require(&ALLOW_MD5)?,
+            allow_cleartext,
             timeout: options.read(&TIMEOUT).unwrap_or(self.timeout()),
         }))))
     }
@@ -266,6 +275,7 @@ pub(crate) struct RegisterModule {
     expires: u32,
     every: Duration,
     allow_md5: bool,
+    allow_cleartext: bool,
     timeout: Duration,
 }
 
@@ -291,6 +301,15 @@ impl Module for SharedModule {
 
     fn shortest_interval(&self) -> Duration {
         self.0.every
+    }
+
+    fn locator(&self, host: &str, chance: Chance) -> Option<Box<dyn Locator>> {
+        let is_secure = self.0.address_of_record.scheme() == Scheme::Sips;
+        self.0.settings.locator(host, is_secure, chance)
+    }
+
+    fn fails_over(&self) -> bool {
+        self.0.settings.fails_over
     }
 
     fn begin(&self, target: &Target, chance: Chance) -> Box<dyn Exchange> {

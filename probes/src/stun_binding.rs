@@ -154,7 +154,7 @@ modules = ["stun-udp"]
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const { &joined::<_, 4, 2, 6>(way::OPTIONS, [BURST.spec(), PACE.spec()]) }
+        const { &joined::<_, 6, 2, 8>(way::OPTIONS, [BURST.spec(), PACE.spec()]) }
     }
 
     fn timeout(&self) -> Duration {
@@ -163,7 +163,7 @@ modules = ["stun-udp"]
 
     fn facts(&self) -> &'static [FactSpec] {
         const {
-            &joined::<_, 23, 5, 28>(
+            &joined::<_, 23, 8, 31>(
                 [
                     RTT.spec(),
                     CLOCK.spec(),

@@ -52,6 +52,9 @@ pub struct Target {
     pub host: String,
     /// The one address of this exchange.
     pub address: SocketAddr,
+    /// What carries the first leg, where whoever led to the address says so; else it is the
+    /// module's own.
+    pub transport: Option<Transport>,
     /// When the exchange begins, by this host's clock: some credentials are good for a time only.
     pub started: SystemTime,
 }

@@ -119,7 +119,7 @@ modules = ["turn-udp"]
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const { &joined::<_, 4, 7, 11>(way::OPTIONS, relay::OPTIONS) }
+        const { &joined::<_, 6, 7, 13>(way::OPTIONS, relay::OPTIONS) }
     }
 
     fn timeout(&self) -> Duration {
@@ -128,7 +128,7 @@ modules = ["turn-udp"]
 
     fn facts(&self) -> &'static [FactSpec] {
         const {
-            &joined::<_, 21, 5, 26>(
+            &joined::<_, 21, 8, 29>(
                 [
                     MODE.spec(),
                     REALM.spec(),

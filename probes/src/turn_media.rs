@@ -95,7 +95,7 @@ interval = "15m"
 
     fn options(&self) -> &'static [OptionSpec] {
         const {
-            &joined::<_, 4, 9, 13>(
+            &joined::<_, 6, 9, 15>(
                 way::OPTIONS,
                 [
                     relay::USERNAME.spec(),
@@ -117,7 +117,7 @@ interval = "15m"
     }
 
     fn facts(&self) -> &'static [FactSpec] {
-        const { &joined::<_, 46, 5, 51>(FACTS, way::TLS_FACTS) }
+        const { &joined::<_, 46, 8, 54>(FACTS, way::TLS_FACTS) }
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {

@@ -1,18 +1,24 @@
 //! `Way`: what carries a module's requests, UDP, TCP or TLS, and how its socket comes up.
 
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use crate::conversation::{Conversation, Step};
-use crate::fact::{FactKey, FactSpec};
 use crate::failure::Failure;
-use crate::foreign::Foreign;
-use crate::leg::{Authorities, Handshake, Leg, LegId, Tls, Trust};
+use crate::leg::{Certificates, Identity, Leg, LegId, Tls, Trust};
 use crate::moment::Moment;
 use crate::observation::Phase;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
 use crate::probe::{Input, Output};
+use crate::proof;
+use crate::secret::Secret;
 use crate::target::{Target, Transport};
+
+pub(crate) use crate::proof::TLS_FACTS;
+pub use crate::proof::{
+    CERTIFICATE_EXPIRES, CERTIFICATE_ISSUER, CERTIFICATE_NAMES, CERTIFICATE_SUBJECT,
+    CERTIFICATE_VALID_FROM, TLS_CIPHER, TLS_TRUSTED_BY, TLS_VERSION,
+};
 
 /// What carries the requests.
 pub(crate) const TRANSPORT: OptionKey<&'static str> =
@@ -28,41 +34,30 @@ pub(crate) const SERVER_NAME: OptionKey<String> = OptionKey::new(
     "the name that the server's certificate must be for; else the target's host",
 );
 /// Who may vouch for the certificate.
-pub(crate) const CA_FILE: OptionKey<Authorities> = OptionKey::new(
+pub(crate) const CA_FILE: OptionKey<Certificates> = OptionKey::new(
     "ca_file",
     Kind::Certificates,
     "the authorities that may vouch for the server; else those that this host trusts",
 );
 
+/// What this host shows where the server asks who it is.
+pub const CLIENT_CERTIFICATE: OptionKey<Certificates> = OptionKey::new(
+    "client_certificate",
+    Kind::Certificates,
+    "the certificate to show where the server asks for one, and the chain behind it",
+);
+/// The key of that certificate.
+pub const CLIENT_KEY: OptionKey<Secret> =
+    OptionKey::new("client_key", Kind::PrivateKey, "the key of the client certificate, in PEM");
+
 /// Every option of this file.
-pub(crate) const OPTIONS: [OptionSpec; 4] =
-    [TRANSPORT.spec(), PORT.spec(), SERVER_NAME.spec(), CA_FILE.spec()];
-
-/// The version of TLS.
-pub const TLS_VERSION: FactKey<&'static str> =
-    FactKey::new("tls_version", "the version of TLS").info("probe_tls_version_info", "version");
-/// The cipher suite.
-pub const TLS_CIPHER: FactKey<&'static str> =
-    FactKey::new("tls_cipher", "the cipher suite of the TLS connection")
-        .info("probe_tls_cipher_info", "cipher");
-/// For whom the certificate is.
-pub const CERTIFICATE_SUBJECT: FactKey<Foreign> =
-    FactKey::new("certificate_subject", "for whom the server's certificate is");
-/// Who vouches for the certificate.
-pub const CERTIFICATE_ISSUER: FactKey<Foreign> =
-    FactKey::new("certificate_issuer", "who vouches for the server's certificate");
-/// When the first certificate of the chain expires.
-pub const CERTIFICATE_EXPIRES: FactKey<SystemTime> =
-    FactKey::new("certificate_expires", "when the first certificate of the chain expires")
-        .metric("probe_ssl_earliest_cert_expiry");
-
-/// Every fact that a TLS handshake states.
-pub(crate) const TLS_FACTS: [FactSpec; 5] = [
-    TLS_VERSION.spec(),
-    TLS_CIPHER.spec(),
-    CERTIFICATE_SUBJECT.spec(),
-    CERTIFICATE_ISSUER.spec(),
-    CERTIFICATE_EXPIRES.spec(),
+pub(crate) const OPTIONS: [OptionSpec; 6] = [
+    TRANSPORT.spec(),
+    PORT.spec(),
+    SERVER_NAME.spec(),
+    CA_FILE.spec(),
+    CLIENT_CERTIFICATE.spec(),
+    CLIENT_KEY.spec(),
 ];
 
 /// What carries a module's requests.
@@ -72,6 +67,7 @@ pub(crate) struct Way {
     pub(crate) port: u16,
     server_name: Option<String>,
     trust: Trust,
+    identity: Option<Arc<Identity>>,
     /// The protocol that a TLS handshake names (RFC 7301), where it names one.
     pub(crate) protocol: Option<&'static str>,
 }
@@ -104,9 +100,12 @@ impl Way {
         let is_tls = transport == Transport::Tls;
         let server_name = options.read(&SERVER_NAME);
         let authorities = options.read(&CA_FILE);
+        let (chain, key) = (options.read(&CLIENT_CERTIFICATE), options.read(&CLIENT_KEY));
         for (option, is_set) in [
             (SERVER_NAME.spec().name, server_name.is_some()),
             (CA_FILE.spec().name, authorities.is_some()),
+            (CLIENT_CERTIFICATE.spec().name, chain.is_some()),
+            (CLIENT_KEY.spec().name, key.is_some()),
         ] {
             if is_set && !is_tls {
                 return Err(BadOption {
@@ -130,20 +129,46 @@ impl Way {
             port: chosen.unwrap_or(port),
             server_name,
             trust: authorities.map_or(Trust::System, Trust::Only),
+            identity: identity(chain, key)?,
             protocol: None,
         })
     }
 
-    /// A leg to the target on this way.
+    /// What carries the requests to this target.
+    pub(crate) fn transport_to(&self, target: &Target) -> Transport {
+        target.transport.unwrap_or(self.transport)
+    }
+
+    /// A leg to the target on this way. Over TLS the certificate has to be for the host that the
+    /// configuration names, whoever led from there to the address (RFC 5922 §7.3).
     pub(crate) fn leg(&self, id: LegId, target: &Target) -> Leg {
-        let mut leg = Leg::new(id, self.transport, target.address);
-        if self.transport == Transport::Tls {
+        let transport = self.transport_to(target);
+        let mut leg = Leg::new(id, transport, target.address);
+        if transport == Transport::Tls {
             let server_name = self.server_name.clone().unwrap_or_else(|| target.host.clone());
-            let (trust, protocol) = (self.trust.clone(), self.protocol);
-            leg.tls = Some(Tls { server_name, trust, protocol });
+            let (trust, identity) = (self.trust.clone(), self.identity.clone());
+            leg.tls = Some(Tls { server_name, trust, identity, protocol: self.protocol });
         }
         leg
     }
+}
+
+/// A certificate without its key proves nothing, and neither does a key without its certificate.
+fn identity(
+    chain: Option<Certificates>,
+    key: Option<Secret>,
+) -> Result<Option<Arc<Identity>>, BadOption> {
+    let (there, missing) = match (chain, key) {
+        (None, None) => return Ok(None),
+        (Some(chain), Some(key)) => return Ok(Some(Arc::new(Identity { chain, key }))),
+        (Some(_), None) => (CLIENT_CERTIFICATE.spec().name, CLIENT_KEY.spec()),
+        (None, Some(_)) => (CLIENT_KEY.spec().name, CLIENT_CERTIFICATE.spec()),
+    };
+    Err(BadOption {
+        option: there,
+        problem: format!("is set without `{}`", missing.name),
+        hint: Some(format!("add {}: {}", missing.name, missing.kind.expected())),
+    })
 }
 
 /// A leg that is coming up.
@@ -201,7 +226,7 @@ impl Opening {
             }
             Input::Secured { leg, handshake } if leg == self.leg.id => {
                 conversation.ended(Phase::Tls, self.since);
-                note(handshake, conversation);
+                proof::note(handshake, &mut conversation.outcome.facts);
                 self.connected
             }
             Input::Connected { .. }
@@ -216,12 +241,4 @@ impl Opening {
             | Input::Cancelled => None,
         }
     }
-}
-
-fn note(handshake: &Handshake, conversation: &mut Conversation) {
-    conversation.state(&TLS_VERSION, handshake.version);
-    conversation.state(&TLS_CIPHER, handshake.cipher);
-    conversation.state(&CERTIFICATE_SUBJECT, handshake.certificate.subject.clone());
-    conversation.state(&CERTIFICATE_ISSUER, handshake.certificate.issuer.clone());
-    conversation.state(&CERTIFICATE_EXPIRES, handshake.chain_not_after);
 }

@@ -2,5 +2,6 @@
 
 pub mod dns;
 pub mod http2;
+pub mod literal;
 pub mod sip;
 pub mod stun;

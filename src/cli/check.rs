@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use branchline_probes::{read_duration, show_duration};
 use clap::ValueEnum;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -14,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::check::Check;
 use crate::cli::{ConfigArgument, Exit, logging, run, say};
 use crate::config::{self, Plan, Surroundings};
-use crate::correlation::Memory;
+use crate::contradiction;
+use crate::correlation::{Evidence, Memory};
 use crate::diagnosis::{Verdict, diagnose};
 use crate::driver::{self, KeepsStamping};
 use crate::outputs::{json, text};
@@ -39,6 +41,10 @@ pub(super) struct Arguments {
     /// Exit with 1 where there are warnings
     #[arg(long)]
     strict: bool,
+    /// How long the vendor may take to notice that a trunk can register, where we can and it says
+    /// that the trunk cannot: it is asked again meanwhile
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = patience)]
+    wait_for_vendor: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -70,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     run::with_runtime(async {
         let (report, interrupted) = tokio::join!(
             async {
-                let report = pass(&plan, poller.as_ref(), &cancel).await;
+                let report = pass(&plan, poller.as_ref(), arguments.wait_for_vendor, &cancel).await;
                 done.cancel();
                 report
             },
@@ -102,7 +108,12 @@ fn keep_only<'a>(plan: &mut Plan, only: &'a [String]) -> Option<&'a str> {
     None
 }
 
-async fn pass(plan: &Plan, poller: Option<&Poller>, cancel: &CancellationToken) -> Report {
+async fn pass(
+    plan: &Plan,
+    poller: Option<&Poller>,
+    patience: Duration,
+    cancel: &CancellationToken,
+) -> Report {
     let (started, begun) = (SystemTime::now(), Instant::now());
     let progress = progress(plan.checks.len() + usize::from(poller.is_some()));
     let vendor = async {
@@ -116,9 +127,65 @@ async fn pass(plan: &Plan, poller: Option<&Poller>, cancel: &CancellationToken) 
     };
     let (memory, state) = tokio::join!(observe(plan, cancel, &progress), vendor);
     progress.finish_and_clear();
-    let evidence = memory.evidence(&plan.checks, &plan.profile, state.as_ref(), SystemTime::now());
+    // However long the vendor takes to settle, what was seen is of now.
+    let now = SystemTime::now();
+    let draw = |state: Option<&Arc<Snapshot>>| {
+        let evidence = memory.evidence(&plan.checks, &plan.profile, state, now);
+        Evidence { patience, ..evidence }
+    };
+    let mut evidence = draw(state.as_ref());
+    if let Some(poller) = poller {
+        tokio::select! {
+            () = settle(&mut evidence, poller, draw) => {}
+            () = cancel.cancelled() => {}
+        }
+    }
     let diagnosis = diagnose(&evidence, RULES);
     Report::new(plan.site.clone(), started, begun.elapsed(), &evidence, diagnosis)
+}
+
+/// Asks the vendor again where we can register and it says that its trunk cannot, until both say
+/// the same, or it was asked late enough to know.
+async fn settle(
+    evidence: &mut Evidence,
+    poller: &Poller,
+    draw: impl Fn(Option<&Arc<Snapshot>>) -> Evidence,
+) {
+    let (begun, mut is_told) = (Instant::now(), false);
+    loop {
+        let open: Vec<_> = contradiction::of(evidence).filter(|it| !it.is_settled).collect();
+        let Some(last) = open.iter().max_by_key(|it| it.tells_from) else { return };
+        let tells_from = last.tells_from;
+        let left = tells_from.duration_since(SystemTime::now()).unwrap_or_default();
+        if !is_told && !left.is_zero() {
+            say::note(format_args!(
+                "waiting up to {} s for the vendor to notice that trunk {} can register, as we can",
+                left.as_secs_f64().ceil(),
+                last.trunk.reference.name
+            ));
+            is_told = true;
+        }
+        tokio::time::sleep(left.min(ASKS_AGAIN)).await;
+        // A clock that is set back must not make it wait for longer.
+        let is_over = begun.elapsed() >= evidence.patience + ASKS_AGAIN;
+        let is_last = is_over || SystemTime::now() >= tells_from;
+        let state = poller.read(evidence.state.as_deref().unwrap_or(&Snapshot::default())).await;
+        *evidence = draw(Some(&Arc::new(state)));
+        // The vendor may be out of reach by now: then it stays an open question.
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// How often the vendor is asked again, in the middle of a wait.
+const ASKS_AGAIN: Duration = Duration::from_secs(5);
+
+fn patience(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_secs(3600);
+    read_duration(text)
+        .filter(|it| *it <= longest)
+        .ok_or_else(|| format!("it takes a duration up to {}, such as 30s", show_duration(longest)))
 }
 
 async fn observe(plan: &Plan, cancel: &CancellationToken, progress: &ProgressBar) -> Memory {

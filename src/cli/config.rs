@@ -1,7 +1,7 @@
 //! `branchline config`: validates, shows the effective plan, prints a commented file.
 
 use crate::cli::{ConfigArgument, Exit, say};
-use crate::config::{self, Plan, Surroundings};
+use crate::config::{self, Plan, Surroundings, Uris};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -9,6 +9,9 @@ pub(super) enum Command {
     Check {
         #[command(flatten)]
         config: ConfigArgument,
+        /// Refuse SIP URIs, too, that the vendor's trunk settings would not take
+        #[arg(long)]
+        strict_uris: bool,
     },
     /// Show the effective plan, every default filled in and every secret hidden
     Show {
@@ -20,14 +23,15 @@ pub(super) enum Command {
 }
 
 pub(super) fn run(command: &Command) -> Exit {
-    let (config, show): (_, fn(&Plan) -> String) = match command {
-        Command::Check { config } => (config, summary),
-        Command::Show { config } => (config, config::show),
+    let (config, uris, show): (_, _, fn(&Plan) -> String) = match command {
+        Command::Check { config, strict_uris: true } => (config, Uris::Strict, summary),
+        Command::Check { config, strict_uris: false } => (config, Uris::Grammar, summary),
+        Command::Show { config } => (config, Uris::Grammar, config::show),
         Command::Example => {
             return say::data(config::EXAMPLE);
         }
     };
-    match config::load(&config.path, &Surroundings::of_process()) {
+    match config::load_with(&config.path, &Surroundings::of_process(), uris) {
         Ok(plan) => say::data(show(&plan)),
         Err(error) => say::config_error(&error),
     }

@@ -82,7 +82,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 async fn ask(check: &Check, arguments: &Arguments) -> Exit {
     let watcher = |step: Step| {
         let at = step.at.elapsed().as_secs_f64();
-        say::note(format_args!("{at:>10.6} s  {}  {}", step.address, step.what));
+        let whom = step.address.map_or_else(|| "resolver".to_owned(), |it| it.to_string());
+        say::note(format_args!("{at:>10.6} s  {whom}  {}", step.what));
     };
     let watcher: Option<driver::Watcher<'_>> = if arguments.trace { Some(&watcher) } else { None };
     let (cancel, done) = (CancellationToken::new(), CancellationToken::new());
@@ -140,12 +141,13 @@ fn meaning(spec: &OptionSpec, timeout: &str) -> String {
         None => String::new(),
     };
     let expected = match spec.kind {
-        Kind::Secret => {
+        Kind::Secret | Kind::PrivateKey => {
             "credential:NAME, file:PATH or env:NAME; in a configuration { credential = \"NAME\" } \
              and so on"
                 .to_owned()
         }
         Kind::Text
+        | Kind::SipUri
         | Kind::Count
         | Kind::Duration
         | Kind::Flag

@@ -1,8 +1,10 @@
 //! `Address`: a host, and a port where one is written.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use branchline_probes::Foreign;
+use branchline_probes::{Chance, Foreign, Module};
+
+use crate::check::Whom;
 
 /// A host and, where it was written, a port.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +49,19 @@ impl Address {
         };
         check_host(host)?;
         Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl Address {
+    /// Which addresses a check of this module asks: where there is no port, those that the module
+    /// has found for the name.
+    pub(super) fn whom(&self, module: &dyn Module) -> Whom {
+        let is_name = self.host.parse::<IpAddr>().is_err();
+        // Whether there is a locator is no matter of chance.
+        let is_located = self.port.is_none()
+            && is_name
+            && module.locator(&self.host, Chance::from_seed([0; 32])).is_some();
+        if is_located { Whom::Located } else { Whom::Host }
     }
 }
 

@@ -1,9 +1,9 @@
-//! Files of certificates: those of authorities that a server's certificate may come from.
+//! Files of certificates: of authorities that a server's certificate may come from, or a chain.
 
 use std::io::Read as _;
 use std::path::Path;
 
-use branchline_probes::{Authorities, Foreign};
+use branchline_probes::{Certificates, Foreign};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
@@ -16,7 +16,7 @@ pub(super) fn read(
     owner: &str,
     at: Option<usize>,
     reader: &mut Reader<'_>,
-) -> Option<Authorities> {
+) -> Option<Certificates> {
     let shown = Foreign::new(path);
     let mut text = Vec::new();
     let read =
@@ -32,7 +32,7 @@ pub(super) fn read(
         .collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => {
-            Some(Authorities { source: path.to_owned(), certificates: certificates.into() })
+            Some(Certificates { source: path.to_owned(), certificates: certificates.into() })
         }
         Ok(_) | Err(_) => {
             let message = format!("{owner} names {shown}, which holds no certificate in PEM");

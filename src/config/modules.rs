@@ -12,6 +12,7 @@ use branchline_probes::{
 
 use super::certificates;
 use super::fingerprint;
+use super::identity;
 use super::known::Known;
 use super::reader::{Reader, nearest, suggestion};
 use super::secret_source::SecretSource;
@@ -153,7 +154,7 @@ fn find_probe(
 
 fn read_word(spec: &OptionSpec, word: &str, reader: &mut Reader<'_>) -> Option<OptionValue> {
     let name = spec.name;
-    if spec.kind == Kind::Secret {
+    if matches!(spec.kind, Kind::Secret | Kind::PrivateKey) {
         let Some(source) = SecretSource::from_word(word) else {
             let message = format!(
                 "`{name}` may not be given itself: every user of this host can read a command line"
@@ -162,7 +163,8 @@ fn read_word(spec: &OptionSpec, word: &str, reader: &mut Reader<'_>) -> Option<O
             reader.report(None, message, Some(hint));
             return None;
         };
-        return source.read(&format!("`{name}`"), None, reader).map(OptionValue::Secret);
+        let owner = format!("`{name}`");
+        return source.read(spec.kind, &owner, None, reader).map(OptionValue::Secret);
     }
     if spec.kind == Kind::Certificates {
         return certificates::read(word, &format!("`{name}`"), None, reader)
@@ -176,7 +178,10 @@ fn read_word(spec: &OptionSpec, word: &str, reader: &mut Reader<'_>) -> Option<O
         } else {
             spec.kind.expected()
         };
-        let message = format!("`{name}` takes {expected}, not what was given");
+        let message = match spec.kind.problem(word) {
+            Some(problem) => format!("`{name}` {problem}"),
+            None => format!("`{name}` takes {expected}, not what was given"),
+        };
         reader.report(None, message, Some(spec.help.to_owned()));
     }
     value
@@ -196,6 +201,7 @@ fn effective(probe: &dyn Probe, given: &Options) -> Options {
 
 fn build(probe: &dyn Probe, options: &Options) -> Result<Box<dyn Module>, BadOption> {
     let module = probe.module(options)?;
+    identity::check(options)?;
     if module.timeout() > LONGEST {
         return Err(BadOption {
             option: TIMEOUT.spec().name,
@@ -222,7 +228,7 @@ fn known(probe: &dyn Probe, specs: &[OptionSpec]) -> Vec<Known> {
 fn example(probe: &dyn Probe, spec: &OptionSpec) -> String {
     let default = spec.default.and_then(|text| spec.kind.read(text)).map(|value| value.show());
     let value = default.unwrap_or_else(|| match spec.kind {
-        Kind::Text => sampled(probe, spec.name).unwrap_or("\"…\"").to_owned(),
+        Kind::Text | Kind::SipUri => sampled(probe, spec.name).unwrap_or("\"…\"").to_owned(),
         Kind::Count => "3".to_owned(),
         Kind::Duration => "\"8s\"".to_owned(),
         Kind::Flag => "true".to_owned(),
@@ -230,7 +236,7 @@ fn example(probe: &dyn Probe, spec: &OptionSpec) -> String {
         Kind::Addresses => "[\"192.0.2.10\"]".to_owned(),
         Kind::Endpoint => "\"192.0.2.10:3478\"".to_owned(),
         Kind::Certificates => "\"/etc/ssl/ca.pem\"".to_owned(),
-        Kind::Secret => "{ credential = \"NAME\" }".to_owned(),
+        Kind::Secret | Kind::PrivateKey => "{ credential = \"NAME\" }".to_owned(),
     });
     format!("{} = {value}", spec.name)
 }

@@ -138,6 +138,10 @@ fn written(measure: Measure, value: f64) -> String {
     match measure.unit() {
         Unit::Seconds => {
             let duration = Duration::from_secs_f64(value);
+            let days = duration.as_secs() / DAY;
+            if days > 0 && duration == Duration::from_secs(days * DAY) {
+                return format!("\"{days}d\"");
+            }
             format!("\"{}\"", show_duration(duration))
         }
         Unit::Ratio | Unit::Score => value.to_string(),
@@ -156,6 +160,9 @@ fn known() -> Vec<Known> {
 
 const WARN: &str = "warn";
 const FAIL: &str = "fail";
+
+/// In seconds.
+const DAY: u64 = 86_400;
 
 /// The keys in the order of [`lines`].
 const KEYS: [&str; 2 * Measure::ALL.len()] = [
@@ -177,6 +184,8 @@ const KEYS: [&str; 2 * Measure::ALL.len()] = [
     "mos_fail",
     "nat_lifetime_warn",
     "nat_lifetime_fail",
+    "certificate_left_warn",
+    "certificate_left_fail",
 ];
 
 const BASE: OptionKey<&'static str> = OptionKey::new(

@@ -1,6 +1,7 @@
 //! `Reader`: what a reading of the configuration has at hand, and what it found wrong so far.
 
 use branchline_probes::Foreign;
+use branchline_probes::written::check_trunk_uri;
 
 use super::error::{ConfigError, Place, Problem};
 use super::surroundings::Surroundings;
@@ -8,12 +9,37 @@ use super::surroundings::Surroundings;
 /// What a reading has at hand, and what it found wrong so far.
 pub(super) struct Reader<'s> {
     pub(super) surroundings: &'s Surroundings,
+    uris: Uris,
     problems: Vec<Problem>,
 }
 
+/// Which SIP URIs a configuration may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uris {
+    /// All that RFC 3261 §25.1 allows, but for passwords.
+    Grammar,
+    /// Of these only what the vendor's trunk settings would take, too.
+    Strict,
+}
+
 impl<'s> Reader<'s> {
-    pub(super) const fn new(surroundings: &'s Surroundings) -> Self {
-        Self { surroundings, problems: Vec::new() }
+    pub(super) const fn new(surroundings: &'s Surroundings, uris: Uris) -> Self {
+        Self { surroundings, uris, problems: Vec::new() }
+    }
+
+    /// Notes that a valid URI is not of the form that the vendor's trunk settings take, where that
+    /// is asked for.
+    pub(super) fn hold_to_strict(&mut self, uri: &str, owner: &str, at: usize) {
+        if self.uris == Uris::Grammar {
+            return;
+        }
+        if let Err(bad) = check_trunk_uri(uri) {
+            let message =
+                format!("{owner} is no SIP URI that the vendor's trunk settings take: {bad}");
+            let hint = "they take sip:user@domain or sip:user@domain:port, of letters, digits, \".\" \
+                        and \"-\" alone; without --strict-uris this URI is valid";
+            self.report(Some(at), message, Some(hint.to_owned()));
+        }
     }
 
     /// Notes a problem at a byte of the text, or of the file as a whole.

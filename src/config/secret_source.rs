@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use branchline_probes::{Foreign, Secret};
+use branchline_probes::{Foreign, Kind, Secret};
 
 use super::known::Known;
 use super::reader::Reader;
@@ -47,11 +47,12 @@ impl SecretSource {
     /// The secret that is kept there; what stands in the way is reported.
     pub(super) fn read(
         &self,
+        kind: Kind,
         owner: &str,
         at: Option<usize>,
         reader: &mut Reader<'_>,
     ) -> Option<Secret> {
-        match self.fetch(reader) {
+        match self.fetch(kind, reader) {
             Ok(secret) => Some(secret),
             Err(Trouble::Name) => {
                 let message = format!("the credential of {owner} has a name that is no file name");
@@ -66,7 +67,7 @@ impl SecretSource {
         }
     }
 
-    fn fetch(&self, reader: &Reader<'_>) -> Result<Secret, Trouble> {
+    fn fetch(&self, kind: Kind, reader: &Reader<'_>) -> Result<Secret, Trouble> {
         match self {
             Self::Credential(name) => {
                 if name.contains('/') || name == "." || name == ".." {
@@ -86,10 +87,10 @@ impl SecretSource {
                         }
                     })?;
                 let hint = format!("add LoadCredential={shown}:PATH to the service");
-                read_secret(&Path::new(&directory).join(name), false, &hint)
+                read_secret(&Path::new(&directory).join(name), kind, false, &hint)
             }
             Self::File(path) => {
-                read_secret(path, true, "write the secret into that file and chmod it 0600")
+                read_secret(path, kind, true, "write the secret into that file and chmod it 0600")
             }
             Self::Variable(name) => {
                 let shown = Foreign::new(name);
@@ -98,7 +99,7 @@ impl SecretSource {
                         problem: format!("the environment variable `{shown}` is not set"),
                         hint: format!("set {shown}, or keep the secret in a credential file"),
                     })?;
-                checked(value, &format!("the environment variable `{shown}`"))
+                checked(value, kind, &format!("the environment variable `{shown}`"))
             }
         }
     }
@@ -111,7 +112,12 @@ enum Trouble {
     Credential { problem: String, hint: String },
 }
 
-fn read_secret(path: &Path, must_be_private: bool, hint: &str) -> Result<Secret, Trouble> {
+fn read_secret(
+    path: &Path,
+    kind: Kind,
+    must_be_private: bool,
+    hint: &str,
+) -> Result<Secret, Trouble> {
     let shown = Foreign::new(path.to_string_lossy().as_bytes());
     let trouble = |problem: String| Trouble::Credential {
         problem: format!("the file {shown} {problem}"),
@@ -134,10 +140,10 @@ fn read_secret(path: &Path, must_be_private: bool, hint: &str) -> Result<Secret,
     }
     let mut text = String::from_utf8(bytes).map_err(|_| trouble("is not UTF-8 text".to_owned()))?;
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
-    checked(text, &format!("the file {shown}"))
+    checked(text, kind, &format!("the file {shown}"))
 }
 
-fn checked(text: String, place: &str) -> Result<Secret, Trouble> {
+fn checked(text: String, kind: Kind, place: &str) -> Result<Secret, Trouble> {
     let trouble = |problem: &str, hint: &str| Trouble::Credential {
         problem: format!("{place} {problem}"),
         hint: hint.to_owned(),
@@ -147,7 +153,9 @@ fn checked(text: String, place: &str) -> Result<Secret, Trouble> {
         return Err(trouble("is empty", "write the secret into it, on one line"));
     }
     // D-SIP-11
-    if secret.expose().chars().any(char::is_control) {
+    let is_lines = kind == Kind::PrivateKey;
+    let is_stray = |it: char| it.is_control() && !(is_lines && matches!(it, '\r' | '\n' | '\t'));
+    if secret.expose().chars().any(is_stray) {
         return Err(trouble("holds control characters", "a secret is printable, on one line"));
     }
     Ok(secret)

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use branchline_probes::show_duration;
 
 use super::{Plan, fingerprint, profiles};
-use crate::check::Check;
+use crate::check::{Check, Whom};
 
 /// The effective plan in the words of a configuration file, secrets as `"<secret>"`.
 ///
@@ -71,7 +71,10 @@ pub fn show(plan: &Plan) -> String {
 /// The lines of one target, of which these are the checks.
 fn target_lines(checks: &[Check]) -> Vec<String> {
     let Some(first) = checks.first() else { return Vec::new() };
-    let address = if checks.iter().all(|check| check.port == first.port) {
+    // Where the DNS says which port, one that is written would say something else.
+    let is_located = |check: &Check| matches!(check.whom, Whom::Located);
+    let is_written = checks.iter().all(|it| it.port == first.port && !is_located(it));
+    let address = if is_written {
         let host = if first.host.contains(':') {
             format!("[{}]", first.host)
         } else {
@@ -79,8 +82,11 @@ fn target_lines(checks: &[Check]) -> Vec<String> {
         };
         format!("address = \"{host}:{}\"", first.port)
     } else {
+        let port = |check: &Check| {
+            if is_located(check) { "as the DNS says".to_owned() } else { check.port.to_string() }
+        };
         let ports: Vec<_> =
-            checks.iter().map(|check| format!("{} {}", check.module_name, check.port)).collect();
+            checks.iter().map(|check| format!("{} {}", check.module_name, port(check))).collect();
         format!("address = \"{}\" # default ports: {}", first.host, ports.join(", "))
     };
     let modules: Vec<_> = checks.iter().map(|check| format!("{:?}", check.module_name)).collect();

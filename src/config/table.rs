@@ -251,8 +251,8 @@ impl Field<'_> {
         hint: Option<String>,
         reader: &mut Reader<'_>,
     ) -> Option<OptionValue> {
-        if kind == Kind::Secret {
-            return self.read_secret(reader);
+        if matches!(kind, Kind::Secret | Kind::PrivateKey) {
+            return self.read_secret(kind, reader);
         }
         if let (Kind::Certificates, DeValue::String(path)) = (kind, self.value) {
             return certificates::read(path, &self.owner, Some(self.at), reader)
@@ -268,7 +268,7 @@ impl Field<'_> {
                 all.filter(|all| !all.is_empty()).map(OptionValue::Addresses)
             }
             (
-                Kind::Text | Kind::Duration | Kind::Word(_) | Kind::Endpoint,
+                Kind::Text | Kind::SipUri | Kind::Duration | Kind::Word(_) | Kind::Endpoint,
                 DeValue::String(text),
             ) => {
                 // A duration takes white space, of which a line break is one.
@@ -276,7 +276,10 @@ impl Field<'_> {
             }
             _ => None,
         };
-        if value.is_none() {
+        let problem = self.value.as_str().and_then(|text| kind.problem(text));
+        if let Some(problem) = problem {
+            reader.report(Some(self.at), format!("{} {problem}", self.owner), hint);
+        } else if value.is_none() {
             let wrong_item = match (kind, self.value) {
                 (Kind::Addresses, DeValue::Array(items)) => {
                     items.iter().find(|item| address(item).is_none())
@@ -295,6 +298,9 @@ impl Field<'_> {
             };
             let message = format!("{} takes {}, not {found}", self.owner, kind.expected());
             reader.report(Some(at), message, hint);
+        }
+        if let (Kind::SipUri, Some(OptionValue::Text(uri))) = (kind, &value) {
+            reader.hold_to_strict(uri, &self.owner, self.at);
         }
         value
     }
@@ -334,7 +340,7 @@ impl Field<'_> {
         found_item(self.value)
     }
 
-    fn read_secret(&self, reader: &mut Reader<'_>) -> Option<OptionValue> {
+    fn read_secret(&self, kind: Kind, reader: &mut Reader<'_>) -> Option<OptionValue> {
         let ways = format!(
             "write {0} = {{ credential = \"NAME\" }}, {{ file = \"PATH\" }} or {{ env = \"NAME\" }}",
             self.name
@@ -348,7 +354,7 @@ impl Field<'_> {
                 | DeValue::Datetime(_)
                 | DeValue::Array(_)
                 | DeValue::Table(_) => {
-                    format!("takes {}, not {}", Kind::Secret.expected(), self.found())
+                    format!("takes {}, not {}", kind.expected(), self.found())
                 }
             };
             reader.report(Some(self.at), format!("{} {problem}", self.owner), Some(ways));
@@ -374,7 +380,7 @@ impl Field<'_> {
             return None;
         };
         SecretSource::new(way, reference)?
-            .read(owner, Some(self.at), reader)
+            .read(kind, owner, Some(self.at), reader)
             .map(OptionValue::Secret)
     }
 }

@@ -11,7 +11,7 @@ use super::known::Known;
 use super::modules::{self, Declared, LONGEST, Modules};
 use super::reader::Reader;
 use super::table::Table;
-use crate::check::{Check, Whom};
+use crate::check::{Check, MOST_IN_SEQUENCE};
 
 /// Reads every `[[targets]]`; `watched` are the checks of the names that are watched, whose
 /// identities are taken.
@@ -71,14 +71,14 @@ fn read_target(
         return Vec::new();
     };
     let target: Arc<str> = Arc::from(name);
-    let host: Arc<str> = Arc::from(address.host);
+    let host: Arc<str> = Arc::from(address.host.as_str());
     used.into_iter()
         .map(|(module_name, declared)| Check {
             site: Arc::clone(site),
             target: Arc::clone(&target),
             host: Arc::clone(&host),
             port: address.port.unwrap_or_else(|| declared.module.default_port()),
-            whom: Whom::Host,
+            whom: address.whom(&*declared.module),
             module_name: Arc::from(module_name),
             probe: declared.probe,
             module: Arc::clone(&declared.module),
@@ -184,22 +184,33 @@ fn read_interval(
         table.refuse("interval", &problem, Some(hint), reader);
         return None;
     }
-    let slowest = used.iter().max_by_key(|(_, declared)| declared.module.timeout());
+    let slowest = used.iter().max_by_key(|(_, declared)| longest_run(declared));
     if let Some((module, declared)) = slowest {
-        let timeout = declared.module.timeout();
-        if interval < timeout {
-            let timeout = show_duration(timeout);
+        let longest = longest_run(declared);
+        if interval < longest {
+            let whole = if declared.module.fails_over() {
+                format!("{MOST_IN_SEQUENCE} times the timeout, as failover may take,")
+            } else {
+                "the timeout".to_owned()
+            };
+            let longest = show_duration(longest);
             let problem = format!(
-                "is shorter than the timeout of its module `{}` ({} < {timeout})",
+                "is shorter than {whole} of its module `{}` ({} < {longest})",
                 Foreign::new(module),
                 show_duration(interval),
             );
-            let hint = format!("set `interval` to {timeout} or more");
+            let hint = format!("set `interval` to {longest} or more");
             table.refuse("interval", &problem, Some(hint), reader);
             return None;
         }
     }
     Some(interval)
+}
+
+/// How long one run of a check may take where the servers are silent.
+fn longest_run(declared: &Declared) -> Duration {
+    let module = &declared.module;
+    module.timeout() * if module.fails_over() { MOST_IN_SEQUENCE } else { 1 }
 }
 
 /// The shortest interval.

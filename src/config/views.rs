@@ -23,7 +23,7 @@ pub struct Views {
     /// The authoritative nameservers.
     pub(super) authoritative: Authoritative,
     /// Who may vouch for resolvers over TLS and HTTPS, instead of those whom this host trusts.
-    pub(super) ca_file: Option<branchline_probes::Authorities>,
+    pub(super) ca_file: Option<branchline_probes::Certificates>,
     /// For how long `wait` waits where its command line does not say.
     pub wait_timeout: Duration,
 }

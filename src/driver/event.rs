@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use branchline_probes::{Certificate, Handshake, Input, LegId, Refusal, Stamp, TlsProblem};
+use branchline_probes::{
+    Certificate, Handshake, Input, LegId, Refusal, Stamp, TlsProblem, TrustedBy,
+};
 
 /// Something that happened on a leg, with the bytes that came.
 #[derive(Debug)]
@@ -16,14 +18,36 @@ pub(super) struct Event {
 /// What happened.
 #[derive(Debug)]
 pub(super) enum What {
-    Connected { local: SocketAddr },
-    Secured { handshake: Box<Handshake> },
-    Insecure { problem: TlsProblem, certificate: Option<Box<Certificate>> },
-    Sent { number: u32, stamp: Stamp },
-    Received { from: SocketAddr, bytes: Vec<u8>, stamp: Stamp, dscp: Option<u8> },
-    Refused { to: SocketAddr, by: Option<IpAddr>, refusal: Refusal },
+    Connected {
+        local: SocketAddr,
+    },
+    Secured {
+        handshake: Box<Handshake>,
+    },
+    Insecure {
+        problem: TlsProblem,
+        certificate: Option<Box<Certificate>>,
+        trusted_by: Option<TrustedBy>,
+    },
+    Sent {
+        number: u32,
+        stamp: Stamp,
+    },
+    Received {
+        from: SocketAddr,
+        bytes: Vec<u8>,
+        stamp: Stamp,
+        dscp: Option<u8>,
+    },
+    Refused {
+        to: SocketAddr,
+        by: Option<IpAddr>,
+        refusal: Refusal,
+    },
     Closed,
-    Failed { problem: io::ErrorKind },
+    Failed {
+        problem: io::ErrorKind,
+    },
 }
 
 impl Event {
@@ -34,8 +58,9 @@ impl Event {
             What::Connected { local } => Input::Connected { leg, local: *local },
             What::Sent { number, stamp } => Input::Sent { leg, number: *number, stamp: *stamp },
             What::Secured { handshake } => Input::Secured { leg, handshake },
-            What::Insecure { problem, certificate } => {
-                Input::Insecure { leg, problem: *problem, certificate: certificate.as_deref() }
+            What::Insecure { problem, certificate, trusted_by } => {
+                let (problem, trusted_by) = (*problem, *trusted_by);
+                Input::Insecure { leg, problem, certificate: certificate.as_deref(), trusted_by }
             }
             What::Received { from, bytes, stamp, dscp } => {
                 Input::Received { leg, from: *from, bytes, stamp: *stamp, dscp: *dscp }
@@ -59,10 +84,10 @@ impl fmt::Display for Event {
                 let Certificate { subject, issuer, .. } = certificate;
                 write!(formatter, "TLS {version}, {cipher}, with {subject} (issued by {issuer})")
             }
-            What::Insecure { problem, certificate: None } => {
+            What::Insecure { problem, certificate: None, .. } => {
                 write!(formatter, "no TLS with the peer: {problem}")
             }
-            What::Insecure { problem, certificate: Some(certificate) } => {
+            What::Insecure { problem, certificate: Some(certificate), .. } => {
                 let Certificate { subject, issuer, .. } = &**certificate;
                 write!(formatter, "no TLS with the peer: {problem}: {subject} (issued by {issuer})")
             }

@@ -49,7 +49,7 @@ pub(super) async fn observe(
     }
     let Found { start, outcome, .. } = found.clone()?;
     let elapsed = outcome.phases.iter().map(|(_, took)| *took).sum();
-    Some(observation(check, Some(start), started, elapsed, outcome))
+    Some(observation(check, Some(start.into()), started, elapsed, outcome))
 }
 
 /// Runs the guide, and remembers what it finds.
@@ -112,7 +112,7 @@ async fn begin(
 ) -> Option<Found> {
     let _place = PLACES.acquire().await;
     let begin = |target: &Target, chance| Some(guide.module.begin(target, chance));
-    let outcome = run(check, start, begin, cancel, watcher, None).await?;
+    let outcome = run(check, start.into(), begin, cancel, watcher, None).await?;
     let ended = Instant::now();
     let keeps = outcome
         .leads_to

@@ -16,6 +16,13 @@ pub(super) fn of_this_host(port: u16) -> Vec<SocketAddr> {
     addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect()
 }
 
+/// Whether there are any, and every one of them runs on this host: not the stub of
+/// systemd-resolved, which hands on what others say.
+pub(super) fn are_this_host() -> bool {
+    let all = of_this_host(0);
+    !all.is_empty() && all.iter().all(|it| it.ip().is_loopback() && !STUBS.contains(&it.ip()))
+}
+
 /// The addresses of the lines `nameserver ADDRESS` (`resolv.conf(5)`), each once. One with a zone
 /// (`fe80::1%eth0`) is left out: no phone can be told to use it.
 fn nameservers(text: &str) -> Vec<IpAddr> {

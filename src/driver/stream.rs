@@ -193,7 +193,24 @@ impl StreamLeg {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => self.failed(&error),
+            Err(error) => {
+                self.hear_last_words();
+                if self.state != State::Over {
+                    self.failed(&error);
+                }
+            }
+        }
+    }
+
+    /// A peer that ends TLS says why and goes, and what was on its way to it is answered with a
+    /// reset: the word is there all the same.
+    fn hear_last_words(&mut self) {
+        while self.state != State::Over
+            && let Some(session) = &mut self.session
+            && let Ok(length @ 1..) = self.stream.try_read(&mut self.buffer)
+        {
+            let heard = session.hear(&self.buffer[..length]);
+            self.take_in(heard);
         }
     }
 
@@ -211,6 +228,10 @@ impl StreamLeg {
             }
             Some(session) => session.hear(&self.buffer[..length]),
         };
+        self.take_in(heard);
+    }
+
+    fn take_in(&mut self, heard: Vec<What>) {
         for what in heard {
             if is_end(&what) {
                 self.over(what);

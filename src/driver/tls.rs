@@ -1,6 +1,7 @@
 //! TLS on a stream: bytes in, bytes out, and what the handshake showed.
 
 mod certificate;
+mod identity;
 mod problem;
 mod verdict;
 
@@ -16,12 +17,14 @@ use rustls::{CipherSuite, ClientConfig, ClientConnection, Error, ProtocolVersion
 use tokio::net::TcpStream;
 
 use super::event::What;
+use identity::Presenter;
 use verdict::Witness;
 
 /// One TLS connection as a client.
 pub(super) struct Session {
     connection: ClientConnection,
     witness: Arc<Witness>,
+    presenter: Arc<Presenter>,
     peer: SocketAddr,
     is_up: bool,
 }
@@ -31,24 +34,25 @@ impl Session {
     pub(super) fn begin(tls: &Tls, peer: SocketAddr) -> Result<Self, What> {
         let Ok(name) = ServerName::try_from(tls.server_name.clone()) else {
             // No certificate can be for what is neither a name nor an address.
-            return Err(What::Insecure { problem: TlsProblem::WrongName, certificate: None });
+            return Err(unproven(TlsProblem::WrongName));
         };
         let Some(witness) = Witness::new(&tls.trust).map(Arc::new) else {
             // Whoever trusts nobody learns nothing of the peer.
             return Err(What::Failed { problem: io::ErrorKind::NotFound });
         };
         let own_fault = |_: Error| What::Failed { problem: io::ErrorKind::Other };
+        let presenter = Presenter::new(tls.identity.as_deref()).map(Arc::new).map_err(own_fault)?;
         let mut config = ClientConfig::builder_with_provider(verdict::provider())
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(own_fault)?
             .dangerous()
             .with_custom_certificate_verifier(witness.clone())
-            .with_no_client_auth();
+            .with_client_cert_resolver(presenter.clone());
         // Each handshake is a whole one, so that each shows the certificate.
         config.resumption = Resumption::disabled();
         config.alpn_protocols = tls.protocol.iter().map(|it| it.as_bytes().to_vec()).collect();
         let connection = ClientConnection::new(Arc::new(config), name).map_err(own_fault)?;
-        Ok(Self { connection, witness, peer, is_up: false })
+        Ok(Self { connection, witness, presenter, peer, is_up: false })
     }
 
     /// Whether the handshake is done.
@@ -130,32 +134,33 @@ impl Session {
         };
         let suite = self.connection.negotiated_cipher_suite();
         let cipher = suite.and_then(|suite| registered_name(suite.suite())).unwrap_or_default();
-        let chain = self.witness.chain();
-        let certificate = certificate::read(chain);
-        let Some((certificate, chain_not_after)) = certificate else {
-            let problem = TlsProblem::BadCertificate;
-            return What::Insecure { problem, certificate: None };
+        let certificate = certificate::read(self.witness.chain());
+        let (Some(certificate), Some(trusted_by)) = (certificate, self.witness.trusted_by()) else {
+            return unproven(TlsProblem::BadCertificate);
         };
-        let handshake = Handshake { version, cipher, certificate, chain_not_after };
+        let handshake = Handshake { version, cipher, certificate, trusted_by };
         What::Secured { handshake: Box::new(handshake) }
     }
 
     /// What an error means: of the handshake, or of what came after it.
     fn broken(&self, error: &Error) -> What {
-        if self.is_up {
+        let is_of_client = self.presenter.was_asked() && problem::is_of_client(error, self.is_up);
+        let problem = match problem::of(error) {
+            _ if is_of_client && self.presenter.has_shown() => TlsProblem::CertificateRefused,
+            _ if is_of_client => TlsProblem::CertificateRequired,
             // The peer ended it with an alert, or what arrived is not what the peer sent.
-            return What::Closed;
-        }
-        match problem::of(error) {
-            Some(problem) => {
-                let problem = self.witness.said_better(problem, error);
-                let certificate = certificate::read(self.witness.chain());
-                let certificate = certificate.map(|(certificate, _)| Box::new(certificate));
-                What::Insecure { problem, certificate }
-            }
-            None => What::Failed { problem: io::ErrorKind::Other },
-        }
+            _ if self.is_up => return What::Closed,
+            Some(problem) => self.witness.said_better(problem, error),
+            None => return What::Failed { problem: io::ErrorKind::Other },
+        };
+        let certificate = certificate::read(self.witness.chain()).map(Box::new);
+        What::Insecure { problem, certificate, trusted_by: self.witness.trusted_by() }
     }
+}
+
+/// A handshake that fails without a certificate.
+const fn unproven(problem: TlsProblem) -> What {
+    What::Insecure { problem, certificate: None, trusted_by: None }
 }
 
 /// The name in the IANA registry of TLS cipher suites.

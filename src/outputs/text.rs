@@ -107,7 +107,11 @@ pub fn observation(observation: &Observation) -> String {
     let lines: Vec<_> = facts.chain(phases).chain(ignored).collect();
     let widest = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in lines {
-        let _ = writeln!(text, "  {name:widest$}  {value}");
+        let mut name = name;
+        for line in value.split('\n') {
+            let _ = writeln!(text, "  {name:widest$}  {line}");
+            name.clear();
+        }
     }
     text
 }
@@ -281,8 +285,15 @@ fn value(value: &FactValue) -> String {
             addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         }
         FactValue::Text(text) => text.to_string(),
-        FactValue::Texts(texts) => texts.iter().map(Foreign::as_str).collect::<Vec<_>>().join(", "),
+        FactValue::Texts(texts) => listed(texts),
     }
+}
+
+/// Texts on one line where they are short, else each on a line of its own.
+fn listed(texts: &[Foreign]) -> String {
+    let texts: Vec<_> = texts.iter().map(Foreign::as_str).collect();
+    let line = if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
+    if line.chars().count() <= LONGEST_LIST { line } else { texts.join("\n") }
 }
 
 /// `2 up, 1 down`; what is not there is not said.
@@ -317,6 +328,8 @@ const RESET: &str = "\x1b[0m";
 
 /// The width of the labels of a finding.
 const LABEL: usize = 9;
+/// Longer lists of texts have a line for each.
+const LONGEST_LIST: usize = 60;
 /// A report shows the first findings of a rule and the first pieces of evidence; the JSON has all.
 const SHOWN: usize = 6;
 const NARROWEST: usize = 40;

@@ -1,6 +1,6 @@
 //! Rule `certificate-invalid`: a server could not prove by TLS who it is.
 
-use branchline_probes::{Failure, Foreign, TlsProblem};
+use branchline_probes::{Failure, Foreign, TlsProblem, TrustedBy};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
@@ -9,9 +9,9 @@ use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 pub(super) static RULE: Rule = Rule {
     id: "certificate-invalid",
     meaning: "A server could not prove by TLS who it is, so nothing was asked of it: a phone ends the connection at the same point.",
-    decided_by: "A TLS handshake failed: the certificate has expired, is not valid yet, is for another name or comes from an authority that is not trusted, or no safe version is common to both.",
+    decided_by: "A TLS handshake failed: the certificate has expired, is not valid yet, is for another name or comes from an authority that is not trusted, no safe version is common to both, or the server asks for a client certificate and does not accept what it got.",
     falsified_by: "A TLS handshake with the same address that succeeds.",
-    remedy: "Renew or replace the certificate on the server; where it is right, name its authority by ca_file and its name by server_name in the module.",
+    remedy: "Renew or replace the certificate on the server; where it is right, name its authority by ca_file and its name by server_name in the module. Who asks for a client certificate gets it by client_certificate and client_key.",
     judge,
 };
 
@@ -32,8 +32,11 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn told(case: &Case) -> Option<(Owner, String, String)> {
-    let Some(Failure::TlsFailed { peer, problem, issuer }) = case.failure() else { return None };
+    let Some(Failure::TlsFailed { peer, problem, issuer, trusted_by }) = case.failure() else {
+        return None;
+    };
     let vouching = issuer.as_ref().map_or("an unknown authority", Foreign::as_str);
+    let is_public = *trusted_by == Some(TrustedBy::Public);
     let (owner, what, step) = match problem {
         TlsProblem::Expired => (
             Owner::Vendor,
@@ -53,6 +56,17 @@ fn told(case: &Case) -> Option<(Owner, String, String)> {
             "shows a certificate for another name".to_owned(),
             "Set server_name in the module to the name that the server's certificate is for, or the \
              target's address to that name."
+                .to_owned(),
+        ),
+        TlsProblem::UnknownIssuer if is_public => (
+            Owner::Configuration,
+            format!(
+                "shows a certificate of a public authority that is not among those who may vouch \
+                 for it ({vouching})"
+            ),
+            "If the module names a ca_file, ask whoever runs the server whether its authority has \
+             changed, and remove ca_file or name the new one. Else update the authorities that \
+             this host trusts (the package ca-certificates)."
                 .to_owned(),
         ),
         TlsProblem::UnknownIssuer => (
@@ -79,6 +93,20 @@ fn told(case: &Case) -> Option<(Owner, String, String)> {
             Owner::Vendor,
             "ends the TLS handshake with an alert".to_owned(),
             "Ask whoever runs the server what it objects to: its log names the alert.".to_owned(),
+        ),
+        TlsProblem::CertificateRequired => (
+            Owner::Configuration,
+            "asks for a client certificate, and got none".to_owned(),
+            "Set client_certificate and client_key in the module to a certificate that the server \
+             accepts; whoever runs the server issues it or says who does."
+                .to_owned(),
+        ),
+        TlsProblem::CertificateRefused => (
+            Owner::Credentials,
+            "does not accept the client certificate".to_owned(),
+            "Compare client_certificate with what the server asks for: who issued it, until when it \
+             is valid, and the chain behind it; the server's log says what it objects to."
+                .to_owned(),
         ),
         TlsProblem::NotTls => (
             Owner::Configuration,

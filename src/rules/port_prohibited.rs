@@ -6,6 +6,7 @@ use branchline_probes::{Failure, Refusal};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::sip;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -39,7 +40,10 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         let finding = Finding::new(&RULE, severity, Owner::SiteNetwork, subject, summary)
             .because(cases.iter().copied().map(Exhibit::of_case))
             .next(step);
-        Some(finding)
+        // Who refuses one packet may say nothing to the next: routers say no at a limited rate.
+        let is_same = |case: &Case| cases.iter().any(|it| sip::place(it) == sip::place(case));
+        let silent = sip::silent_targets(evidence, is_same).into_iter();
+        Some(silent.fold(finding, |it, target| it.covering_subject("sip-port-blocked", target)))
     };
     order.into_iter().filter_map(finding).collect()
 }

@@ -1,51 +1,71 @@
 //! Rule `sip-credentials`: the registrar refuses our credentials.
 
+use branchline_probes::sip::facts::STATUS_CODE;
 use branchline_probes::{Failure, Weakness};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::sip;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "sip-credentials",
-    meaning: "The registrar is alive and refuses the credentials, or asks for others.",
+    meaning: "The registrar, or a proxy before it, is alive and refuses the credentials, or asks for others.",
     decided_by: "A REGISTER with credentials was answered 401, 403, 404 or 407; or the challenge was for another realm, or too weak to be answered.",
     falsified_by: "A 200 with the same credentials.",
-    remedy: "Compare user, password and realm with the account at the registrar.",
+    remedy: "Compare user, password and realm with the account at the registrar, or at the proxy that asks.",
     judge,
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    evidence.of("sip-register").filter_map(finding).collect()
+    evidence.of("sip-register").filter_map(|case| finding(evidence, case)).collect()
 }
 
-fn finding(case: &Case) -> Option<Finding> {
+fn finding(evidence: &Evidence, case: &Case) -> Option<Finding> {
+    let who = who(case);
     let (owner, summary, step) = match case.failure()? {
-        Failure::Rejected { code: code @ (401 | 407), .. } => (
+        Failure::Rejected { code: code @ (401 | PROXY), .. } => (
             Owner::Credentials,
-            format!("the registrar refuses the user or password ({code})"),
-            RULE.remedy.to_owned(),
+            format!("the {who} refuses the user or password ({code})"),
+            format!("Compare user, password and realm with the account at the {who}."),
         ),
-        Failure::Rejected { code: code @ (403 | 404), reason, .. } => (
+        // RFC 3261 §10.3 (3); some servers mean a wrong password by it.
+        Failure::Rejected { code: code @ 403, reason, .. } => (
             Owner::Credentials,
-            format!("the registrar knows no such account, or forbids it ({code} {reason})"),
-            "Check that the account exists, is enabled, and may register from here.".to_owned(),
+            format!("the registrar forbids this account to register ({code} {reason})"),
+            "Check that the account is enabled and may register from here, and its password: some \
+             registrars say no more."
+                .to_owned(),
+        ),
+        // RFC 3261 §10.3 (5).
+        Failure::Rejected { code: code @ 404, reason, .. } => (
+            Owner::Credentials,
+            format!("the registrar knows no such account ({code} {reason})"),
+            "Check user and domain of address_of_record, and that the account exists.".to_owned(),
         ),
         Failure::AuthRealm { found, expected, .. } => (
             Owner::Configuration,
-            format!("the registrar asks for the realm \"{found}\", not \"{expected}\""),
-            format!("Set realm = \"{found}\" in the module if that registrar is the right one."),
+            format!("the {who} asks for the realm \"{found}\", not \"{expected}\""),
+            format!("Set realm = \"{found}\" in the module if that {who} is the right one."),
         ),
         Failure::AuthWeak { weakness: Weakness::Offered(offered), .. } => (
             Owner::Configuration,
-            format!("the registrar offers only {offered}, which is not allowed"),
-            "Have SHA-256 switched on at the registrar, or set allow_md5 = true in the module."
-                .to_owned(),
+            format!("the {who} offers only {offered}, which is not allowed"),
+            format!(
+                "Have SHA-256 switched on at the {who}, or set allow_md5 = true in the module."
+            ),
         ),
         Failure::AuthWeak { weakness: Weakness::Downgraded, .. } => (
             Owner::SiteNetwork,
-            "the registrar takes back what it had offered to log in with".to_owned(),
+            format!("the {who} takes back what it had offered to log in with"),
             "Compare from another network; do not enter this password there.".to_owned(),
+        ),
+        Failure::AuthWeak { weakness: Weakness::Cleartext(transport), .. } => (
+            Owner::Configuration,
+            format!("the registrar asks for the password over {transport}, which others can read"),
+            "Have the registrar's domain name a server for TLS, or set allow_cleartext = true in \
+             the module."
+                .to_owned(),
         ),
         Failure::Unresolved { .. }
         | Failure::NoResponse { .. }
@@ -62,9 +82,21 @@ fn finding(case: &Case) -> Option<Finding> {
         | Failure::Internal => return None,
     };
     let severity = Severity::where_required(case.required);
-    Some(
-        Finding::new(&RULE, severity, owner, &case.id.target, summary)
-            .because([Exhibit::of_case(case)])
-            .next(step),
-    )
+    let finding = Finding::new(&RULE, severity, owner, &case.id.target, summary)
+        .because([Exhibit::of_case(case)])
+        .next(step);
+    Some(sip::covering_trunks(finding, evidence, &[case], &["trunk-unregistered"]))
 }
+
+/// Who asks for the credentials: a proxy says so by its code.
+fn who(case: &Case) -> &'static str {
+    let is_proxy = if let Some(Failure::Rejected { code, .. }) = case.failure() {
+        *code == PROXY
+    } else {
+        case.observation.outcome.facts.read(&STATUS_CODE) == Some(PROXY.into())
+    };
+    if is_proxy { "proxy before the registrar" } else { "registrar" }
+}
+
+/// RFC 3261 §21.4.8: Proxy Authentication Required.
+const PROXY: u16 = 407;

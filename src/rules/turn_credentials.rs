@@ -71,7 +71,8 @@ fn finding(case: &Case) -> Option<Finding> {
             "Have a stronger password algorithm switched on at the relay, or reach it over TLS."
                 .to_owned(),
         ),
-        Failure::Unresolved { .. }
+        Failure::AuthWeak { weakness: Weakness::Cleartext(_), .. }
+        | Failure::Unresolved { .. }
         | Failure::NoResponse { .. }
         | Failure::Deadline { .. }
         | Failure::Unusable { .. }

@@ -6,6 +6,7 @@ use branchline_probes::Transport;
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::sip;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -38,10 +39,12 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         "Ask the site network to let UDP out, and its answers back in, for: {}.",
         listed.join(", ")
     );
-    vec![
-        Finding::new(&RULE, severity, Owner::SiteNetwork, "UDP", summary)
-            .because(cases.into_iter().map(Exhibit::of_case))
-            .next(step)
-            .covering(&["stun-turn-udp-blocked", "relay-address-blocked", "sip-port-blocked"]),
-    ]
+    let finding = Finding::new(&RULE, severity, Owner::SiteNetwork, "UDP", summary)
+        .because(cases.into_iter().map(Exhibit::of_case))
+        .next(step)
+        .covering(&["stun-turn-udp-blocked", "relay-address-blocked"]);
+    // Where TCP or TLS to a server is silent, too, there is more than this.
+    let of_udp = sip::silent_targets(evidence, |case| case.observation.transport == Transport::Udp);
+    let covered = |it: Finding, target: &str| it.covering_subject("sip-port-blocked", target);
+    vec![of_udp.into_iter().fold(finding, covered)]
 }

@@ -1,7 +1,10 @@
 //! The command line as a shell sees it: what is printed where, and the exit code.
 
+mod locations;
 mod nameserver;
 mod reading;
+mod settling;
+mod uris;
 mod verdicts;
 mod waits;
 

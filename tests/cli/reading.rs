@@ -15,6 +15,8 @@ const COMMANDS: &[&[&str]] = &[
     &["wait", "dns"],
     &["wait", "edge-group"],
     &["explain"],
+    &["location"],
+    &["location", "check"],
     &["config"],
     &["config", "check"],
     &["config", "show"],
@@ -76,6 +78,10 @@ fn a_wrong_command_line_is_64_and_says_so_on_stderr() {
         &["probe", "stun-binding", "not an address"],
         &["explain", "udp-blockd"],
         &["config"],
+        &["config", "show", "--strict-uris"],
+        &["location"],
+        &["location", "check"],
+        &["location", "check", "a1b2c3d4-e5f6-7890-abcd-ef1234567890"],
     ];
 
     for words in wrong {

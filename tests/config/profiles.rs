@@ -7,7 +7,8 @@ use super::{EXAMPLE, MINIMAL, parse};
 /// The example, held to limits of its own.
 pub(super) fn with_a_profile() -> String {
     let site = "name = \"my-branch\"\nprofile = \"office\"\n\n[profiles.office]\n\
-                base = \"byoc-trunk\"\nrtt_warn = \"150ms\"\nloss_fail = 0.03\nmos_warn = 4\n";
+                base = \"byoc-trunk\"\nrtt_warn = \"150ms\"\nloss_fail = 0.03\nmos_warn = 4\n\
+                certificate_left_warn = \"21d 12h\"\n";
     EXAMPLE.replacen("name = \"my-branch\"\n", site, 1)
 }
 
@@ -25,6 +26,7 @@ fn a_profile_of_one_s_own_is_its_base_but_for_what_it_sets() {
     assert_eq!(limit(Measure::Mos), (4.0, 3.6));
     assert_eq!(limit(Measure::Jitter), (0.02, 0.03));
     assert_eq!(limit(Measure::NatLifetime), (300.0, 90.0));
+    assert_eq!(limit(Measure::CertificateLeft), (1_857_600.0, 259_200.0));
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use branchline_probes::{Authorities, Leg, Tls, Trust};
+use branchline_probes::{Certificates, Leg, Secret, Tls, Trust};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, date_time_ymd,
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::pki_types::CertificateDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::TlsAcceptor;
 
 use crate::ping::LEG;
@@ -22,7 +23,7 @@ pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 /// A chain of certificates, and the key of the first.
 pub(crate) struct Identity {
     chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    key: KeyPair,
 }
 
 impl Authority {
@@ -42,7 +43,12 @@ impl Authority {
     /// Trust in this authority alone.
     pub(crate) fn trust(&self) -> Trust {
         let certificates = Arc::from([self.0.der().to_vec()]);
-        Trust::Only(Authorities { source: "a test".to_owned(), certificates })
+        Trust::Only(Certificates { source: "a test".to_owned(), certificates })
+    }
+
+    /// Its own certificate, in PEM.
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
     }
 
     /// A server's certificate, valid from 2020 to 2040 where `change` does not change it.
@@ -51,7 +57,7 @@ impl Authority {
         change(&mut params);
         let key = KeyPair::generate().expect("there is chance");
         let certificate = params.signed_by(&key, &self.0).expect("it is complete");
-        Identity { chain: vec![certificate.into()], key: key.into() }
+        Identity { chain: vec![certificate.into()], key }
     }
 
     /// The same with this authority's own certificate behind it.
@@ -70,7 +76,7 @@ pub(crate) fn self_signed(is_authority: bool) -> Identity {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
     let certificate = params.self_signed(&key).expect("it is complete");
-    Identity { chain: vec![certificate.into()], key: key.into() }
+    Identity { chain: vec![certificate.into()], key }
 }
 
 /// For clients only.
@@ -103,13 +109,51 @@ impl Identity {
             .with_protocol_versions(&[version])
             .expect("the library knows it")
             .with_no_client_auth()
-            .with_single_cert(self.chain, self.key)
+            .with_single_cert(self.chain, self.key.into())
             .expect("the key belongs to it");
         TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// The same, which asks its clients for a certificate of this authority; it may let those in
+    /// who have none.
+    pub(crate) fn server_for_clients_of(
+        self,
+        authority: &Authority,
+        lets_strangers_in: bool,
+        version: &'static SupportedProtocolVersion,
+    ) -> TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.0.der().clone()).expect("it is an authority");
+        let mut verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        if lets_strangers_in {
+            verifier = verifier.allow_unauthenticated();
+        }
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .expect("the library knows it")
+            .with_client_cert_verifier(verifier.build().expect("there is an authority"))
+            .with_single_cert(self.chain, self.key.into())
+            .expect("the key belongs to it");
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// As a client has it.
+    pub(crate) fn of_client(&self) -> branchline_probes::Identity {
+        let certificates = self.chain.iter().map(|der| der.to_vec()).collect();
+        branchline_probes::Identity {
+            chain: Certificates { source: "a test".to_owned(), certificates },
+            key: Secret::new(self.key.serialize_pem()),
+        }
     }
 }
 
 /// A leg over TLS to a server of this name.
 pub(crate) fn leg(peer: std::net::SocketAddr, name: &str, trust: Trust) -> Leg {
-    Leg::over_tls(LEG, peer, Tls { server_name: name.to_owned(), trust, protocol: None })
+    Leg::over_tls(
+        LEG,
+        peer,
+        Tls { server_name: name.to_owned(), trust, identity: None, protocol: None },
+    )
 }

@@ -147,6 +147,6 @@ async fn an_observation_names_what_was_observed() {
     // An address was no name to resolve.
     assert!(observation.outcome.phases.is_empty());
     let steps = steps.into_inner().unwrap();
-    assert_eq!(steps.get(&format!("send 4 bytes to {peer}")), Some(&peer));
+    assert_eq!(steps.get(&format!("send 4 bytes to {peer}")), Some(&Some(peer)));
     assert!(steps.keys().any(|what| what.starts_with("wait for the echo until")));
 }

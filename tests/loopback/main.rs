@@ -3,11 +3,14 @@
 
 mod authority;
 mod checks;
+mod clients;
 mod datagrams;
 mod ends;
 mod forgers;
+mod inspection;
 mod intents;
 mod journal;
+mod located;
 mod names;
 mod nameserver;
 mod ping;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use branchline::driver;
 use branchline_probes::{
     Certificate, Exchange, Handshake, Input, Leg, LegId, Moment, Outcome, Output, Refusal, Stamp,
-    TlsProblem, Transport,
+    TlsProblem, Transport, TrustedBy,
 };
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ pub(crate) const TOLERANCE: Duration = Duration::from_millis(500);
 pub(crate) enum Told {
     Connected(SocketAddr),
     Secured(Handshake),
-    Insecure(TlsProblem, Option<Certificate>),
+    Insecure(TlsProblem, Option<Certificate>, Option<TrustedBy>),
     Sent(u32, Stamp),
     /// From whom, what, by whose clock, and with which DSCP.
     Received(SocketAddr, Vec<u8>, Stamp, Option<u8>),
@@ -119,8 +119,8 @@ impl Exchange for Ping {
         let told = match input {
             Input::Connected { local, .. } => Told::Connected(local),
             Input::Secured { handshake, .. } => Told::Secured(handshake.clone()),
-            Input::Insecure { problem, certificate, .. } => {
-                Told::Insecure(problem, certificate.cloned())
+            Input::Insecure { problem, certificate, trusted_by, .. } => {
+                Told::Insecure(problem, certificate.cloned(), trusted_by)
             }
             Input::Sent { number, stamp, .. } => Told::Sent(number, stamp),
             Input::Received { from, bytes, stamp, dscp, .. } => {

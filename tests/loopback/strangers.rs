@@ -116,6 +116,7 @@ fn target(address: SocketAddr) -> Target {
         site: "lyon".into(),
         host: address.ip().to_string(),
         address,
+        transport: None,
         started: SystemTime::UNIX_EPOCH,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use branchline::driver;
-use branchline_probes::{Refusal, Stamp, TlsProblem, Trust};
+use branchline_probes::{Refusal, Stamp, TlsProblem, Trust, TrustedBy};
 use rcgen::date_time_ymd;
 use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,7 +29,7 @@ const START_OF_2031: u64 = 1_924_992_000;
 const START_OF_2040: u64 = 2_208_988_800;
 
 /// The address of a server that echoes each piece, and ends of its connections in words.
-async fn tls_echo(server: TlsAcceptor) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+pub(crate) async fn tls_echo(server: TlsAcceptor) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
     let (outbox, inbox) = mpsc::unbounded_channel();
     let address = tcp_server(LOOPBACKS[0], move |stream| {
         let (server, outbox) = (server.clone(), outbox.clone());
@@ -96,7 +96,8 @@ async fn a_handshake_tells_version_cipher_and_certificate_before_anything_is_sen
         assert_eq!(names, [NAME, "127.0.0.1"]);
         assert_eq!(certificate.not_before, year(START_OF_2020));
         assert_eq!(certificate.not_after, year(START_OF_2040));
-        assert_eq!(handshake.chain_not_after, year(START_OF_2040));
+        assert_eq!(handshake.certificate.chain_not_after, year(START_OF_2040));
+        assert_eq!(handshake.trusted_by, TrustedBy::CaFile);
         assert_eq!(*sent, Told::Sent(0, Stamp::Program));
         assert_eq!(*received, Told::Received(peer, b"ping".to_vec(), Stamp::Program, None));
         drop(ping);
@@ -116,7 +117,7 @@ async fn a_chain_expires_with_the_first_of_its_certificates() {
     let told = told(&ping);
     let Told::Secured(handshake) = &told[1] else { panic!("{told:?}") };
     assert_eq!(handshake.certificate.not_after, year(START_OF_2040));
-    assert_eq!(handshake.chain_not_after, year(START_OF_2031));
+    assert_eq!(handshake.certificate.chain_not_after, year(START_OF_2031));
 }
 
 #[tokio::test]
@@ -154,7 +155,8 @@ async fn a_certificate_that_is_refused_is_told_and_nothing_is_sent() {
         drive(&mut ping).await;
 
         let told = told(&ping);
-        let [Told::Connected(_), Told::Insecure(problem, Some(certificate))] = &told[..] else {
+        let [Told::Connected(_), Told::Insecure(problem, Some(certificate), None)] = &told[..]
+        else {
             panic!("{expected:?}: {told:?}")
         };
         assert_eq!(*problem, expected);
@@ -179,7 +181,7 @@ async fn a_peer_that_speaks_no_version_of_ours_is_told_so() {
 
         drive(&mut ping).await;
 
-        assert_eq!(ping.last(), Told::Insecure(TlsProblem::Version, None));
+        assert_eq!(ping.last(), Told::Insecure(TlsProblem::Version, None, None));
     }
 }
 
@@ -200,7 +202,7 @@ async fn a_handshake_that_goes_wrong_says_how() {
 
         drive(&mut ping).await;
 
-        assert_eq!(ping.last(), Told::Insecure(problem, None));
+        assert_eq!(ping.last(), Told::Insecure(problem, None, None));
     }
 }
 
@@ -212,14 +214,14 @@ async fn nothing_is_a_certificate_for_what_is_no_name() {
     drive(&mut ping).await;
 
     assert!(matches!(ping.told()[0].1, Told::Connected(_)));
-    assert_eq!(ping.last(), Told::Insecure(TlsProblem::WrongName, None));
+    assert_eq!(ping.last(), Told::Insecure(TlsProblem::WrongName, None, None));
 }
 
 // I9
 #[tokio::test]
 async fn a_leg_that_trusts_nobody_says_nothing_of_its_peer() {
     let peer = saying(b"").await;
-    let trust = Trust::Only(branchline_probes::Authorities {
+    let trust = Trust::Only(branchline_probes::Certificates {
         source: "a test".to_owned(),
         certificates: Arc::from([b"no certificate".to_vec()]),
     });

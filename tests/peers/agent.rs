@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -103,15 +103,42 @@ impl Probe {
         self.run_or_refuse().unwrap_or_else(|| panic!("the product refuses: {words}"))
     }
 
-    /// Runs it; `None` when the product refuses the words themselves, and so says nothing.
+    /// Runs it; there is one observation for each address of the target.
+    ///
+    /// # Panics
+    ///
+    /// When standard output is anything but lines of JSON.
     #[track_caller]
-    pub(crate) fn run_or_refuse(self) -> Option<Probed> {
+    pub(crate) fn run_each(self) -> Vec<Probed> {
+        let output = self.output();
+        let (said, code) = (text(&output.stdout), output.status.code());
+        let read = |line| {
+            serde_json::from_str(line).unwrap_or_else(|problem| panic!("{problem} in {line}"))
+        };
+        said.lines().map(|line| Probed { code, seen: read(line) }).collect()
+    }
+
+    /// Runs it for people: what it says, and what it traces.
+    pub(crate) fn show(mut self) -> (String, String) {
+        self.words.retain(|word| word != "--json");
+        self.words.push("--trace".to_owned());
+        let output = self.output();
+        (text(&output.stdout), text(&output.stderr))
+    }
+
+    fn output(&self) -> Output {
         let mut command = words(&self.wrapper, &[BRANCHLINE]);
         command.args(&self.words).env("NO_COLOR", "1");
         if let Some(password) = &self.password {
             command.env(PASSWORD_VARIABLE, password);
         }
-        let output = run_within(LIMIT, &command).output().expect("`timeout` is part of coreutils");
+        run_within(LIMIT, &command).output().expect("`timeout` is part of coreutils")
+    }
+
+    /// Runs it; `None` when the product refuses the words themselves, and so says nothing.
+    #[track_caller]
+    pub(crate) fn run_or_refuse(self) -> Option<Probed> {
+        let output = self.output();
         let (said, errors) = (text(&output.stdout), text(&output.stderr));
         if said.is_empty() && matches!(output.status.code(), Some(USAGE | CONFIGURATION)) {
             return None;

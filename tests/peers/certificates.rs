@@ -1,4 +1,4 @@
-//! Certificates for servers: an authority of the test's own, and what it vouches for.
+//! Certificates for servers and clients: an authority of the test's own, and what it vouches for.
 
 use std::fs;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ pub(crate) struct Authority {
     folder: TempDir,
 }
 
-/// A server's certificate and key, in PEM.
+/// A certificate and its key, in PEM.
 pub(crate) struct Identity {
     /// The path of the certificate.
     pub(crate) certificate: PathBuf,
@@ -59,33 +59,38 @@ impl Authority {
     /// Makes a certificate for a server of these names and addresses.
     #[track_caller]
     pub(crate) fn vouch_for(&self, names: &[&str]) -> Identity {
-        self.vouch(names, &["-days", "2"])
+        self.vouch(&Asked::server(names), &["-days", "2"])
+    }
+
+    /// Makes one for a client of this name, which a server may ask for.
+    #[track_caller]
+    pub(crate) fn vouch_for_client(&self, name: &str) -> Identity {
+        let asked =
+            Asked { name, alternatives: "DNS:client.example".to_owned(), usage: "clientAuth" };
+        self.vouch(&asked, &["-days", "2"])
     }
 
     /// Makes one that ran out years ago.
     #[track_caller]
     pub(crate) fn vouched_once_for(&self, names: &[&str]) -> Identity {
-        self.vouch(names, &["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"])
+        self.vouch(
+            &Asked::server(names),
+            &["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"],
+        )
     }
 
-    fn vouch(&self, names: &[&str], validity: &[&str]) -> Identity {
+    fn vouch(&self, asked: &Asked<'_>, validity: &[&str]) -> Identity {
         let folder = self.folder.path();
         let key = tempfile::Builder::new().suffix(".key").tempfile_in(folder);
         let (_, key) = key.and_then(|file| Ok(file.keep()?)).expect("the folder is ours");
         let (request, certificate) = (key.with_extension("csr"), key.with_extension("pem"));
-        let names: Vec<String> = names
-            .iter()
-            .map(|name| {
-                let kind = if name.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
-                format!("{kind}:{name}")
-            })
-            .collect();
-        let mut ask = self.openssl(&["req", "-new", "-subj", "/CN=branch test server"]);
+        let subject = format!("/CN={}", asked.name);
+        let mut ask = self.openssl(&["req", "-new", "-subj", &subject]);
         ask.args(NEW_KEY).arg("-keyout").arg(&key).arg("-out").arg(&request);
-        ask.args(["-addext", &format!("subjectAltName={}", names.join(","))]);
+        ask.args(["-addext", &format!("subjectAltName={}", asked.alternatives)]);
         ask.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
         ask.args(["-addext", "keyUsage=critical,digitalSignature"]);
-        ask.args(["-addext", "extendedKeyUsage=serverAuth"]);
+        ask.args(["-addext", &format!("extendedKeyUsage={}", asked.usage)]);
         run_well(&ask);
         let mut sign = self.openssl(&["ca", "-batch", "-notext"]);
         run_well(sign.args(validity).arg("-in").arg(request).arg("-out").arg(&certificate));
@@ -96,6 +101,29 @@ impl Authority {
         let mut command = Command::new(program("openssl", "openssl"));
         command.args(arguments).arg("-config").arg(self.folder.path().join(CONFIG));
         command
+    }
+}
+
+/// What a certificate is asked for.
+struct Asked<'a> {
+    name: &'a str,
+    /// As OpenSSL writes a subjectAltName.
+    alternatives: String,
+    usage: &'static str,
+}
+
+impl Asked<'_> {
+    /// A server of these names and addresses.
+    fn server(names: &[&str]) -> Self {
+        let alternatives: Vec<String> = names
+            .iter()
+            .map(|name| {
+                let kind = if name.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
+                format!("{kind}:{name}")
+            })
+            .collect();
+        let alternatives = alternatives.join(",");
+        Self { name: "branch test server", alternatives, usage: "serverAuth" }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The product against servers that somebody else wrote: coturn, Kamailio, BIND, unbound and the
-//! kernel's own router.
+//! The product against servers that somebody else wrote: coturn, Kamailio, SIPp, BIND, unbound and
+//! the kernel's own router.
 //!
 //! A server that is not installed fails its tests with a sentence that says what to install; no
 //! test is skipped. `tests/run` installs all of them. Every server listens on loopback or inside a
@@ -14,16 +14,19 @@ mod dig;
 mod echo;
 mod kamailio;
 mod leavings;
+mod located;
 mod media;
 mod names;
 mod nat;
 mod netns;
 mod process;
 mod router;
+mod sipp;
 mod stun;
 mod stun_binding;
 mod stund;
 mod third_parties;
+mod tls;
 mod turn;
 mod wire;
 

@@ -119,6 +119,28 @@ pub(crate) fn program(name: &str, package: &str) -> PathBuf {
         })
 }
 
+/// Makes sure that Kamailio has a module that is in a package of its own.
+///
+/// # Panics
+///
+/// When it is not there; says which Debian package holds it.
+#[track_caller]
+pub(crate) fn module_of_kamailio(name: &str, package: &str) {
+    let libraries = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64"];
+    let folders = libraries.iter().flat_map(|library| {
+        let architectures = fs::read_dir(library).into_iter().flatten().flatten();
+        let folders = architectures.map(|entry| entry.path());
+        folders.chain([PathBuf::from(library)])
+    });
+    let is_there = folders
+        .map(|folder| folder.join("kamailio/modules").join(name))
+        .any(|module| module.is_file());
+    assert!(
+        is_there,
+        "Kamailio's {name} is not installed: run `apt-get install {package}`, or `tests/run`"
+    );
+}
+
 /// A copy of a program in a folder of the test's own: where AppArmor confines the program to the
 /// folders of its package, the copy may read ours.
 #[track_caller]

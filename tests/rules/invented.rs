@@ -95,6 +95,7 @@ fn observation() -> Observation {
         site: "lyon".to_owned(),
         host: "192.0.2.40".to_owned(),
         address: "192.0.2.40:418".parse().expect("an address"),
+        transport: None,
         started: SystemTime::UNIX_EPOCH,
     };
     let mut exchange = module.begin(&target, Chance::from_seed([7; 32]));
@@ -143,6 +144,8 @@ fn evidence() -> Evidence {
         left_behind: None,
         previous: None,
         turns: Vec::new(),
+        up_since: None,
+        repeated: Vec::new(),
     };
     Evidence {
         now: SystemTime::UNIX_EPOCH,
@@ -151,6 +154,7 @@ fn evidence() -> Evidence {
         links: Links::default(),
         profile: Arc::default(),
         state: None,
+        patience: Duration::ZERO,
     }
 }
 

@@ -5,7 +5,7 @@ use branchline::outputs::metrics;
 use branchline::telephony::{Registration, State, Trunk};
 
 use super::site::{
-    Asked, NS, RELAY, Said, Site, dns, edge, edge_group, named, read, register, stun, trunk,
+    Asked, NS, RELAY, Said, Site, dns, edge, edge_group, late, named, read, register, stun, trunk,
     unreachable,
 };
 
@@ -15,7 +15,7 @@ const NOT_APPLICABLE: Registration = Registration::NotApplicable;
 
 #[test]
 fn a_trunk_is_meant_by_its_name_or_its_id_and_no_other_trunk_is() {
-    let unregistered = || read([trunk(CARRIER, State::Up, UNREGISTERED)]);
+    let unregistered = || late(read([trunk(CARRIER, State::Up, UNREGISTERED)]));
     let linked = |to| {
         let site = Site::new().saw(&register().of_trunk(to), Said::Works);
         site.vendor(|it| it.trunks = unregistered())
@@ -33,7 +33,7 @@ fn twins(first: Trunk, second: Trunk) -> Site {
     };
     Site::new()
         .saw(&register().of_trunk(CARRIER), Said::Works)
-        .vendor(|it| it.trunks = read([of_base(first), of_base(second)]))
+        .vendor(|it| it.trunks = late(read([of_base(first), of_base(second)])))
 }
 
 #[test]

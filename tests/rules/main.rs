@@ -12,9 +12,12 @@ mod names;
 mod nat;
 mod path;
 mod quality;
+mod settling;
 mod shown;
 mod signalling;
 mod site;
+mod telephony;
+mod telling;
 mod texts;
 mod vendor;
 mod verdict;
@@ -109,6 +112,8 @@ rules! {
     port_prohibited => "port-prohibited",
     symmetric_nat => "symmetric-nat",
     nat_lifetime_short => "nat-lifetime-short",
+    tls_intercepted => "tls-intercepted",
+    certificate_expiring => "certificate-expiring",
     certificate_invalid => "certificate-invalid",
     turn_credentials => "turn-credentials",
     turn_quota => "turn-quota",
@@ -123,8 +128,12 @@ rules! {
     dns_intercepted => "dns-intercepted",
     dns_inconsistent => "dns-inconsistent",
     sip_port_blocked => "sip-port-blocked",
+    sip_alg => "sip-alg",
     sip_credentials => "sip-credentials",
     sip_server_down => "sip-server-down",
+    sip_overload => "sip-overload",
+    sip_large_message_dropped => "sip-large-message-dropped",
+    sip_retransmissions => "sip-retransmissions",
     edge_offline => "edge-offline",
     edge_group_not_ready => "edge-group-not-ready",
     trunk_down => "trunk-down",

@@ -12,17 +12,19 @@ use branchline::diagnosis::{Diagnosis, Finding, Rule, diagnose};
 use branchline::profile::Profile;
 use branchline::rules::RULES;
 use branchline::sight::{Compare, Shows, Sight, View, Watched};
-use branchline::telephony::{
-    ApiProblem, Edge, EdgeGroup, Part, Phone, PhoneState, Reference, Registration, Snapshot, State,
-    Trunk,
-};
+use branchline::telephony::{ApiProblem, Snapshot};
 use branchline_probes::dns_query::{
     ANSWER_COUNT, ANSWER_RRS, ANSWERS, AUTHORITATIVE, NEGATIVE_TTL, QUESTION, RCODE,
     RECURSION_AVAILABLE, SERIAL, TTL,
 };
+use branchline_probes::sip_register::MODE;
 use branchline_probes::{
     Chance, Exchange, Fact, FactKey, Facts, Failure, Foreign, Module, Observation, Outcome, PROBES,
-    Phase, Refusal, Target, TlsProblem, Transport, Unresolved, Weakness,
+    Phase, Refusal, Target, TlsProblem, Transport, TrustedBy, Unresolved, Weakness,
+};
+
+pub(crate) use super::telephony::{
+    edge, edge_group, failed, late, named, phone, read, refused_client, trunk, unreachable,
 };
 
 /// When the first cycle runs.
@@ -46,7 +48,7 @@ pub(crate) struct Asked {
     probe: &'static str,
     module: &'static str,
     target: &'static str,
-    host: String,
+    pub(crate) host: String,
     address: SocketAddr,
     required: bool,
     trunk: Option<&'static str>,
@@ -57,6 +59,8 @@ pub(crate) struct Asked {
     /// The phases that were answered, and the one in which a failure comes.
     answered: Vec<Phase>,
     stage: Phase,
+    /// A phase that takes longer than the others.
+    takes: Option<(Phase, Duration)>,
     left_behind: bool,
     fingerprint: String,
 }
@@ -77,6 +81,7 @@ fn asked(probe: &'static str, module: &'static str, target: &'static str, at: &s
         transport: Transport::Udp,
         answered: Vec::new(),
         stage: Phase::Request,
+        takes: None,
         left_behind: false,
         fingerprint: String::new(),
     }
@@ -104,9 +109,15 @@ pub(crate) fn nat() -> Asked {
     asked("nat-behavior", "nat", "relay", RELAY)
 }
 
-/// The registrar.
+/// The registrar, which has an account for us.
 pub(crate) fn register() -> Asked {
-    asked("sip-register", "register", "registrar", REGISTRAR)
+    let register = asked("sip-register", "register", "registrar", REGISTRAR);
+    register.stating(&MODE, "credentials")
+}
+
+/// The registrar's server, asked for no more than whether it is there.
+pub(crate) fn options() -> Asked {
+    asked("sip-options", "alive", "registrar", REGISTRAR)
 }
 
 /// The nameserver that listens at this address, asked for [`NAME`].
@@ -216,6 +227,10 @@ impl Asked {
         self.module = match (self.probe, transport) {
             ("turn-allocation", Transport::Tcp) => "turn-tcp",
             ("turn-allocation", Transport::Tls) => "turn-tls",
+            ("sip-register", Transport::Tcp) => "register-tcp",
+            ("sip-register", Transport::Tls) => "register-tls",
+            ("sip-options", Transport::Tcp) => "alive-tcp",
+            ("sip-options", Transport::Tls) => "alive-tls",
             (_, Transport::Tcp) => "stun-tcp",
             (_, Transport::Tls) => "stun-tls",
             (_, Transport::Udp) => self.module,
@@ -237,6 +252,11 @@ impl Asked {
     /// These phases are answered, and a failure comes in `stage`.
     pub(crate) fn until(self, answered: &[Phase], stage: Phase) -> Self {
         Self { answered: answered.to_vec(), stage, ..self }
+    }
+
+    /// Every exchange spends so long in this phase.
+    pub(crate) fn taking(self, phase: Phase, time: Duration) -> Self {
+        Self { takes: Some((phase, time)), ..self }
     }
 
     /// The peer may hold something of ours when the exchange is over.
@@ -326,9 +346,7 @@ impl Asked {
             },
         }
     }
-}
 
-impl Asked {
     /// 10 ms for each phase; the one that failed took its time, too.
     fn phases(&self, has_failed: bool) -> Vec<(Phase, Duration)> {
         let handshakes: &[Phase] = match self.transport {
@@ -338,7 +356,9 @@ impl Asked {
         };
         let last = (has_failed || self.answered.is_empty()).then_some(&self.stage);
         let all = handshakes.iter().chain(&self.answered).chain(last);
-        all.map(|phase| (*phase, Duration::from_millis(10))).collect()
+        let usual = Duration::from_millis(10);
+        let took = |phase| self.takes.filter(|it| it.0 == phase).map_or(usual, |it| it.1);
+        all.map(|phase| (*phase, took(*phase))).collect()
     }
 }
 
@@ -391,8 +411,8 @@ pub(crate) enum Said {
     OtherRealm,
     /// A challenge that is too weak.
     Weak,
-    /// A TLS handshake that proves nothing.
-    Unproven(TlsProblem),
+    /// A TLS handshake that proves nothing, and who vouches for the certificate all the same.
+    Unproven(TlsProblem, Option<TrustedBy>),
     /// A challenge from which something was taken.
     Downgraded,
     /// The name did not give an address.
@@ -442,8 +462,9 @@ impl Said {
                 found: Foreign::new("elsewhere"),
                 expected: "lyon".to_owned(),
             },
-            Self::Unproven(problem) => {
-                Failure::TlsFailed { peer, problem, issuer: Some(Foreign::new("CN=Elsewhere")) }
+            Self::Unproven(problem, trusted_by) => {
+                let issuer = Some(Foreign::new("CN=Elsewhere"));
+                Failure::TlsFailed { peer, problem, issuer, trusted_by }
             }
             Self::Weak => {
                 Failure::AuthWeak { peer, weakness: Weakness::Offered(Foreign::new("MD5")) }
@@ -568,70 +589,4 @@ impl Site {
 
 pub(crate) fn rule(id: &str) -> &'static Rule {
     RULES.iter().find(|rule| rule.id == id).expect("the rule is listed")
-}
-
-/// A part that was read at the first cycle.
-pub(crate) fn read<T>(items: impl Into<Vec<T>>) -> Part<T> {
-    Part { items: items.into(), read: Some(BEGIN), problem: None, stale: false, unreadable: 0 }
-}
-
-/// A part that was never read.
-pub(crate) fn failed<T>(problem: &ApiProblem) -> Part<T> {
-    Part {
-        items: Vec::new(),
-        read: None,
-        problem: Some(problem.clone()),
-        stale: false,
-        unreadable: 0,
-    }
-}
-
-pub(crate) fn unreachable() -> ApiProblem {
-    ApiProblem::Unreachable { host: "api.example.net".to_owned(), detail: "timeout".to_owned() }
-}
-
-pub(crate) fn refused_client() -> ApiProblem {
-    ApiProblem::Credentials {
-        host: "login.example.net".to_owned(),
-        detail: Foreign::new("invalid_client"),
-    }
-}
-
-pub(crate) fn named(name: &str) -> Reference {
-    Reference { id: Foreign::new(format!("id-of-{name}")), name: Foreign::new(name) }
-}
-
-pub(crate) fn edge(name: &str, state: State) -> Edge {
-    Edge {
-        reference: named(name),
-        state,
-        is_in_service: true,
-        raw: Foreign::new("the edge's words"),
-        edge_group: None,
-        site: None,
-        addresses: Vec::new(),
-    }
-}
-
-pub(crate) fn edge_group(name: &str, state: State) -> EdgeGroup {
-    EdgeGroup { reference: named(name), state, raw: Foreign::new("the group's words") }
-}
-
-pub(crate) fn trunk(name: &str, state: State, registration: Registration) -> Trunk {
-    Trunk {
-        reference: named(name),
-        kind: Foreign::new("EXTERNAL"),
-        state,
-        is_switched_off: false,
-        registration,
-        raw: Foreign::new("the trunk's words"),
-        problem: None,
-        base: None,
-        edge: None,
-        edge_group: None,
-    }
-}
-
-pub(crate) fn phone(name: &str, state: PhoneState) -> Phone {
-    Phone { reference: named(name), state, raw: Foreign::new("the phone's words"), site: None }
 }

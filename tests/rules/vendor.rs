@@ -9,7 +9,7 @@ use branchline_probes::Foreign;
 
 use super::Row;
 use super::site::{
-    BEGIN, RELAY, Said, Site, edge, edge_group, failed, named, phone, read, refused_client,
+    BEGIN, RELAY, Said, Site, edge, edge_group, failed, late, named, phone, read, refused_client,
     register, rule, stun, trunk, unreachable,
 };
 
@@ -157,7 +157,7 @@ fn says(change: impl FnOnce(&mut Snapshot)) -> Site {
 /// We try to register where the vendor's trunk leads.
 fn we_register(said: Said, trunk: branchline::telephony::Trunk) -> Site {
     let site = Site::new().saw(&register().of_trunk(CARRIER), said);
-    site.vendor(|it| it.trunks = read([trunk]))
+    site.vendor(|it| it.trunks = late(read([trunk])))
 }
 
 /// So long before the evidence is drawn, which is a second after the first cycle began.

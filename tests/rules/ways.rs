@@ -190,7 +190,7 @@ fn the_text_shows_the_limits_where_something_was_measured_that_they_judge() {
 Limits of profile sip-phone (warns beyond/fails beyond)
   mouth to ear 250/400 ms, round trip 300/500 ms, jitter 30/40 ms, loss 1/2 %,
   late packets 1/2 %, loss within 200 ms 10/30 %, reordering 0.05/0.5 %,
-  MOS 3.6/3.1, NAT lifetime 90/30 s
+  MOS 3.6/3.1, NAT lifetime 90/30 s, certificate left 14/3 d
 ";
     assert!(page.contains(limits), "{page}");
     assert!(!page.contains("Ways side by side"), "{page}");

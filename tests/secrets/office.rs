@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use branchline_lab::{Cloud, Scenario};
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -79,6 +80,8 @@ impl Office {
     pub(crate) fn trusted() -> Self {
         let cloud = healthy();
         let config = cloud.config().to_owned();
+        let (folder, key) = (folder(), client_key());
+        write_identity(folder.path(), &key);
         let beside = |name| {
             fs::read_to_string(config.with_file_name(name)).expect("the lab writes its secrets")
         };
@@ -89,7 +92,8 @@ impl Office {
             Marker::new("the client secret", &client),
             Marker::new("the token", &token(cloud.addresses().api, &client)),
         ];
-        Self { cloud, folder: folder(), config, markers }
+        let markers = markers.into_iter().chain(markers_of(&key)).collect();
+        Self { cloud, folder, config, markers }
     }
 
     /// Every secret is a wrong one, full of characters that are spelled in many ways.
@@ -109,7 +113,10 @@ impl Office {
         let old = cloud.config().parent().expect("a file is in a folder").display().to_string();
         let config = folder.path().join("branchline.toml");
         write_private(&config, &text.replace(&old, &folder.path().display().to_string()));
-        let markers = secrets.map(|(_, what, secret)| Marker::new(what, secret)).into();
+        let key = client_key();
+        write_identity(folder.path(), &key);
+        let secrets = secrets.into_iter().map(|(_, what, secret)| Marker::new(what, secret));
+        let markers = secrets.chain(markers_of(&key)).collect();
         Self { cloud, folder, config, markers }
     }
 
@@ -124,6 +131,16 @@ impl Office {
     /// The file that holds the SIP password.
     pub(crate) fn password_file(&self) -> PathBuf {
         self.config.with_file_name("sip-password")
+    }
+
+    /// Options that show the client certificate over TLS, and where its key is.
+    pub(crate) fn identity(&self) -> [String; 2] {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let certificate = path("client.pem");
+        [
+            format!("client_certificate={certificate}"),
+            format!("client_key=file:{}", path("client.key")),
+        ]
     }
 
     /// Writes another configuration beside the first one.
@@ -289,6 +306,25 @@ fn pause() {
 fn healthy() -> Cloud {
     let scenario = Scenario::named("healthy").expect("it is listed");
     Cloud::start(scenario).expect("loopback is there")
+}
+
+fn client_key() -> KeyPair {
+    KeyPair::generate().expect("there is chance")
+}
+
+fn write_identity(folder: &Path, key: &KeyPair) {
+    let params = CertificateParams::new(vec!["client.example".to_owned()]).expect("it is a name");
+    let certificate = params.self_signed(key).expect("it is complete");
+    write_private(&folder.join("client.pem"), &certificate.pem());
+    write_private(&folder.join("client.key"), &key.serialize_pem());
+}
+
+/// Every line of the key but what all keys have: the armour, and the first bytes of the structure.
+fn markers_of(key: &KeyPair) -> Vec<Marker> {
+    let pem = key.serialize_pem();
+    let lines = pem.lines().filter(|line| !line.starts_with("---"));
+    let lines = lines.map(|line| Marker::new("the client's key", line));
+    lines.collect()
 }
 
 fn folder() -> TempDir {

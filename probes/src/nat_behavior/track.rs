@@ -203,6 +203,7 @@ struct Flight {
 }
 
 /// What a track wants.
+#[expect(clippy::large_enum_variant, reason = "it lives for one call, and nobody keeps many")]
 pub(super) enum Wish {
     Output(Output),
     Until(Moment),

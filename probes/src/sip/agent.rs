@@ -334,7 +334,7 @@ impl Agent {
         let bytes = sip::Request {
             method: ask.method,
             uri: &ask.uri,
-            transport,
+            transport: word(transport),
             local,
             branch: &branch,
             from: &self.from,
@@ -541,6 +541,15 @@ impl Agent {
             self.tally.transactions += 1;
             self.tally.transmissions += flight.request.transmissions();
         }
+    }
+}
+
+/// The transport as Via writes it.
+const fn word(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+        Transport::Tls => "TLS",
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::fact::{FactKey, FactSpec};
 use crate::foreign::Foreign;
+use crate::locate::{CANDIDATES, LOCATED_BY, PASSED_OVER};
 
 /// The final status code.
 pub const STATUS_CODE: FactKey<u64> =
@@ -59,8 +60,8 @@ pub const LARGE_ANSWERED: FactKey<bool> =
     FactKey::new("large_answered", "whether the large request was answered, as a smaller one was")
         .metric("probe_sip_large_answered");
 
-/// Every fact of this file.
-pub(crate) const FACTS: [FactSpec; 15] = [
+/// Every fact of this file, and how the server was found.
+pub(crate) const FACTS: [FactSpec; 18] = [
     STATUS_CODE.spec(),
     RECEIVED.spec(),
     RPORT.spec(),
@@ -76,4 +77,7 @@ pub(crate) const FACTS: [FactSpec; 15] = [
     REDIRECTS.spec(),
     LARGE.spec(),
     LARGE_ANSWERED.spec(),
+    LOCATED_BY.spec(),
+    CANDIDATES.spec(),
+    PASSED_OVER.spec(),
 ];

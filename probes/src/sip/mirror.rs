@@ -5,7 +5,7 @@
 pub(crate) fn decode(body: &[u8]) -> Option<Vec<u8>> {
     let text: Vec<u8> = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let digits = text.strip_suffix(b"==").or(text.strip_suffix(b"=")).unwrap_or(&text);
-    if text.len() % 4 != 0 || digits.len() % 4 == 1 {
+    if !text.len().is_multiple_of(4) || digits.len() % 4 == 1 {
         return None;
     }
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);

@@ -2,9 +2,20 @@
 
 use std::net::SocketAddr;
 
+use super::locate::{FAILOVER, SipLocator};
+use crate::chance::Chance;
+use crate::locate::Locator;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
 use crate::target::Transport;
-use crate::way::Way;
+use crate::way::{self, Way};
+
+/// What carries the requests.
+pub(crate) const TRANSPORT: OptionKey<&'static str> = OptionKey::new(
+    "transport",
+    Kind::Word(&["udp", "tcp", "tls", AUTO]),
+    "what carries the requests; auto: what the DNS says of a target without a port (RFC 3263)",
+)
+.default("udp");
 
 /// A STUN server that sees us as the SIP server does.
 pub(crate) const STUN_SERVER: OptionKey<SocketAddr> = OptionKey::new(
@@ -27,8 +38,19 @@ pub(crate) const LARGE: OptionKey<bool> = OptionKey::new(
 )
 .default("false");
 
-/// Every option of this file.
-pub(crate) const OPTIONS: [OptionSpec; 3] = [STUN_SERVER.spec(), MIRROR.spec(), LARGE.spec()];
+/// Every option of this file, and of the way.
+pub(crate) const OPTIONS: [OptionSpec; 10] = [
+    TRANSPORT.spec(),
+    way::PORT.spec(),
+    way::SERVER_NAME.spec(),
+    way::CA_FILE.spec(),
+    way::CLIENT_CERTIFICATE.spec(),
+    way::CLIENT_KEY.spec(),
+    FAILOVER.spec(),
+    STUN_SERVER.spec(),
+    MIRROR.spec(),
+    LARGE.spec(),
+];
 
 /// Those options, read.
 pub(crate) struct Settings {
@@ -36,6 +58,11 @@ pub(crate) struct Settings {
     pub(crate) stun_server: Option<SocketAddr>,
     pub(crate) is_mirror: bool,
     pub(crate) is_large: bool,
+    pub(crate) fails_over: bool,
+    /// Whether the DNS decides what carries the requests.
+    pub(crate) is_open: bool,
+    /// Whether the DNS is asked for the port.
+    is_located: bool,
 }
 
 impl Settings {
@@ -43,12 +70,20 @@ impl Settings {
     ///
     /// As [`Way::read`], and where an option is about datagrams and the transport has none.
     pub(crate) fn read(options: &Options) -> Result<Self, BadOption> {
-        let way = Way::read(options, PORT, TLS_PORT)?;
+        let word = options.require(&TRANSPORT)?;
+        let is_open = word == AUTO;
+        let transport = Transport::named(word).unwrap_or(Transport::Tls);
+        let port = if word == Transport::Tls.label() { TLS_PORT } else { PORT };
+        let mut way = Way::named(word, transport, options, port)?;
+        if is_open {
+            // Where nothing is to be looked up (RFC 3263 §4.1); what is looked up says for itself.
+            way.transport = Transport::Udp;
+        }
         let (stun_server, is_large) = (options.read(&STUN_SERVER), options.require(&LARGE)?);
         for (option, is_set) in
             [(STUN_SERVER.spec().name, stun_server.is_some()), (LARGE.spec().name, is_large)]
         {
-            if is_set && way.transport != Transport::Udp {
+            if is_set && !is_open && way.transport != Transport::Udp {
                 return Err(BadOption {
                     option,
                     problem: format!("has no meaning over {}", way.transport.label()),
@@ -56,9 +91,32 @@ impl Settings {
                 });
             }
         }
-        Ok(Self { way, stun_server, is_mirror: options.require(&MIRROR)?, is_large })
+        Ok(Self {
+            way,
+            stun_server,
+            is_mirror: options.require(&MIRROR)?,
+            is_large,
+            fails_over: options.require(&FAILOVER)?,
+            is_open,
+            is_located: options.read(&way::PORT).is_none(),
+        })
+    }
+
+    /// Where to send a request to `host`, where its target names no port; a secure URI is for TLS
+    /// alone.
+    pub(crate) fn locator(
+        &self,
+        host: &str,
+        is_secure: bool,
+        chance: Chance,
+    ) -> Option<Box<dyn Locator>> {
+        let transport = (!self.is_open).then_some(self.way.transport);
+        let locator = || SipLocator::new(host, transport, is_secure, chance);
+        self.is_located.then(|| Box::new(locator()) as Box<dyn Locator>)
     }
 }
+
+const AUTO: &str = "auto";
 
 /// RFC 3261 §19.1.2.
 const PORT: u16 = 5060;

@@ -114,7 +114,8 @@ impl OptionsExchange {
             let failure = notes::rejection(&self.conversation, response);
             return self.fail(Phase::Request, failure);
         }
-        if self.module.settings.is_large {
+        let is_datagram = self.agent.transport() == Transport::Udp;
+        if self.module.settings.is_large && is_datagram {
             self.enlarge(Padded::default());
         } else {
             self.finish();

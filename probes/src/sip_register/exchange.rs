@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{BINDINGS, CONTACT, EXPIRES, MODE, PATH, RegisterModule, SERVICE_ROUTE};
 use crate::chance::{Chance, hex};
 use crate::conversation::Conversation;
-use crate::failure::Failure;
+use crate::failure::{Failure, Weakness};
 use crate::foreign::Foreign;
 use crate::moment::Moment;
 use crate::observation::Phase;
@@ -18,7 +18,7 @@ use crate::sip::agent::{Agent, Ask, Event, Patience};
 use crate::sip::echo;
 use crate::sip::notes::{self, Padded};
 use crate::target::{Target, Transport};
-use crate::wire::sip::Response;
+use crate::wire::sip::{Response, Scheme};
 
 use authentication::Authentication;
 
@@ -126,14 +126,16 @@ impl RegisterExchange {
     /// set, so that no other contact is ever taken for ours.
     fn contact_uri(&self) -> Option<String> {
         let local = self.agent.local?;
-        let transport = match self.agent.transport() {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-            Transport::Tls => ";transport=tls",
+        let scheme = self.module.address_of_record.scheme();
+        let transport = match (scheme, self.agent.transport()) {
+            (Scheme::Sips, _) | (Scheme::Sip, Transport::Udp) => "",
+            (Scheme::Sip, Transport::Tcp) => ";transport=tcp",
+            (Scheme::Sip, Transport::Tls) => ";transport=tls",
         };
+        let (scheme, mark) = (scheme.word(), &self.mark);
         Some(match &self.module.contact_user {
-            Some(user) => format!("sip:{user}@{local}{transport};branchline={}", self.mark),
-            None => format!("sip:branchline-{}@{local}{transport}", self.mark),
+            Some(user) => format!("{scheme}{user}@{local}{transport};branchline={mark}"),
+            None => format!("{scheme}branchline-{mark}@{local}{transport}"),
         })
     }
 
@@ -144,7 +146,8 @@ impl RegisterExchange {
         phase: Phase,
         awaited: &'static str,
     ) -> Ask {
-        let uri = format!("sip:{}", self.module.address_of_record.host());
+        let whose = &self.module.address_of_record;
+        let uri = format!("{}{}", whose.scheme().word(), whose.host());
         let mut further = Vec::new();
         if let Some((contact, expires)) = &contact {
             further.push(("Contact", format!("<{contact}>;expires={expires}").into_bytes()));
@@ -288,11 +291,21 @@ impl RegisterExchange {
             self.conversation.fail(Phase::Challenge, failure);
             return self.finish();
         }
-        if self.module.settings.is_large { self.enlarge() } else { self.finish() }
+        if self.is_to_enlarge() { self.enlarge() } else { self.finish() }
+    }
+
+    /// Whether padded requests follow, which only datagrams have a limit for.
+    fn is_to_enlarge(&self) -> bool {
+        self.module.settings.is_large && self.agent.transport() == Transport::Udp
     }
 
     fn answer(&mut self, response: &Response) -> Result<(), Failure> {
         let Some(credentials) = &self.module.credentials else { return Err(Failure::Internal) };
+        let transport = self.agent.transport();
+        if transport != Transport::Tls && !self.module.allow_cleartext {
+            let weakness = Weakness::Cleartext(transport.label());
+            return Err(Failure::AuthWeak { peer: self.conversation.peer, weakness });
+        }
         let allow_md5 = self.module.allow_md5;
         self.authentication.answer(response, credentials, allow_md5, &mut self.conversation)
     }
@@ -389,10 +402,12 @@ impl RegisterExchange {
 
     fn deadline(&self) -> Moment {
         match self.state {
-            State::Opening | State::Registering => self.registration_end,
-            State::Removing | State::Reading | State::Enlarging(_) | State::Done => {
-                self.conversation.deadline
-            }
+            State::Registering => self.registration_end,
+            State::Opening
+            | State::Removing
+            | State::Reading
+            | State::Enlarging(_)
+            | State::Done => self.conversation.deadline,
         }
     }
 }

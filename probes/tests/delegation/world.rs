@@ -358,6 +358,7 @@ pub(crate) fn begin(module: &dyn Module, start: &str, chance: Chance) -> Box<dyn
         site: "a-site".into(),
         host: "host.example".into(),
         address: at(start),
+        transport: None,
         started: desk::STARTED,
     };
     module.begin(&target, chance)

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::{
-    Chance, Exchange, Handshake, Input, Leg, LegId, Module, Moment, OptionValue, Options, Outcome,
-    Output, PROBES, Probe, Refusal, Stamp, Target, TlsProblem,
+    Certificate, Chance, Exchange, Handshake, Input, Leg, LegId, Module, Moment, OptionValue,
+    Options, Outcome, Output, PROBES, Probe, Refusal, Stamp, Target, TlsProblem, TrustedBy,
 };
 
 /// Whom every exchange speaks to.
@@ -62,6 +62,7 @@ pub(crate) fn target() -> Target {
         site: "a-site".into(),
         host: "host.example".into(),
         address: peer(),
+        transport: None,
         started: STARTED,
     }
 }
@@ -72,9 +73,16 @@ pub(crate) enum News {
     Connected,
     ConnectedFrom(SocketAddr),
     Secured(Box<Handshake>),
-    Insecure(TlsProblem),
-    Heard { from: SocketAddr, bytes: Vec<u8> },
-    Refused { by: Option<IpAddr>, refusal: Refusal },
+    /// With the certificate that was shown, which this host trusts.
+    Insecure(TlsProblem, Option<Box<Certificate>>),
+    Heard {
+        from: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    Refused {
+        by: Option<IpAddr>,
+        refusal: Refusal,
+    },
     Failed,
     Closed,
     Cancelled,
@@ -198,7 +206,12 @@ fn input(leg: LegId, news: &News) -> Input<'_> {
         News::Connected => Input::Connected { leg, local: LOCAL.parse().expect("an address") },
         News::ConnectedFrom(local) => Input::Connected { leg, local: *local },
         News::Secured(handshake) => Input::Secured { leg, handshake },
-        News::Insecure(problem) => Input::Insecure { leg, problem: *problem, certificate: None },
+        News::Insecure(problem, certificate) => Input::Insecure {
+            leg,
+            problem: *problem,
+            certificate: certificate.as_deref(),
+            trusted_by: certificate.is_some().then_some(TrustedBy::Host),
+        },
         News::Heard { from, bytes } => {
             Input::Received { leg, from: *from, bytes, stamp: Stamp::Kernel, dscp: None }
         }

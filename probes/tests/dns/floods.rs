@@ -95,6 +95,7 @@ fn forge(chance: &mut StdRng, query: &[u8]) -> (Vec<u8>, Ignored) {
 }
 
 /// What an exchange does when it has heard something.
+#[expect(clippy::large_enum_variant, reason = "it lives for one call, and nobody keeps many")]
 pub(crate) enum Next {
     /// It asks on this leg; on a stream the query stands behind its length.
     Asked(LegId, Vec<u8>),

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use branchline_probes::dns_query::{QUERY_SUCCEEDED, RTT, TRANSMISSIONS};
-use branchline_probes::{Certificate, Foreign, Handshake, OptionValue, Transport};
+use branchline_probes::{Certificate, Foreign, Handshake, OptionValue, Transport, TrustedBy};
 
 use crate::desk::{News, Reply, Run, Wanted, begin, millis, module, run};
 use crate::{Answer, NAME, a, addresses};
@@ -51,12 +51,13 @@ pub(crate) fn handshake() -> Handshake {
         names: Vec::new(),
         not_before: SystemTime::UNIX_EPOCH,
         not_after: SystemTime::UNIX_EPOCH,
+        chain_not_after: SystemTime::UNIX_EPOCH,
     };
     Handshake {
         version: "1.3",
         cipher: "TLS_AES_128_GCM_SHA256",
         certificate,
-        chain_not_after: SystemTime::UNIX_EPOCH,
+        trusted_by: TrustedBy::Public,
     }
 }
 

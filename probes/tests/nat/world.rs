@@ -233,6 +233,7 @@ impl World {
             site: "a-site".into(),
             host: "stun.example.net".into(),
             address: address(SERVER),
+            transport: None,
             started: std::time::SystemTime::UNIX_EPOCH,
         };
         let mut seed = [0; 32];

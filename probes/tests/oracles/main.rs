@@ -6,6 +6,7 @@ mod desk;
 
 mod sip;
 mod stun;
+mod torture;
 mod turn;
 
 use std::net::SocketAddr;

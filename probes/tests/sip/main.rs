@@ -1,4 +1,5 @@
-//! `sip-register` against registrars that are strange, hostile or merely busy.
+//! `sip-register` against registrars that are strange, hostile or merely busy, and the URIs
+//! that name them.
 
 #[path = "../desk/mod.rs"]
 mod desk;
@@ -9,17 +10,22 @@ mod broken;
 mod called_off;
 mod challenges;
 mod echo;
+mod failing_over;
 mod framing;
 mod large;
+mod locating;
 mod matching;
 mod mirror;
 mod model;
+mod mutations;
 mod options;
 mod removal;
 mod replies;
 mod streams;
 mod timers;
+mod torture;
 mod undo;
+mod uris;
 
 use branchline_probes::{Ignored, Module, OptionValue, Secret};
 use desk::{Reply, Run, Wanted, begin, module, run, world};

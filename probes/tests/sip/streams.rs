@@ -7,7 +7,7 @@ use branchline_probes::way::TLS_VERSION;
 use branchline_probes::wire::sip::{Frames, Malformed};
 use branchline_probes::{
     Certificate, Foreign, Handshake, Ignored, LegId, Module, OptionValue, Phase, Refusal, Secret,
-    TlsProblem, Transport,
+    TlsProblem, Transport, TrustedBy,
 };
 
 use crate::desk::{self, News, Reply, Run, Wanted, millis};
@@ -26,8 +26,9 @@ pub(crate) fn handshake() -> Handshake {
             names: Vec::new(),
             not_before: SystemTime::UNIX_EPOCH,
             not_after: expires,
+            chain_not_after: expires,
         },
-        chain_not_after: expires,
+        trusted_by: TrustedBy::Public,
     }
 }
 
@@ -152,7 +153,10 @@ fn over_tcp_credentials_need_leave() {
 fn a_failed_handshake_is_told_and_nothing_was_asked_or_is_left() {
     let mut world = |wanted: Wanted<'_>| match wanted {
         Wanted::Open(_) => {
-            vec![(millis(10), News::Connected), (millis(30), News::Insecure(TlsProblem::WrongName))]
+            vec![
+                (millis(10), News::Connected),
+                (millis(30), News::Insecure(TlsProblem::WrongName, None)),
+            ]
         }
         Wanted::Bytes(..) => Vec::new(),
     };

@@ -3,9 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::stun_binding::{LOCAL_ADDRESS, MAPPED_ADDRESS, NAT, RTT, TRANSMISSIONS};
-use branchline_probes::way::{CERTIFICATE_EXPIRES, TLS_VERSION};
+use branchline_probes::way::{
+    CERTIFICATE_EXPIRES, CERTIFICATE_NAMES, CERTIFICATE_SUBJECT, TLS_TRUSTED_BY, TLS_VERSION,
+};
 use branchline_probes::{
-    Certificate, Foreign, Handshake, Ignored, OptionValue, Options, Phase, TlsProblem, Transport,
+    Certificate, Certificates, Chance, Failure, Foreign, Handshake, Ignored, OptionValue, Options,
+    Output, Phase, Secret, Target, TlsProblem, Transport, TrustedBy,
 };
 
 use super::desk::{self, News, Reply, Run, Wanted, begin, millis, module, probe, run};
@@ -19,11 +22,36 @@ fn handshake() -> Handshake {
         certificate: Certificate {
             subject: Foreign::new(b"CN=turn.example.net"),
             issuer: Foreign::new(b"CN=an authority"),
-            names: Vec::new(),
+            names: vec![Foreign::new("turn.example.net")],
             not_before: SystemTime::UNIX_EPOCH,
             not_after: expires,
+            chain_not_after: expires,
         },
-        chain_not_after: expires,
+        trusted_by: TrustedBy::Public,
+    }
+}
+
+// D-DNS-8
+#[test]
+fn whoever_led_to_a_target_says_what_carries_the_requests_but_not_for_whom_a_certificate_is() {
+    for (own, told) in [("udp", Transport::Tls), ("tls", Transport::Tcp), ("tcp", Transport::Udp)] {
+        let module = module("stun-binding", &[("transport", OptionValue::Word(own))]);
+        let target = Target {
+            name: "relay".into(),
+            site: "lyon".into(),
+            host: "host.example".into(),
+            address: desk::peer(),
+            transport: Some(told),
+            started: SystemTime::UNIX_EPOCH,
+        };
+
+        let first = module.begin(&target, Chance::from_seed([7; 32])).poll_output();
+
+        let Output::Open(leg) = first else { panic!("{first:?}") };
+        assert_eq!((leg.transport, leg.peer), (told, desk::peer()));
+        let server_name = leg.tls.map(|tls| tls.server_name);
+        let is_tls = told == Transport::Tls;
+        assert_eq!(server_name.as_deref(), is_tls.then_some("host.example"));
     }
 }
 
@@ -66,7 +94,7 @@ fn over_tls_nothing_is_asked_before_the_handshake_and_what_it_showed_is_stated()
     let facts = &result.outcome.facts;
     assert_eq!(result.label(), "");
     assert_eq!(facts.read(&TLS_VERSION), Some("1.3"));
-    assert_eq!(facts.read(&CERTIFICATE_EXPIRES), Some(handshake().chain_not_after));
+    assert_eq!(facts.read(&CERTIFICATE_EXPIRES), Some(handshake().certificate.chain_not_after));
     assert_eq!(result.sent[0].0.elapsed(), millis(30));
     let expected = [(Phase::Connect, 10), (Phase::Tls, 20), (Phase::Request, 5)];
     assert_eq!(phases(&result), expected);
@@ -79,7 +107,8 @@ fn a_failed_handshake_is_told_and_nothing_was_asked() {
     let module = module("stun-binding", &[("transport", OptionValue::Word("tls"))]);
     let mut world = |wanted: Wanted<'_>| match wanted {
         Wanted::Open(_) => {
-            let insecure = News::Insecure(TlsProblem::Expired);
+            let shown = Box::new(handshake().certificate);
+            let insecure = News::Insecure(TlsProblem::UnknownIssuer, Some(shown));
             vec![(millis(10), News::Connected), (millis(30), insecure)]
         }
         Wanted::Bytes(..) => Vec::new(),
@@ -88,7 +117,65 @@ fn a_failed_handshake_is_told_and_nothing_was_asked() {
     let result = run(begin(&*module, 7).as_mut(), &mut world);
 
     assert_eq!((result.label(), result.sent.len()), ("tls_failed", 0));
-    assert_eq!(result.outcome.failure.map(|(phase, _)| phase), Some(Phase::Tls));
+    let facts = &result.outcome.facts;
+    assert_eq!(facts.read(&CERTIFICATE_SUBJECT), Some(Foreign::new("CN=turn.example.net")));
+    assert_eq!(facts.read(&CERTIFICATE_NAMES), Some(vec![Foreign::new("turn.example.net")]));
+    assert_eq!(facts.read(&CERTIFICATE_EXPIRES), Some(handshake().certificate.chain_not_after));
+    assert_eq!(facts.read(&TLS_TRUSTED_BY), Some("host"));
+    assert_eq!(facts.read(&TLS_VERSION), None, "there was no connection");
+    let (phase, failure) = result.outcome.failure.expect("it failed");
+    assert_eq!(phase, Phase::Tls);
+    let issuer = Some(Foreign::new("CN=an authority"));
+    let (peer, problem, trusted_by) =
+        (desk::peer(), TlsProblem::UnknownIssuer, Some(TrustedBy::Host));
+    assert_eq!(failure, Failure::TlsFailed { peer, problem, issuer, trusted_by });
+    assert!(failure.to_string().ends_with("(issued by CN=an authority, whom this host trusts)"));
+}
+
+#[test]
+fn a_peer_that_wants_a_client_certificate_may_say_so_after_the_handshake() {
+    let module = module("stun-binding", &[("transport", OptionValue::Word("tls"))]);
+    let mut world = |wanted: Wanted<'_>| match wanted {
+        Wanted::Open(_) => {
+            let secured = News::Secured(Box::new(handshake()));
+            vec![(millis(10), News::Connected), (millis(30), secured)]
+        }
+        Wanted::Bytes(..) => {
+            vec![(millis(5), News::Insecure(TlsProblem::CertificateRequired, None))]
+        }
+    };
+
+    let result = run(begin(&*module, 7).as_mut(), &mut world);
+
+    assert_eq!(result.label(), "tls_failed");
+    assert_eq!(result.outcome.facts.read(&TLS_TRUSTED_BY), Some("public"));
+    let (_, failure) = result.outcome.failure.expect("it failed");
+    let text = failure.to_string();
+    assert!(text.ends_with("it asks for a client certificate, and got none"), "{text}");
+}
+
+#[test]
+fn a_client_certificate_belongs_to_its_key_and_to_tls() {
+    let chain = Certificates { source: "/a".to_owned(), certificates: [vec![1]].into() };
+    let chain = ("client_certificate", OptionValue::Certificates(chain));
+    let key = ("client_key", OptionValue::Secret(Secret::new("a key".to_owned())));
+    let refused = |transport, set: &[(&str, OptionValue)]| {
+        let mut options = Options::defaults(probe("stun-binding").options());
+        for (name, value) in [("transport", OptionValue::Word(transport))].iter().chain(set) {
+            let specs = probe("stun-binding").options();
+            let spec = specs.iter().find(|spec| spec.name == *name).expect("it is declared");
+            options.set(spec, value.clone());
+        }
+        probe("stun-binding").module(&options).err().map(|bad| bad.to_string())
+    };
+
+    assert_eq!(refused("tls", &[chain.clone(), key.clone()]), None);
+    let alone = refused("tls", std::slice::from_ref(&chain));
+    assert_eq!(alone.as_deref(), Some("`client_certificate` is set without `client_key`"));
+    let alone = refused("tls", std::slice::from_ref(&key));
+    assert_eq!(alone.as_deref(), Some("`client_key` is set without `client_certificate`"));
+    let over_tcp = refused("tcp", &[chain, key]);
+    assert_eq!(over_tcp.as_deref(), Some("`client_certificate` has no meaning over tcp"));
 }
 
 // RFC 8489 §6.2.2

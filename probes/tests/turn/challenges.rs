@@ -383,6 +383,7 @@ fn a_shared_secret_makes_users_that_are_good_for_a_day() {
             site: "lyon".into(),
             host: "relay.example".into(),
             address: desk::peer(),
+            transport: None,
             started,
         };
         let mut exchange = shared_secret(user).begin(&target, Chance::from_seed([7; 32]));

@@ -269,6 +269,7 @@ fn target() -> Target {
         site: "lyon".into(),
         host: "relay.example".into(),
         address: desk::peer(),
+        transport: None,
         started: desk::STARTED,
     }
 }

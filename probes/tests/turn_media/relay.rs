@@ -67,6 +67,7 @@ pub(crate) fn target() -> Target {
         site: "a-site".into(),
         host: "relay.example".into(),
         address: server(),
+        transport: None,
         started: SystemTime::UNIX_EPOCH,
     }
 }

@@ -12,20 +12,19 @@ use x509_parser::parse_x509_certificate;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Name;
 
-/// The peer's own certificate, which comes first (RFC 8446 §4.4.2), and the first moment at which
-/// one of its chain expires.
-pub(super) fn read(chain: &[CertificateDer<'_>]) -> Option<(Certificate, SystemTime)> {
+/// The peer's own certificate, which comes first (RFC 8446 §4.4.2).
+pub(super) fn read(chain: &[CertificateDer<'_>]) -> Option<Certificate> {
     let certificates: Vec<X509Certificate<'_>> = chain.iter().map_while(|der| parse(der)).collect();
     let own = certificates.first()?;
     let expiries = certificates.iter().map(|it| moment(it.validity().not_after));
-    let certificate = Certificate {
+    Some(Certificate {
         subject: name(own.subject()),
         issuer: name(own.issuer()),
         names: names(own),
         not_before: moment(own.validity().not_before),
         not_after: moment(own.validity().not_after),
-    };
-    Some((certificate, expiries.min()?))
+        chain_not_after: expiries.min()?,
+    })
 }
 
 /// The subject of a certificate that names itself as its issuer, in DER.

@@ -73,9 +73,31 @@ fn of_alert(alert: AlertDescription) -> TlsProblem {
     if is_about_version.contains(&alert) { TlsProblem::Version } else { TlsProblem::Alert }
 }
 
+/// Whether an error is the peer's word on the certificate of this host, which it asked for before.
+///
+/// In TLS 1.3 it comes after the handshake, and the alert says what it is about (RFC 8446 §6.2); in
+/// TLS 1.2 it is a part of the handshake, and who got no certificate says `handshake_failure`
+/// (RFC 5246 §7.4.6).
+pub(super) fn is_of_client(error: &Error, is_up: bool) -> bool {
+    const ABOUT_CERTIFICATES: [AlertDescription; 10] = [
+        AlertDescription::CertificateRequired,
+        AlertDescription::NoCertificate,
+        AlertDescription::BadCertificate,
+        AlertDescription::UnsupportedCertificate,
+        AlertDescription::CertificateRevoked,
+        AlertDescription::CertificateExpired,
+        AlertDescription::CertificateUnknown,
+        AlertDescription::UnknownCA,
+        AlertDescription::AccessDenied,
+        AlertDescription::DecryptError,
+    ];
+    let Error::AlertReceived(alert) = error else { return false };
+    ABOUT_CERTIFICATES.contains(alert) || (!is_up && *alert == AlertDescription::HandshakeFailure)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::{is_of_client, of};
     use branchline_probes::TlsProblem;
     use rustls::pki_types::UnixTime;
     use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
@@ -126,6 +148,23 @@ mod tests {
         ] {
             assert_eq!(of(&error), Some(problem), "{error:?}");
         }
+    }
+
+    #[test]
+    fn an_alert_about_a_certificate_is_of_the_client_and_a_bare_failure_only_in_the_handshake() {
+        for (alert, in_handshake, after) in [
+            (AlertDescription::CertificateRequired, true, true),
+            (AlertDescription::UnknownCA, true, true),
+            (AlertDescription::BadCertificate, true, true),
+            (AlertDescription::HandshakeFailure, true, false),
+            (AlertDescription::InternalError, false, false),
+            (AlertDescription::CloseNotify, false, false),
+        ] {
+            let error = Error::AlertReceived(alert);
+            assert_eq!(is_of_client(&error, false), in_handshake, "{alert:?}");
+            assert_eq!(is_of_client(&error, true), after, "{alert:?}");
+        }
+        assert!(!is_of_client(&Error::DecryptError, true), "nobody said it");
     }
 
     // I9

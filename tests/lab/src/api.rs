@@ -5,6 +5,8 @@ mod state;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::{Form, Query, State as Shared};
 use axum::http::header::{AUTHORIZATION, HeaderMap};
@@ -45,6 +47,7 @@ type Parameters = Vec<(String, String)>;
 #[derive(Debug)]
 pub(crate) struct Server {
     state: State,
+    has_listed_trunks: AtomicBool,
     basic: String,
     token: String,
 }
@@ -58,7 +61,8 @@ impl Server {
         token: String,
     ) -> Arc<Self> {
         let basic = STANDARD.encode(format!("{client_id}:{client_secret}"));
-        Arc::new(Self { state: State::new(faults, registrar), basic, token })
+        let state = State::new(faults, registrar);
+        Arc::new(Self { state, has_listed_trunks: AtomicBool::new(false), basic, token })
     }
 
     /// Answers until the task is dropped.
@@ -89,7 +93,13 @@ impl Server {
             let message = "No authentication bearer token specified in authorization header.";
             return problem(StatusCode::UNAUTHORIZED, "authentication.required", message);
         }
-        match page(listing, listing.entities(&self.state), uri.path(), parameters) {
+        let is_later = listing == Listing::Trunks && self.has_listed_trunks.swap(true, Relaxed);
+        let at_first = self.state.trunks_at_first.as_deref();
+        let entities = match at_first.filter(|_| listing == Listing::Trunks && !is_later) {
+            Some(at_first) => at_first,
+            None => listing.entities(&self.state),
+        };
+        match page(listing, entities, uri.path(), parameters) {
             Some(page) => reply(StatusCode::OK, page),
             None => problem(StatusCode::BAD_REQUEST, "bad.request", "The page is no number."),
         }

@@ -1,7 +1,7 @@
 //! `Cloud`: every server of one scenario, up from the start until it is dropped.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +16,7 @@ use crate::config::{CLIENT_ID, Secrets};
 use crate::dns::{Role, Zone};
 use crate::scenario::{Api, RecordSpread, Registrar, Relay, Scenario};
 use crate::sip::{Binding, hex};
+use crate::tls::Authority;
 use crate::{RECORD_NAME, api, config, dns, sip, sockets, turn};
 
 /// Where the edge group's name points.
@@ -26,7 +27,6 @@ const OTHER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
 const PRIMARY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const SECONDARY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 4);
-const REGISTRAR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 5);
 const API: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 /// The zone's serial before the record was added, and after.
@@ -45,8 +45,10 @@ pub struct Addresses {
     pub secondary: SocketAddr,
     /// The resolver, UDP and TCP.
     pub resolver: SocketAddr,
-    /// The SIP registrar, UDP.
+    /// The SIP registrar, UDP and TCP.
     pub registrar: SocketAddr,
+    /// The same, TLS.
+    pub registrar_tls: SocketAddr,
     /// The vendor's API, HTTP.
     pub api: SocketAddr,
     /// Where the daemon is told to serve; nobody listens there before.
@@ -64,14 +66,8 @@ pub struct Cloud {
     registrar: sip::Server,
     config: PathBuf,
     _directory: TempDir,
-    _mute: Mute,
-}
-
-/// Sockets that only hold their ports: what they stand for is silent, or says that it is closed.
-#[derive(Debug, Default)]
-struct Mute {
-    udp: Vec<UdpSocket>,
-    tcp: Option<TcpSocket>,
+    /// A socket that only holds its port, which says that it is closed.
+    _closed: Option<TcpSocket>,
 }
 
 impl Cloud {
@@ -89,10 +85,10 @@ impl Cloud {
             .build()?;
         // Sockets are handed to the runtime that is entered.
         let entered = runtime.enter();
-        let mut mute = Mute::default();
 
         let secrets =
             Secrets { sip_password: secret()?, turn_password: secret()?, client_secret: secret()? };
+        let authority = Authority::new()?;
         let password = match faults.relay {
             Relay::OtherPassword => secret()?,
             Relay::Answers
@@ -102,7 +98,7 @@ impl Cloud {
             | Relay::MediaSilent
             | Relay::LossyMedia => secrets.turn_password.clone(),
         };
-        let relay = turn::Server::start(faults.relay, password)?;
+        let relay = turn::Server::start(faults.relay, password, &authority)?;
 
         let [on_primary, on_secondary, on_resolver] = nameservers(faults.record)?;
         let primary = start_dns(PRIMARY, on_primary)?;
@@ -111,23 +107,29 @@ impl Cloud {
 
         let password = match faults.registrar {
             Registrar::OtherPassword => secret()?,
-            Registrar::Answers | Registrar::Silent | Registrar::Closed => {
-                secrets.sip_password.clone()
-            }
+            Registrar::Answers
+            | Registrar::Silent
+            | Registrar::Closed
+            | Registrar::Rewritten
+            | Registrar::Overloaded
+            | Registrar::LargeDropped
+            | Registrar::Lossy => secrets.sip_password.clone(),
         };
-        let server = sip::Server::new(password)?;
-        let registrar = start_registrar(faults.registrar, &server, &mut mute)?;
+        let registrar = sip::Server::start(faults.registrar, password, &authority)?;
 
-        let api = match faults.api {
+        let (api, closed) = match faults.api {
             Api::Answers => {
                 let listener = sockets::tcp(API, 0)?;
                 let address = listener.local_addr()?;
                 let client = (CLIENT_ID, secrets.client_secret.as_str());
-                let api = api::Server::new(faults, registrar, client, secret()?);
+                let api = api::Server::new(faults, registrar.address(), client, secret()?);
                 tokio::spawn(api.serve(listener));
-                address
+                (address, None)
             }
-            Api::Refuses => mute.tcp.insert(sockets::closed_tcp(API)?).local_addr()?,
+            Api::Refuses => {
+                let closed = sockets::closed_tcp(API, 0)?;
+                (closed.local_addr()?, Some(closed))
+            }
         };
 
         let web = sockets::web()?;
@@ -137,21 +139,22 @@ impl Cloud {
             primary,
             secondary,
             resolver,
-            registrar,
+            registrar: registrar.address(),
+            registrar_tls: registrar.tls_address(),
             api,
             web,
         };
         let directory = tempfile::Builder::new().prefix("branchline-lab-").tempdir()?;
-        let config = config::write(directory.path(), &addresses, &secrets, relay.authority())?;
+        let config = config::write(directory.path(), &addresses, &secrets, &authority.pem())?;
         drop(entered);
         Ok(Self {
             runtime: Some(runtime),
             addresses,
             relay,
-            registrar: server,
+            registrar,
             config,
             _directory: directory,
-            _mute: mute,
+            _closed: closed,
         })
     }
 
@@ -218,28 +221,6 @@ fn start_dns(ip: Ipv4Addr, server: Arc<dns::Server>) -> io::Result<SocketAddr> {
     let address = udp.local_addr()?;
     tokio::spawn(server.clone().serve_udp(tokio::net::UdpSocket::from_std(udp)?));
     tokio::spawn(server.serve_tcp(tokio::net::TcpListener::from_std(tcp)?));
-    Ok(address)
-}
-
-fn start_registrar(
-    registrar: Registrar,
-    server: &sip::Server,
-    mute: &mut Mute,
-) -> io::Result<SocketAddr> {
-    let socket = match registrar {
-        Registrar::Closed => sockets::closed_udp(REGISTRAR)?,
-        Registrar::Answers | Registrar::OtherPassword | Registrar::Silent => {
-            sockets::udp(REGISTRAR)?
-        }
-    };
-    let address = socket.local_addr()?;
-    match registrar {
-        Registrar::Answers | Registrar::OtherPassword => {
-            let socket = tokio::net::UdpSocket::from_std(socket)?;
-            tokio::spawn(server.clone().serve(socket));
-        }
-        Registrar::Silent | Registrar::Closed => mute.udp.push(socket),
-    }
     Ok(address)
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Secrets {
 /// The API's client, as the branch knows it.
 pub(crate) const CLIENT_ID: &str = "lab";
 
-/// Writes the configuration, its secrets and the certificate of the relay's authority into
+/// Writes the configuration, its secrets and the certificate of the lab's authority into
 /// `directory`, and says where the first is.
 pub(crate) fn write(
     directory: &Path,
@@ -62,11 +62,12 @@ type Target<'t> = (&'t str, std::net::SocketAddr, &'t [&'t str], Option<(&'t str
 
 fn text(addresses: &Addresses, files: &Files) -> String {
     let trunk = Some(("trunk", api::TRUNK));
-    let targets: [Target<'_>; 4] = [
+    let targets: [Target<'_>; 5] = [
         ("relay", addresses.relay, &["stun", "turn-udp", "turn-tcp"], None),
         ("relay-voice", addresses.relay, &["voice"], None),
         ("relay-tls", addresses.relay_tls, &["turn-tls"], None),
-        ("registrar", addresses.registrar, &["register"], trunk),
+        ("registrar", addresses.registrar, &["register", "options"], trunk),
+        ("registrar-tls", addresses.registrar_tls, &["register-tls"], trunk),
     ];
     let mut text = modules(files);
     for (name, address, modules, link) in targets {
@@ -161,6 +162,21 @@ probe = "sip-register"
 address_of_record = "sip:{user}@{domain}"
 password = {{ file = {password} }}
 allow_cleartext = true
+every = "1s"
+large = true                 # a request that one packet cannot carry as well
+timeout = "10s"
+
+[modules.register-tls]
+probe = "sip-register"
+transport = "tls"
+ca_file = {authority}
+address_of_record = "sip:{user}@{domain}"
+password = {{ file = {password} }}
+every = "1s"
+timeout = "6s"
+
+[modules.options]
+probe = "sip-options"
 timeout = "6s"
 "#,
         user = sip::USER,

@@ -4,6 +4,8 @@
 //! the vendor's API, and writes the configuration with which `branchline` meets them. Whoever
 //! holds the [`Cloud`] holds all of it: dropping it closes every socket and removes every file.
 //!
+//! [`mirror`] stands apart: it is for a second host, at the other end of a network.
+//!
 //! ```no_run
 //! use branchline_lab::{Cloud, Scenario};
 //!
@@ -19,10 +21,12 @@ mod api;
 mod cloud;
 mod config;
 mod dns;
+pub mod mirror;
 mod scenario;
 mod sip;
 mod sockets;
 mod stun;
+mod tls;
 mod turn;
 
 pub use cloud::{Addresses, Cloud};

@@ -1,5 +1,6 @@
 //! The newcomer's first command: a telephony cloud on loopback, and the real check against it.
 
+mod reflecting;
 mod say;
 
 use std::ffi::OsString;
@@ -46,6 +47,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    Mirror(reflecting::Arguments),
 }
 
 /// How to call the program without building anything again.
@@ -57,10 +59,14 @@ fn scenario_names() -> PossibleValuesParser {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Command::Branchline { arguments }) = arguments.command {
-        return branchline::cli::main(std::iter::once("branchline".into()).chain(arguments));
-    }
-    match run(&arguments) {
+    let is_good = match arguments.command {
+        Some(Command::Branchline { arguments }) => {
+            return branchline::cli::main(std::iter::once("branchline".into()).chain(arguments));
+        }
+        Some(Command::Mirror(arguments)) => reflecting::run(arguments).map(|()| true),
+        None => run(&arguments),
+    };
+    match is_good {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         // Nobody reads any more, as in `branchline-lab --list | head -1`.
@@ -139,9 +145,18 @@ fn check(scenario: &Scenario) -> io::Result<(Ending, bool)> {
     let cloud = Cloud::start(scenario)?;
     say::heading(format_args!("{}: {}", scenario.name, scenario.story))?;
     let path = cloud.config().display();
-    say::note(format_args!("$ branchline check --config {path}   (a temporary file)\n"))?;
+    say::note(format_args!("$ branchline check --strict --config {path}"))?;
+    say::note("  (a temporary file)\n")?;
     let config = cloud.config().as_os_str().to_owned();
-    let ending = Ending::of(["branchline".into(), "check".into(), "--config".into(), config]);
+    let arguments = [
+        "branchline".into(),
+        "check".into(),
+        // Only then does a warning have an exit code of its own.
+        "--strict".into(),
+        "--config".into(),
+        config,
+    ];
+    let ending = Ending::of(arguments);
     say::note("")?;
     if ending.is_interrupted() {
         say::note("interrupted")?;
@@ -183,7 +198,7 @@ fn suggest(shown: &[&Scenario]) -> io::Result<()> {
     say::heading("What to try next")?;
     say::note("  cargo run --release -p branchline-lab -- --scenario NAME")?;
     for scenario in SCENARIOS.iter().filter(|scenario| !shown.contains(scenario)) {
-        say::note(format_args!("      {:<24}{}", scenario.name, wrap(scenario.story, 30, 50)))?;
+        say::note(format_args!("      {:<27}{}", scenario.name, wrap(scenario.story, 33, 47)))?;
     }
     say::note("\n  cargo run --release -p branchline-lab -- --serve [--scenario NAME]")?;
     say::note("      the real daemon with its metrics, and `branchline probe` lines to paste,")?;
@@ -207,10 +222,10 @@ fn wrap(text: &str, indent: usize, width: usize) -> String {
 
 /// Lists the scenarios on stdout.
 fn list() -> io::Result<()> {
-    say::data(format_args!("{:<24}{:<14}{}", "SCENARIO", "VERDICT", "RULE THAT MUST FIND IT"))?;
+    say::data(format_args!("{:<27}{:<18}{}", "SCENARIO", "VERDICT", "RULE THAT MUST FIND IT"))?;
     for scenario in SCENARIOS {
         let rule = scenario.rule.unwrap_or("-");
-        say::data(format_args!("{:<24}{:<14}{rule}", scenario.name, scenario.verdict()))?;
+        say::data(format_args!("{:<27}{:<18}{rule}", scenario.name, scenario.verdict()))?;
         say::data(format_args!("    {}", scenario.story))?;
     }
     Ok(())
@@ -234,11 +249,20 @@ fn serve(scenario: &Scenario) -> io::Result<bool> {
 
 /// Prints what can be asked of the cloud while it is up.
 fn paste(cloud: &Cloud) -> io::Result<()> {
-    let Addresses { relay, relay_tls, primary, secondary, resolver, registrar, api, web } =
-        cloud.addresses();
+    let Addresses {
+        relay,
+        relay_tls,
+        primary,
+        secondary,
+        resolver,
+        registrar,
+        registrar_tls,
+        api,
+        web,
+    } = cloud.addresses();
     say::note(format_args!(
         "\n  STUN, TURN    {relay} (UDP and TCP), {relay_tls} (TLS)\n  nameservers   {primary} (primary)\n                \
-         {secondary} (secondary)\n  resolver      {resolver}\n  registrar     {registrar}\n  \
+         {secondary} (secondary)\n  resolver      {resolver}\n  registrar     {registrar} (UDP and TCP), {registrar_tls} (TLS)\n  \
          vendor's API  http://{api}\n  daemon        http://{web}/"
     ))?;
     say::heading("To paste into another terminal")?;

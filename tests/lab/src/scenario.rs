@@ -9,7 +9,7 @@ pub struct Scenario {
     pub story: &'static str,
     /// The rule that must find it; `None` where nothing is broken.
     pub rule: Option<&'static str>,
-    /// The exit code with which `branchline check` must end.
+    /// The exit code with which `branchline check --strict` must end.
     pub exit_code: u8,
     /// The switches that the servers read.
     pub faults: Faults,
@@ -29,7 +29,7 @@ impl Scenario {
     }
 }
 
-/// The verdict that an exit code of `branchline check` stands for.
+/// The verdict that an exit code of `branchline check --strict` stands for.
 #[must_use]
 pub const fn verdict(exit_code: u8) -> &'static str {
     match exit_code {
@@ -84,10 +84,18 @@ pub enum Registrar {
     Answers,
     /// It answers, and knows another password.
     OtherPassword,
-    /// What is sent to it disappears.
+    /// What is sent to it over UDP disappears; it answers over TCP and TLS.
     Silent,
-    /// Nobody listens on its port, and its host says so.
+    /// Nobody listens on its ports, and its host says so.
     Closed,
+    /// A gateway before its UDP port rewrites requests, and does not restore the responses.
+    Rewritten,
+    /// It has no time for anyone, and says when it may have.
+    Overloaded,
+    /// Requests of more than 1300 bytes over UDP disappear.
+    LargeDropped,
+    /// The first transmission of every request over UDP disappears.
+    Lossy,
 }
 
 /// Who serves the edge group's record.
@@ -132,6 +140,8 @@ pub enum Carriers {
     Connected,
     /// "Carrier A", whose registrar we probe ourselves, is said to be unregistered.
     FirstUnregistered,
+    /// The same when the trunks are first listed, and from then on it is registered.
+    FirstSettling,
     /// "Carrier B", which we do not probe, is not connected.
     SecondDown,
 }
@@ -258,6 +268,13 @@ pub const SCENARIOS: &[Scenario] = &[
         rule: Some("trunk-configuration"),
         exit_code: 2,
         faults: Faults { carriers: Carriers::FirstUnregistered, ..NONE },
+    },
+    Scenario {
+        name: "trunk-settling",
+        story: "the vendor's trunk has just registered, and the API says so late",
+        rule: None,
+        exit_code: 0,
+        faults: Faults { carriers: Carriers::FirstSettling, ..NONE },
     },
     Scenario {
         name: "edge-offline",

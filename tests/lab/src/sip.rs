@@ -1,33 +1,35 @@
-//! A SIP registrar over UDP: digest challenges, and a table of contact bindings that expire.
+//! A SIP registrar over UDP, TCP and TLS, and the ways in which it, or what is before it, can fail.
 
+mod datagrams;
 mod digest;
+mod frames;
+mod gateway;
 mod message;
+mod registry;
+mod stream;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
 
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::scenario::Registrar;
+use crate::sockets;
+use crate::tls::Authority;
+use datagrams::Road;
+use registry::Registry;
 
 pub(crate) use digest::hex;
-use digest::{Decision, Guard};
-use message::{Request, parameter, split_list, uri_of};
+pub(crate) use frames::{Frame, Frames, PONG};
+pub(crate) use message::Request;
 
 /// The registrar's domain, which is also its realm.
 pub(crate) const DOMAIN: &str = "sip.lyon.example";
 /// The one account.
 pub(crate) const USER: &str = "1001";
 
-/// How long a binding lives where the client does not say, in seconds.
-const DEFAULT_EXPIRES: u64 = 60;
-/// How long a binding can live, in seconds.
-const LONGEST_EXPIRES: u64 = 3600;
-/// How many responses are kept for retransmitted requests.
-const RESPONSES: usize = 64;
-/// How many contacts one registrar holds.
-const CONTACTS: usize = 1024;
+const HOST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 5);
 
 /// A contact that the registrar holds for an address-of-record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,251 +42,88 @@ pub struct Binding {
     pub remaining: Duration,
 }
 
-/// The registrar; clones share one table.
-#[derive(Clone, Debug)]
-pub(crate) struct Server(Arc<Mutex<State>>);
-
+/// A running registrar.
 #[derive(Debug)]
-struct State {
-    guard: Guard,
-    /// When each contact of each address-of-record expires.
-    contacts: BTreeMap<(String, String), Instant>,
-    /// The latest transactions with their responses, oldest first.
-    responses: VecDeque<(SocketAddr, String, Vec<u8>)>,
+pub(crate) struct Server {
+    address: SocketAddr,
+    tls_address: SocketAddr,
+    registry: Registry,
+    _mute: Mute,
+}
+
+/// Sockets that only hold their ports.
+#[derive(Debug)]
+struct Mute {
+    _udp: Option<UdpSocket>,
+    _tcp: Vec<TcpSocket>,
 }
 
 impl Server {
-    /// A registrar that knows this password for its one account.
-    pub(crate) fn new(password: String) -> io::Result<Self> {
-        let guard = Guard::new(USER, DOMAIN, password).map_err(io::Error::other)?;
-        let state = State { guard, contacts: BTreeMap::new(), responses: VecDeque::new() };
-        Ok(Self(Arc::new(Mutex::new(state))))
+    /// Starts a registrar that knows this password for its one account, on the runtime that is
+    /// entered.
+    pub(crate) fn start(
+        fault: Registrar,
+        password: String,
+        authority: &Authority,
+    ) -> io::Result<Self> {
+        let registry = Registry::new(password, fault == Registrar::Overloaded)?;
+        if fault == Registrar::Closed {
+            return Self::closed(registry);
+        }
+        let (udp, tcp) = sockets::udp_and_tcp(HOST)?;
+        let over_tls = sockets::tcp(HOST, 0)?;
+        let (address, tls_address) = (udp.local_addr()?, over_tls.local_addr()?);
+        let names = [HOST.to_string(), DOMAIN.to_owned()];
+        let acceptor = authority.vouch("branchline-lab registrar", &names)?;
+
+        let udp = match fault {
+            Registrar::Silent => Some(udp),
+            Registrar::Rewritten => {
+                let behind = sockets::udp(HOST)?;
+                let registrar = behind.local_addr()?;
+                datagrams::start(behind, Road::Clear, registry.clone())?;
+                gateway::start(udp, registrar)?;
+                None
+            }
+            Registrar::Answers
+            | Registrar::OtherPassword
+            | Registrar::Closed
+            | Registrar::Overloaded
+            | Registrar::LargeDropped
+            | Registrar::Lossy => {
+                datagrams::start(udp, Road::to(fault), registry.clone())?;
+                None
+            }
+        };
+        for (listener, tls) in [(tcp, None), (over_tls, Some(acceptor))] {
+            let listener = TcpListener::from_std(listener)?;
+            tokio::spawn(stream::serve(listener, tls, registry.clone()));
+        }
+        let mute = Mute { _udp: udp, _tcp: Vec::new() };
+        Ok(Self { address, tls_address, registry, _mute: mute })
+    }
+
+    /// A host on which nobody listens, and which says so.
+    fn closed(registry: Registry) -> io::Result<Self> {
+        let (udp, tcp) = sockets::closed_udp_and_tcp(HOST)?;
+        let over_tls = sockets::closed_tcp(HOST, 0)?;
+        let (address, tls_address) = (udp.local_addr()?, over_tls.local_addr()?);
+        let mute = Mute { _udp: Some(udp), _tcp: vec![tcp, over_tls] };
+        Ok(Self { address, tls_address, registry, _mute: mute })
+    }
+
+    /// Where it is, over UDP and TCP.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it is, over TLS.
+    pub(crate) const fn tls_address(&self) -> SocketAddr {
+        self.tls_address
     }
 
     /// The contacts that it holds now.
     pub(crate) fn bindings(&self) -> Vec<Binding> {
-        self.state().bindings(Instant::now())
-    }
-
-    /// Answers until the task is dropped.
-    pub(crate) async fn serve(self, socket: UdpSocket) -> io::Result<()> {
-        let mut buffer = vec![0; 65_536];
-        loop {
-            // A client that is gone already reaches us as an error; the next may come.
-            let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
-            let response = self.state().answer(&buffer[..length], from, Instant::now());
-            if let Some(response) = response {
-                let _ = socket.send_to(&response, from).await;
-            }
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn bindings(&self, now: Instant) -> Vec<Binding> {
-        let live = self.contacts.iter().filter(|(_, until)| **until > now);
-        live.map(|((address_of_record, contact), until)| Binding {
-            address_of_record: address_of_record.clone(),
-            contact: contact.clone(),
-            remaining: until.duration_since(now),
-        })
-        .collect()
-    }
-
-    /// The response to a datagram; a retransmission has the response of its original.
-    fn answer(&mut self, bytes: &[u8], from: SocketAddr, now: Instant) -> Option<Vec<u8>> {
-        let request = Request::read(bytes)?;
-        let transaction = request.transaction();
-        let is_known = |(peer, known, _): &&(SocketAddr, String, Vec<u8>)| {
-            *peer == from && *known == transaction
-        };
-        if let Some((_, _, response)) = self.responses.iter().find(is_known) {
-            return Some(response.clone());
-        }
-        let response = match request.method {
-            "REGISTER" => self.register(&request, from, now),
-            "OPTIONS" => request.respond("200 OK", from, &[allow()]),
-            "ACK" => return None,
-            _ => request.respond("405 Method Not Allowed", from, &[allow()]),
-        };
-        if self.responses.len() == RESPONSES {
-            self.responses.pop_front();
-        }
-        self.responses.push_back((from, transaction, response.clone()));
-        Some(response)
-    }
-
-    /// RFC 3261 §10.3.
-    fn register(&mut self, request: &Request<'_>, from: SocketAddr, now: Instant) -> Vec<u8> {
-        let given = request.header("Authorization");
-        let is_stale = match self.guard.judge(request.method, request.uri, given) {
-            Decision::Granted => {
-                return match self.bind(request, now) {
-                    Some(()) => request.respond("200 OK", from, &self.listed(request, now)),
-                    None => request.respond("400 Bad Contact", from, &[]),
-                };
-            }
-            Decision::Challenged => false,
-            Decision::Stale => true,
-        };
-        let challenge = format!("WWW-Authenticate: {}", self.guard.challenge(is_stale));
-        request.respond("401 Unauthorized", from, &[challenge])
-    }
-
-    /// Adds, renews and removes what the request's contacts say; `None` when they make no sense.
-    fn bind(&mut self, request: &Request<'_>, now: Instant) -> Option<()> {
-        self.contacts.retain(|_, until| *until > now);
-        let owner = request.address_of_record();
-        let default = match request.header("Expires") {
-            Some(text) => text.parse().ok()?,
-            None => DEFAULT_EXPIRES,
-        };
-        for contact in request.all("Contact").flat_map(split_list) {
-            if contact == "*" {
-                if default != 0 {
-                    return None;
-                }
-                self.contacts.retain(|(known, _), _| known != owner);
-                continue;
-            }
-            let expires = match parameter(contact, "expires") {
-                Some(text) => text.parse().ok()?,
-                None => default,
-            };
-            let key = (owner.to_owned(), uri_of(contact).to_owned());
-            if expires == 0 {
-                self.contacts.remove(&key);
-            } else if self.contacts.len() < CONTACTS {
-                let lifetime = Duration::from_secs(expires.min(LONGEST_EXPIRES));
-                self.contacts.insert(key, now + lifetime);
-            }
-        }
-        Some(())
-    }
-
-    /// The Contact headers of a 200: all that is held for the address-of-record.
-    fn listed(&self, request: &Request<'_>, now: Instant) -> Vec<String> {
-        let owner = request.address_of_record();
-        let held = self.bindings(now).into_iter().filter(|held| held.address_of_record == owner);
-        held.map(|held| format!("Contact: <{}>;expires={}", held.contact, held.remaining.as_secs()))
-            .collect()
-    }
-}
-
-fn allow() -> String {
-    "Allow: REGISTER, OPTIONS".to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-    use std::time::{Duration, Instant};
-
-    use super::digest::tests::authorization;
-    use super::{Server, State};
-
-    const CONTACT: &str = "<sip:1001@127.0.0.1:40112>";
-
-    /// A client that registers with a fresh transaction for each request.
-    struct Client {
-        server: Server,
-        now: Instant,
-        sequence: u32,
-    }
-
-    impl Client {
-        fn new() -> Self {
-            let server = Server::new("secret".to_owned()).unwrap();
-            Self { server, now: Instant::now(), sequence: 0 }
-        }
-
-        fn send(&mut self, more: &str) -> String {
-            self.sequence += 1;
-            let request = format!(
-                "REGISTER sip:sip.lyon.example SIP/2.0\r\n\
-                 Via: SIP/2.0/UDP 127.0.0.1:40112;branch=z9hG4bK{0};rport\r\n\
-                 From: <sip:1001@sip.lyon.example>;tag=1\r\nTo: <sip:1001@sip.lyon.example>\r\n\
-                 Call-ID: call\r\nCSeq: {0} REGISTER\r\n{more}Content-Length: 0\r\n\r\n",
-                self.sequence
-            );
-            self.exchange(request.as_bytes()).unwrap()
-        }
-
-        fn exchange(&self, bytes: &[u8]) -> Option<String> {
-            let from: SocketAddr = "127.0.0.1:40112".parse().unwrap();
-            let mut state: std::sync::MutexGuard<'_, State> = self.server.state();
-            let response = state.answer(bytes, from, self.now)?;
-            Some(String::from_utf8(response).unwrap())
-        }
-
-        fn register(&mut self, password: &str, contact: &str) -> String {
-            let challenge = self.send("");
-            let challenge = challenge
-                .lines()
-                .find_map(|line| line.strip_prefix("WWW-Authenticate: "))
-                .unwrap()
-                .to_owned();
-            let given = authorization(&challenge, "sip:sip.lyon.example", password, "00000001");
-            self.send(&format!("Authorization: {given}\r\nContact: {contact}\r\n"))
-        }
-
-        fn held(&self) -> usize {
-            self.server.state().bindings(self.now).len()
-        }
-    }
-
-    #[test]
-    fn a_binding_lives_until_it_is_removed() {
-        let mut client = Client::new();
-
-        let registered = client.register("secret", &format!("{CONTACT};expires=60"));
-        assert!(registered.starts_with("SIP/2.0 200 OK\r\n"), "{registered}");
-        assert!(registered.contains(&format!("Contact: {CONTACT};expires=60\r\n")));
-        assert!(registered.contains(";rport=40112;received=127.0.0.1\r\n"));
-        assert_eq!(client.held(), 1);
-
-        let removed = client.register("secret", &format!("{CONTACT};expires=0"));
-        assert!(removed.starts_with("SIP/2.0 200 OK\r\n"));
-        assert!(!removed.contains("Contact"));
-        assert_eq!(client.held(), 0);
-    }
-
-    #[test]
-    fn a_binding_expires() {
-        let mut client = Client::new();
-        client.register("secret", CONTACT);
-        assert_eq!(client.held(), 1);
-
-        client.now += Duration::from_secs(61);
-
-        assert_eq!(client.held(), 0);
-    }
-
-    #[test]
-    fn another_password_binds_nothing() {
-        let mut client = Client::new();
-
-        let refused = client.register("guess", CONTACT);
-
-        assert!(refused.starts_with("SIP/2.0 401 Unauthorized\r\n"));
-        assert_eq!(client.held(), 0);
-    }
-
-    #[test]
-    fn a_retransmission_has_the_same_response() {
-        let client = Client::new();
-        let request = b"REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z\r\n\
-            From: <sip:a@x>\r\nTo: <sip:a@x>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n\r\n";
-
-        assert_eq!(client.exchange(request), client.exchange(request));
-    }
-
-    #[test]
-    fn what_is_no_request_is_dropped() {
-        assert_eq!(Client::new().exchange(b"\0\x01rubbish"), None);
+        self.registry.bindings()
     }
 }

@@ -24,12 +24,25 @@ pub(crate) fn tcp(ip: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
 
 /// UDP and TCP on the same free port, as a nameserver has them.
 pub(crate) fn udp_and_tcp(ip: Ipv4Addr) -> io::Result<(UdpSocket, TcpListener)> {
+    udp_and_tcp_at(SocketAddr::from((ip, 0)))
+}
+
+/// UDP and TCP on the same port of any address; on a free one for port 0.
+pub(crate) fn udp_and_tcp_at(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
     let mut attempt = 1;
     loop {
-        let udp = udp(ip)?;
-        match tcp(ip, udp.local_addr()?.port()) {
-            Ok(tcp) => return Ok((udp, tcp)),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempt < ATTEMPTS => {
+        let udp = UdpSocket::bind(address)?;
+        match TcpListener::bind(udp.local_addr()?) {
+            Ok(tcp) => {
+                udp.set_nonblocking(true)?;
+                tcp.set_nonblocking(true)?;
+                return Ok((udp, tcp));
+            }
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && address.port() == 0
+                    && attempt < ATTEMPTS =>
+            {
                 attempt += 1;
             }
             Err(error) => return Err(error),
@@ -74,10 +87,25 @@ pub(crate) fn closed_udp(ip: Ipv4Addr) -> io::Result<UdpSocket> {
 }
 
 /// A TCP port that is ours and that refuses connections: bound, never listening.
-pub(crate) fn closed_tcp(ip: Ipv4Addr) -> io::Result<TcpSocket> {
+pub(crate) fn closed_tcp(ip: Ipv4Addr, port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((ip, 0)))?;
+    socket.bind(SocketAddr::from((ip, port)))?;
     Ok(socket)
+}
+
+/// A port that is closed for UDP and for TCP.
+pub(crate) fn closed_udp_and_tcp(ip: Ipv4Addr) -> io::Result<(UdpSocket, TcpSocket)> {
+    let mut attempt = 1;
+    loop {
+        let udp = closed_udp(ip)?;
+        match closed_tcp(ip, udp.local_addr()?.port()) {
+            Ok(tcp) => return Ok((udp, tcp)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempt < ATTEMPTS => {
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The address on which the daemon can serve: the usual port where it is free.
@@ -113,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_closed_tcp_port_refuses() {
-        let closed = closed_tcp(HOST).unwrap();
+        let closed = closed_tcp(HOST, 0).unwrap();
 
         let error = TcpStream::connect(closed.local_addr().unwrap()).unwrap_err();
 

@@ -2,10 +2,9 @@
 
 mod desk;
 mod stream;
-mod tls;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -14,6 +13,7 @@ use turn_server_proto::types::TransportType;
 use crate::scenario::Relay;
 use crate::sockets;
 use crate::stun::{CORNERS, Corners};
+use crate::tls::Authority;
 use desk::{Desk, Terms};
 
 /// The one account.
@@ -30,7 +30,6 @@ const OTHER_HOST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 pub(crate) struct Server {
     address: SocketAddr,
     tls_address: SocketAddr,
-    authority: String,
     terms: Arc<Terms>,
     /// Sockets that only hold their ports.
     _silent: Option<[UdpSocket; CORNERS]>,
@@ -38,12 +37,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a relay that knows this password for its one account, on the runtime that is entered.
-    pub(crate) fn start(fault: Relay, password: String) -> io::Result<Self> {
+    pub(crate) fn start(fault: Relay, password: String, authority: &Authority) -> io::Result<Self> {
         let (udp, tcp) = sockets::corners([HOST, OTHER_HOST])?;
         let address = tcp.local_addr()?;
         let over_tls = sockets::tcp(HOST, 0)?;
         let tls_address = over_tls.local_addr()?;
-        let (acceptor, authority) = tls::identity(IpAddr::V4(HOST))?;
+        let acceptor = authority.vouch("branchline-lab relay", &[HOST.to_string()])?;
         let terms = Arc::new(Terms::new(USER, REALM, password, fault));
 
         let silent = if fault == Relay::UdpSilent {
@@ -56,7 +55,7 @@ impl Server {
             let listener = TcpListener::from_std(listener)?;
             tokio::spawn(stream::serve(listener, tls, Arc::clone(&terms)));
         }
-        Ok(Self { address, tls_address, authority, terms, _silent: silent })
+        Ok(Self { address, tls_address, terms, _silent: silent })
     }
 
     /// Where it is, over UDP and TCP.
@@ -67,11 +66,6 @@ impl Server {
     /// Where it is, over TLS.
     pub(crate) const fn tls_address(&self) -> SocketAddr {
         self.tls_address
-    }
-
-    /// The certificate, as PEM, of the authority that vouches for it.
-    pub(crate) fn authority(&self) -> &str {
-        &self.authority
     }
 
     /// How many allocations it holds.

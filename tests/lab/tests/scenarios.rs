@@ -12,12 +12,16 @@ fn check(cloud: &Cloud, scenario: &Scenario) -> (ExitCode, Value) {
     let arguments = [
         "branchline".into(),
         "check".into(),
+        "--strict".into(),
         "--config".into(),
         cloud.config().as_os_str().to_owned(),
         "--format".into(),
         "json".into(),
         "--output".into(),
         output.as_os_str().to_owned(),
+        // What the vendor of the lab notices at all it says the next time it is asked.
+        "--wait-for-vendor".into(),
+        "1s".into(),
     ];
     let exit = branchline::cli::main(arguments);
     let report = std::fs::read(&output)
@@ -31,6 +35,7 @@ fn check(cloud: &Cloud, scenario: &Scenario) -> (ExitCode, Value) {
 fn verdict(exit_code: u8) -> &'static str {
     match exit_code {
         0 => "go",
+        1 => "go_with_warnings",
         2 => "no_go",
         3 => "inconclusive",
         other => panic!("no scenario may end in {other}"),
@@ -98,6 +103,7 @@ scenarios! {
     sip_port_blocked => "sip-port-blocked",
     trunk_down => "trunk-down",
     trunk_configuration => "trunk-configuration",
+    trunk_settling => "trunk-settling",
     edge_offline => "edge-offline",
     edge_group_not_ready => "edge-group-not-ready",
     api_unreachable => "api-unreachable",

@@ -141,7 +141,7 @@ impl RegisterExchange {
 
     /// What is done when nothing is held any more, or nothing more can be done about it.
     fn proceed(&mut self) {
-        if self.module.settings.is_large && self.is_registered && !self.is_called_off {
+        if self.is_to_enlarge() && self.is_registered && !self.is_called_off {
             self.enlarge();
         } else {
             self.finish();

@@ -2,8 +2,6 @@
 
 use std::net::SocketAddr;
 
-use crate::target::Transport;
-
 /// A request outside of any dialog, without a body.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -11,8 +9,8 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The Request-URI.
     pub uri: &'a str,
-    /// What carries it.
-    pub transport: Transport,
+    /// What carries it, as Via writes it: `UDP`, `TCP`, `TLS`.
+    pub transport: &'static str,
     /// The address from which it is sent.
     pub local: SocketAddr,
     /// The transaction, without the magic cookie.
@@ -37,8 +35,7 @@ impl Request<'_> {
     /// The value of Via as it is sent: the magic cookie of RFC 3261 §8.1.1.7, and the question of
     /// RFC 3581 from which port the request arrives.
     #[must_use]
-    pub fn via(transport: Transport, local: SocketAddr, branch: &str) -> String {
-        let transport = word(transport);
+    pub fn via(transport: &str, local: SocketAddr, branch: &str) -> String {
         format!("SIP/2.0/{transport} {local};branch={};rport", branch_parameter(branch))
     }
 
@@ -81,16 +78,6 @@ impl Request<'_> {
 #[must_use]
 pub fn branch_parameter(branch: &str) -> String {
     format!("z9hG4bK{branch}")
-}
-
-/// The transport as Via writes it.
-#[must_use]
-pub const fn word(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Udp => "UDP",
-        Transport::Tcp => "TCP",
-        Transport::Tls => "TLS",
-    }
 }
 
 fn header(message: &mut Vec<u8>, name: &str, value: &[u8]) {

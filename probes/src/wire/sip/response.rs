@@ -1,6 +1,6 @@
 //! Reading a SIP response: tolerant of style, strict about its end.
 
-use super::header::{self, Challenge, Contact, Via};
+use super::header::{self, AuthenticationInfo, Challenge, Contact, Via};
 
 /// A response, its headers unfolded and in the order of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub enum Malformed {
     /// More than a response of ours can need: 64 KiB, 128 headers, 8 KiB a header.
     #[error("too large")]
     TooLarge,
-    /// A line that is no header, one with a NUL or a bare carriage return, or no empty line behind
-    /// the headers.
+    /// A line that is no header, one with a NUL or a bare carriage return, two of a header that
+    /// there may be one of, or no empty line behind the headers.
     #[error("a broken header")]
     BrokenHeader,
     /// Content-Length is no number, is given twice with two values, promises more than came, or is
@@ -56,11 +56,17 @@ impl Response {
         let start = datagram.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or_default();
         let mut rest = &datagram[start..];
         let first = next_line(&mut rest);
-        let (code, reason) = status_line(first).ok_or(if first.ends_with(b" SIP/2.0") {
+        let (code, reason) = status_line(first).ok_or(if is_request_line(first) {
             Malformed::Request
         } else {
             Malformed::NotAResponse
         })?;
+        if !is_clean(first) {
+            return Err(Malformed::BrokenHeader);
+        }
+        if reason.len() > MOST_HEADER_BYTES {
+            return Err(Malformed::TooLarge);
+        }
         let headers = headers(&mut rest)?;
         let mut response = Self { code, reason, headers, body: Vec::new() };
         response.body = match response.content_length()? {
@@ -114,12 +120,32 @@ impl Response {
     /// The `tag` of From.
     #[must_use]
     pub fn from_tag(&self) -> Option<Vec<u8>> {
-        let parts = header::split_list(self.first("from")?, b';');
-        parts.into_iter().skip(1).find_map(|part| {
-            let part = part.trim_ascii();
-            let (name, value) = part.split_at_checked(4)?;
-            name.eq_ignore_ascii_case(b"tag=").then(|| value.to_vec())
-        })
+        header::tag(self.first("from")?)
+    }
+
+    /// What the server says behind credentials that it took.
+    #[must_use]
+    pub fn authentication_info(&self) -> Option<AuthenticationInfo> {
+        AuthenticationInfo::read(self.all("authentication-info"))
+    }
+
+    /// After how many seconds to ask again (RFC 3261 §20.33); what a comment or parameters add is
+    /// left out.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        let value = self.first("retry-after")?;
+        let end = value.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(value.len());
+        let (seconds, rest) = value.split_at(end);
+        let is_over = rest.first().is_none_or(|byte| b" \t(;".contains(byte));
+        header::number(seconds).filter(|_| is_over)
+    }
+
+    /// The elements of a header that is a list, such as `path`, `service-route` or `allow`, over all
+    /// its lines.
+    #[must_use]
+    pub fn texts<'a>(&'a self, name: &'a str) -> Vec<&'a [u8]> {
+        let elements = self.all(name).flat_map(|value| header::split_list(value, b','));
+        elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty()).collect()
     }
 
     /// The URI of a header that names somebody, such as `from` or `to`.
@@ -183,6 +209,17 @@ fn status_line(line: &[u8]) -> Option<(u16, Vec<u8>)> {
     is_status.then(|| (code, reason.trim_ascii().to_vec()))
 }
 
+/// `METHOD uri SIP/2.0`, white space behind it or not (RFC 4475 §3.1.2.10).
+fn is_request_line(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    let version = line.len().checked_sub(b" SIP/2.0".len()).map(|start| &line[start..]);
+    version.is_some_and(|version| version.eq_ignore_ascii_case(b" SIP/2.0"))
+}
+
+fn is_clean(line: &[u8]) -> bool {
+    !line.contains(&0) && !line.contains(&b'\r')
+}
+
 /// The next line, without its end; what follows stays in `rest`.
 fn next_line<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let end = rest.iter().position(|&byte| byte == b'\n');
@@ -202,7 +239,7 @@ fn headers(rest: &mut &[u8]) -> Result<Vec<Header>, Malformed> {
         if line.is_empty() {
             return Ok(headers);
         }
-        if line.contains(&0) || line.contains(&b'\r') {
+        if !is_clean(line) {
             return Err(Malformed::BrokenHeader);
         }
         let is_folded = line[0] == b' ' || line[0] == b'\t';
@@ -211,14 +248,23 @@ fn headers(rest: &mut &[u8]) -> Result<Vec<Header>, Malformed> {
                 return Err(Malformed::BrokenHeader);
             }
             Some((_, value)) if is_folded => {
-                value.push(b' ');
-                value.extend_from_slice(line.trim_ascii());
+                let more = line.trim_ascii();
+                if !value.is_empty() && !more.is_empty() {
+                    value.push(b' ');
+                }
+                value.extend_from_slice(more);
             }
-            _ => headers.push(header_line(line).ok_or(Malformed::BrokenHeader)?),
+            _ => {
+                let (name, value) = header_line(line).ok_or(Malformed::BrokenHeader)?;
+                let is_single = SINGLE.contains(&name.as_slice());
+                if is_single && headers.iter().any(|(earlier, _)| *earlier == name) {
+                    return Err(Malformed::BrokenHeader);
+                }
+                headers.push((name, value));
+            }
         }
-        if headers.len() > MOST_HEADERS
-            || headers.last().is_some_and(|(_, value)| value.len() > MOST_HEADER_BYTES)
-        {
+        let is_large = |(name, value): &Header| name.len().max(value.len()) > MOST_HEADER_BYTES;
+        if headers.len() > MOST_HEADERS || headers.last().is_some_and(is_large) {
             return Err(Malformed::TooLarge);
         }
     }
@@ -252,50 +298,111 @@ fn full_name(name: Vec<u8>) -> Vec<u8> {
 
 /// Headers by which messages are told apart: whoever folds them smuggles.
 const NEVER_FOLDED: [&[u8]; 3] = [b"content-length", b"cseq", b"via"];
+/// Headers by which an answer is matched to its request: of two that differ, another reader might
+/// take the other one.
+const SINGLE: [&[u8]; 4] = [b"call-id", b"cseq", b"from", b"to"];
 pub(super) const MOST_BYTES: usize = 64 * 1024;
 const MOST_HEADERS: usize = 128;
 const MOST_HEADER_BYTES: usize = 8 * 1024;
 
-/// STUB until merged.
-#[derive(Debug)]
-pub struct AuthenticationInfo {
-    /// next
-    pub next_nonce: Option<Vec<u8>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::{Malformed, Response};
 
-impl Response {
-    /// STUB
-    #[must_use]
-    pub fn authentication_info(&self) -> Option<AuthenticationInfo> {
-        let value = self.first("authentication-info")?;
-        let challenge =
-            Challenge::read_all(&[b"Digest ".as_slice(), &value.to_vec().replace_next()].concat());
-        challenge
-            .into_iter()
-            .next()
-            .map(|it| AuthenticationInfo { next_nonce: (!it.nonce.is_empty()).then_some(it.nonce) })
+    /// A response with these lines as its headers.
+    fn read(lines: &str) -> Response {
+        Response::read(format!("SIP/2.0 200 OK\r\n{lines}\r\n").as_bytes()).expect("well formed")
     }
-    /// STUB
-    #[must_use]
-    pub fn retry_after(&self) -> Option<u32> {
-        let value = self.first("retry-after")?;
-        let end = value.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(value.len());
-        header::number(&value[..end])
+
+    // RFC 3261 §20.33
+    #[test]
+    fn retry_after_is_a_number_of_seconds_whatever_stands_behind_it() {
+        for (value, seconds) in [
+            ("18000;duration=3600", Some(18_000)),
+            ("120 (I'm in a meeting; call later)", Some(120)),
+            ("120(now)", Some(120)),
+            ("0", Some(0)),
+            ("5 ; duration = 3", Some(5)),
+            ("4294967296", None),
+            ("-1", None),
+            ("1.5", None),
+            ("5s", None),
+            ("", None),
+            ("Mon, 21 Jul 1997 18:48:34 GMT", None),
+        ] {
+            let response = read(&format!("Retry-After: {value}\r\n"));
+
+            assert_eq!(response.retry_after(), seconds, "{value}");
+        }
+        assert_eq!(read("").retry_after(), None);
     }
-    /// STUB
-    #[must_use]
-    pub fn texts<'a>(&'a self, name: &'a str) -> Vec<&'a [u8]> {
-        self.all(name)
-            .flat_map(|value| header::split_list(value, b','))
-            .map(<[u8]>::trim_ascii)
-            .collect()
+
+    // RFC 3261 §7.3.1
+    #[test]
+    fn a_list_is_one_over_lines_commas_and_folds() {
+        let response = read(
+            "Path: <sip:a,1@h;lr>,\"B, C\" <sip:b@h> , \r\nAllow: INVITE\r\n\
+             PATH: ,<sip:c@h>,\r\n <sip:d@h>\r\n",
+        );
+
+        let path: [&[u8]; 4] =
+            [b"<sip:a,1@h;lr>", b"\"B, C\" <sip:b@h>", b"<sip:c@h>", b"<sip:d@h>"];
+        assert_eq!(response.texts("path"), path);
+        assert_eq!(response.texts("allow"), [b"INVITE"]);
+        assert!(response.texts("service-route").is_empty());
     }
-}
-trait ReplaceNext {
-    fn replace_next(&self) -> Vec<u8>;
-}
-impl ReplaceNext for Vec<u8> {
-    fn replace_next(&self) -> Vec<u8> {
-        String::from_utf8_lossy(self).replace("nextnonce", "nonce").into_bytes()
+
+    #[test]
+    fn a_fold_adds_one_space_between_words_and_none_elsewhere() {
+        let response = read("Subject:\r\n \t one\r\n\ttwo  \r\n \r\nServer: s\r\n \r\n");
+
+        assert_eq!(response.first("subject"), Some(&b"one two"[..]));
+        assert_eq!(response.first("server"), Some(&b"s"[..]));
+    }
+
+    #[test]
+    fn authentication_info_is_read_over_all_its_lines() {
+        let response =
+            read("Authentication-Info: nextnonce=\"n2\"\r\nauthentication-info: qop=auth\r\n");
+
+        let info = response.authentication_info().expect("it is there");
+
+        assert_eq!(info.next_nonce.as_deref(), Some(&b"n2"[..]));
+        assert_eq!(info.qop.as_deref(), Some(&b"auth"[..]));
+        assert_eq!(read("").authentication_info(), None);
+    }
+
+    // RFC 3261 §7.1: the version has no case.
+    #[test]
+    fn a_request_is_told_whatever_its_case_and_what_stands_behind_it() {
+        for line in ["OPTIONS sip:a@b SIP/2.0", "OPTIONS sip:a@b sip/2.0", "X y SIP/2.0 \t "] {
+            let text = format!("{line}\r\nVia: x\r\n\r\n");
+
+            assert_eq!(Response::read(text.as_bytes()), Err(Malformed::Request), "{line}");
+        }
+    }
+
+    // D-SIP-2
+    #[test]
+    fn a_nul_or_a_bare_carriage_return_breaks_the_status_line_as_well() {
+        for line in ["SIP/2.0 200 O\0K", "SIP/2.0 200 O\rK", "SIP/2.0 200 OK\r"] {
+            let text = format!("{line}\r\nX: x\r\n\r\n");
+
+            assert_eq!(Response::read(text.as_bytes()), Err(Malformed::BrokenHeader), "{line:?}");
+        }
+    }
+
+    // D-SIP-3
+    #[test]
+    fn neither_a_name_nor_a_reason_is_longer_than_8_kib() {
+        let name = |length| format!("SIP/2.0 200 OK\r\n{}: x\r\n\r\n", "x".repeat(length));
+        let reason = |length| format!("SIP/2.0 200 {}\r\n\r\n", "x".repeat(length));
+
+        for text in [name(8192), reason(8192)] {
+            assert!(Response::read(text.as_bytes()).is_ok());
+        }
+        for text in [name(8193), reason(8193)] {
+            assert_eq!(Response::read(text.as_bytes()), Err(Malformed::TooLarge));
+        }
     }
 }

@@ -24,16 +24,21 @@ pub(super) struct State {
     pub(super) edges: Vec<Value>,
     pub(super) edge_groups: Vec<Value>,
     pub(super) trunks: Vec<Value>,
+    /// What is listed as trunks the first time, where that differs.
+    pub(super) trunks_at_first: Option<Vec<Value>>,
     pub(super) phones: Vec<Value>,
     pub(super) sites: Vec<Value>,
 }
 
 impl State {
     pub(super) fn new(faults: &Faults, registrar: SocketAddr) -> Self {
+        let at_first = Faults { carriers: Carriers::FirstUnregistered, ..*faults };
+        let is_settling = faults.carriers == Carriers::FirstSettling;
         Self {
             edges: vec![edge(1, faults.vendor), edge(2, faults.vendor), edge_elsewhere()],
             edge_groups: vec![edge_group()],
             trunks: trunks(faults, registrar),
+            trunks_at_first: is_settling.then(|| trunks(&at_first, registrar)),
             phones: (1..=PHONES).map(phone).collect(),
             sites: [1, 2].map(site).into(),
         }

@@ -8,20 +8,23 @@ use std::net::SocketAddr;
 
 /// A request, borrowed from its datagram.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
-    pub(super) method: &'a str,
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
     pub(super) uri: &'a str,
     headers: Vec<(&'a str, String)>,
 }
 
 impl<'a> Request<'a> {
-    /// Reads a request; `None` for responses and for what no registrar could answer.
-    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?;
+    /// Reads a request; `None` for responses and for what nobody could answer.
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+        // A body may be anything.
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        let text = str::from_utf8(&bytes[..end.unwrap_or(bytes.len())]).ok()?;
         let mut lines = text.trim_start_matches(['\r', '\n']).lines();
         let mut first = lines.next()?.split_whitespace();
         let (method, uri) = (first.next()?, first.next()?);
-        if first.next()? != "SIP/2.0" {
+        // A response's reason may be any words, also those that end a request's first line.
+        if first.next()? != "SIP/2.0" || first.next().is_some() || method.contains('/') {
             return None;
         }
         let mut headers: Vec<(&str, String)> = Vec::new();
@@ -66,8 +69,20 @@ impl<'a> Request<'a> {
         self.header("To").map(uri_of).unwrap_or_default()
     }
 
-    /// A response to this request, with what every response repeats of it.
+    /// A response of the registrar to this request.
     pub(super) fn respond(&self, status: &str, from: SocketAddr, more: &[String]) -> Vec<u8> {
+        let server = "Server: branchline-lab".to_owned();
+        self.respond_with(status, from, &[&[server], more].concat(), "")
+    }
+
+    /// A response to this request, with what every response repeats of it.
+    pub(crate) fn respond_with(
+        &self,
+        status: &str,
+        from: SocketAddr,
+        more: &[String],
+        body: &str,
+    ) -> Vec<u8> {
         let mut text = format!("SIP/2.0 {status}\r\n");
         let mut line = |name: &str, value: &str| {
             // Writing to a String cannot fail.
@@ -88,28 +103,33 @@ impl<'a> Request<'a> {
                 line(name, value);
             }
         }
-        line("Server", "branchline-lab");
         for header in more {
             if let Some((name, value)) = header.split_once(": ") {
                 line(name, value);
             }
         }
-        line("Content-Length", "0");
+        line("Content-Length", &body.len().to_string());
         text.push_str("\r\n");
+        text.push_str(body);
         text.into_bytes()
     }
 }
 
 /// Notes in the top Via whence the request really came (RFC 3261 §18.2.1, RFC 3581 §4).
 fn stamp_via(via: &str, from: SocketAddr) -> String {
-    let parts = via.split(';').map(|part| {
-        if part.trim().eq_ignore_ascii_case("rport") {
-            format!("rport={}", from.port())
-        } else {
-            part.to_owned()
+    // One header may hold several; those behind the first are of others.
+    let top = split_list(via).first().map_or(0, |top| top.len());
+    let (top, rest) = via.split_at(top);
+    let parts = top.split(';').filter_map(|part| {
+        let name = part.trim().to_ascii_lowercase();
+        if name == "rport" {
+            return Some(format!("rport={}", from.port()));
         }
+        // Whoever wrote it before knew it less well.
+        (!name.starts_with("received=")).then(|| part.to_owned())
     });
-    format!("{};received={}", parts.collect::<Vec<_>>().join(";"), from.ip())
+    let received = from.ip().to_canonical();
+    format!("{};received={received}{rest}", parts.collect::<Vec<_>>().join(";"))
 }
 
 /// The URI of a From, To or Contact value: what stands in angle brackets, or before a parameter.
@@ -151,17 +171,20 @@ pub(super) fn split_list(value: &str) -> Vec<&str> {
     parts
 }
 
-/// The long form of a compact header name (RFC 3261 §7.3.3).
-fn long_name(name: &str) -> &str {
-    match name {
-        "v" => "Via",
-        "f" => "From",
-        "t" => "To",
-        "i" => "Call-ID",
-        "m" => "Contact",
-        "l" => "Content-Length",
-        other => other,
-    }
+/// The long form of a compact header name (RFC 3261 §7.3.3), and our spelling of those we look for.
+pub(super) fn long_name(name: &str) -> &str {
+    const NAMES: [(&str, &str); 6] = [
+        ("v", "Via"),
+        ("f", "From"),
+        ("t", "To"),
+        ("i", "Call-ID"),
+        ("m", "Contact"),
+        ("l", "Content-Length"),
+    ];
+    let is_name = |(short, long): &&(&str, &str)| {
+        name.eq_ignore_ascii_case(short) || name.eq_ignore_ascii_case(long)
+    };
+    NAMES.iter().find(is_name).map_or(name, |(_, long)| long)
 }
 
 #[cfg(test)]
@@ -186,6 +209,8 @@ mod tests {
             b"SIP/2.0 200 OK\r\n\r\n",
             b"REGISTER sip:x SIP/2.0\r\n\r\n",
             b"REGISTER sip:x SIP/2.0\r\n folded\r\n\r\n",
+            // It has all that a response needs, and is one.
+            b"SIP/2.0 200 SIP/2.0\r\nv: h\r\nf: a\r\nt: b\r\ni: 1\r\nCSeq: 1 X\r\n\r\n",
             &[0xff; 32],
         ] {
             assert!(Request::read(bytes).is_none(), "{bytes:?}");
@@ -197,6 +222,24 @@ mod tests {
         let stamped = stamp_via("SIP/2.0/UDP h:5060;rport;branch=z", ([127, 0, 0, 1], 9).into());
 
         assert_eq!(stamped, "SIP/2.0/UDP h:5060;rport=9;branch=z;received=127.0.0.1");
+    }
+
+    #[test]
+    fn only_the_top_via_is_stamped_and_only_once() {
+        let stamped = stamp_via(
+            "SIP/2.0/TCP h;received=192.0.2.1;branch=z, SIP/2.0/UDP i;rport",
+            ([127, 0, 0, 1], 9).into(),
+        );
+
+        assert_eq!(stamped, "SIP/2.0/TCP h;branch=z;received=127.0.0.1, SIP/2.0/UDP i;rport");
+    }
+
+    #[test]
+    fn a_body_may_be_anything() {
+        let bytes = b"MESSAGE sip:x SIP/2.0\r\nv: SIP/2.0/UDP h\r\nf: <sip:a@x>\r\n\
+            t: <sip:a@x>\r\ni: 1\r\nCSeq: 1 MESSAGE\r\n\r\n\xff\xfe";
+
+        assert_eq!(Request::read(bytes).map(|request| request.method), Some("MESSAGE"));
     }
 
     #[test]

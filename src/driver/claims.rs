@@ -1,4 +1,4 @@
-//! Taking turns: exchanges that would undo each other's work wait for each other, and those that
+//! Claims: exchanges that would undo each other's work wait for each other, and those that
 //! leave something with a peer come to it at a bounded rate.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,19 +9,19 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-/// Waits until nobody else works on what a claim names; it is free again when the turn is dropped.
+/// Waits until nobody else works on what a claim names; it is free again when what is returned is dropped.
 pub(super) async fn claim(claimed: &str) -> OwnedMutexGuard<()> {
-    let turn = {
-        let mut turns = TURNS.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        let known = turns.get(claimed).and_then(Weak::upgrade);
+    let held = {
+        let mut all = SHARED.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, held| held.strong_count() > 0);
+        let known = all.get(claimed).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
-            let turn = Arc::new(Mutex::new(()));
-            turns.insert(claimed.to_owned(), Arc::downgrade(&turn));
-            turn
+            let held = Arc::new(Mutex::new(()));
+            all.insert(claimed.to_owned(), Arc::downgrade(&held));
+            held
         })
     };
-    turn.lock_owned().await
+    held.lock_owned().await
 }
 
 /// Waits until one more exchange may begin with this host.
@@ -29,7 +29,7 @@ pub(super) async fn pace(host: IpAddr) {
     loop {
         let now = Instant::now();
         let free = {
-            let mut begun = TURNS.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut begun = SHARED.begun.lock().unwrap_or_else(PoisonError::into_inner);
             begun.retain(|_, times| times.back().is_some_and(|last| *last + SPAN > now));
             take(begun.entry(host).or_default(), now)
         };
@@ -52,11 +52,11 @@ fn take(times: &mut VecDeque<Instant>, now: Instant) -> Option<Instant> {
     times.front().map(|first| *first + SPAN)
 }
 
-/// The accounts and peers are everybody's in this process, so the turns are, too.
-static TURNS: LazyLock<Turns> = LazyLock::new(Turns::default);
+/// The accounts and peers are everybody's in this process, so this is, too.
+static SHARED: LazyLock<Shared> = LazyLock::new(Shared::default);
 
 #[derive(Default)]
-struct Turns {
+struct Shared {
     claims: StdMutex<BTreeMap<String, Weak<Mutex<()>>>>,
     begun: StdMutex<BTreeMap<IpAddr, VecDeque<Instant>>>,
 }
@@ -103,9 +103,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_claim_is_held_by_one_and_another_claim_is_free() {
-        let held = claim("sip:lyon@example.com").await;
-        let second = tokio::spawn(claim("sip:lyon@example.com"));
-        let _other = claim("sip:metz@example.com").await;
+        let held = claim("lyon@example.com").await;
+        let second = tokio::spawn(claim("lyon@example.com"));
+        let _other = claim("metz@example.com").await;
         tokio::task::yield_now().await;
         assert!(!second.is_finished());
 
