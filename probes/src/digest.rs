@@ -62,6 +62,8 @@ pub(crate) struct Chosen {
     hash: Hash,
     is_session: bool,
     qop: Option<&'static str>,
+    /// The nonce of the challenge itself: a session's key keeps it (RFC 7616 §3.4.2).
+    first_nonce: Vec<u8>,
 }
 
 /// Picks the strongest challenge for the realm of the credentials, whatever the order in which
@@ -75,7 +77,9 @@ pub(crate) fn choose(
     let usable: Vec<Chosen> = challenges.iter().filter_map(usable).collect();
     let first = usable.first().ok_or(Refusal::Unusable)?;
     let of_realm = |chosen: &&Chosen| chosen.challenge.realm == realm.as_bytes();
-    let Some(strongest) = usable.iter().filter(of_realm).max_by_key(|chosen| chosen.hash) else {
+    // Of several that are as strong, the topmost (RFC 8760 §2.4).
+    let strength = |chosen: &&Chosen| (chosen.hash, chosen.qop.is_some());
+    let Some(strongest) = usable.iter().rev().filter(of_realm).max_by_key(strength) else {
         return Err(Refusal::Realm(first.challenge.realm.clone()));
     };
     if strongest.hash == Hash::Md5 && !allow_md5 {
@@ -99,14 +103,29 @@ fn usable(challenge: &Challenge) -> Option<Chosen> {
         }
     };
     let texts = [Some(&challenge.realm), Some(&challenge.nonce), challenge.opaque.as_ref()];
-    let is_clean = texts.into_iter().flatten().flatten().all(|&byte| byte >= b' ' && byte != 0x7f);
+    let is_clean = texts.into_iter().flatten().all(|text| is_quotable(text));
     (is_clean && !challenge.nonce.is_empty()).then(|| Chosen {
         challenge: challenge.clone(),
         word,
         hash,
         is_session,
         qop,
+        first_nonce: challenge.nonce.clone(),
     })
+}
+
+/// Whether a text, escapes included, can stand between quotes and ends where they do.
+fn is_quotable(text: &[u8]) -> bool {
+    let mut is_escaped = false;
+    for &byte in text {
+        match byte {
+            0..b' ' | 0x7f => return false,
+            _ if is_escaped => is_escaped = false,
+            b'"' => return false,
+            _ => is_escaped = byte == b'\\',
+        }
+    }
+    !is_escaped
 }
 
 /// Our part of the nonces.
@@ -160,7 +179,7 @@ impl Chosen {
         let password = credentials.password.expose().as_bytes();
         let mut secret = hash(&[credentials.username.as_bytes(), realm, password]);
         if self.is_session {
-            secret = hash(&[secret.as_bytes(), nonce, first.as_bytes()]);
+            secret = hash(&[secret.as_bytes(), &self.first_nonce, first.as_bytes()]);
         }
         let request = match self.qop {
             Some("auth-int") => {

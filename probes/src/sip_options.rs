@@ -26,6 +26,8 @@ pub const ALLOW: FactKey<Vec<Foreign>> =
 const USER: OptionKey<String> =
     OptionKey::new("user", Kind::Text, "the user part of the URI that is asked; else none");
 
+/// A longer one would push a request beyond a datagram that RFC 3261 §18.1.1 allows.
+const LONGEST_USER: usize = 128;
 /// Timer F.
 const WHOLE_SCHEDULE: Duration = Duration::from_secs(33);
 
@@ -68,11 +70,11 @@ modules = ["sip-alive"]
         let settings = Settings::read(options)?;
         let user = options.read(&USER);
         if let Some(user) = &user
-            && !is_user(user)
+            && (!is_user(user) || user.len() > LONGEST_USER)
         {
             return Err(BadOption {
                 option: USER.spec().name,
-                problem: "is no user of a SIP URI".to_owned(),
+                problem: format!("is no user of a SIP URI of at most {LONGEST_USER} bytes"),
                 hint: Some("for example user = \"1001\"".to_owned()),
             });
         }

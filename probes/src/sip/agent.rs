@@ -39,8 +39,10 @@ pub(crate) struct Agent {
     /// What is to be asked once the leg is open.
     waiting: Option<Ask>,
     events: VecDeque<Event>,
-    /// The address from which it speaks.
+    /// The address from which it spoke first: there its contact stays.
     pub(crate) local: Option<SocketAddr>,
+    /// The address from which it speaks on the leg that is open.
+    source: Option<SocketAddr>,
     mapped: Option<SocketAddr>,
     /// What the answers showed of the way.
     pub(crate) echo: Echo,
@@ -139,6 +141,7 @@ impl Agent {
             waiting: None,
             events: VecDeque::new(),
             local: None,
+            source: None,
             mapped: None,
             echo: Echo::default(),
             tally: Tally::default(),
@@ -286,6 +289,7 @@ impl Agent {
 
     fn opened(&mut self, local: SocketAddr, conversation: &Conversation) {
         self.local.get_or_insert(local);
+        self.source = Some(local);
         self.state = State::Idle;
         match self.stun_server.filter(|_| self.mapped.is_none()) {
             Some(server) => {
@@ -321,7 +325,7 @@ impl Agent {
 
     fn send(&mut self, ask: Ask, conversation: &Conversation) -> Result<(), Failure> {
         self.drop_request();
-        let (Some(local), Conversation { peer, now, .. }) = (self.local, conversation) else {
+        let (Some(local), Conversation { peer, now, .. }) = (self.source, conversation) else {
             return Err(Failure::Internal);
         };
         self.sequence += 1;

@@ -128,7 +128,8 @@ fn is_at(uri: &[u8], via: &Via) -> bool {
     let bracketed = [b"[", received.as_slice(), b"]:", port].concat();
     let plain = [received, b":".as_slice(), port].concat();
     let host = uri.iter().position(|&byte| byte == b'@').map_or(uri, |at| &uri[at + 1..]);
-    host.starts_with(&plain) || host.starts_with(&bracketed)
+    let rest = host.strip_prefix(&plain[..]).or(host.strip_prefix(&bracketed[..]));
+    rest.is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_digit))
 }
 
 /// How many lines of difference are kept.

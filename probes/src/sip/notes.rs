@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::agent::{Agent, Ask, LARGEST_DATAGRAM, Patience};
+use super::agent::{Agent, Ask, Event, LARGEST_DATAGRAM, Patience};
 use super::echo::Echo;
 use super::facts::{
     DIFFERENCES, LARGE, LARGE_ANSWERED, RECEIVED, REDIRECTS, RETRANSMISSIONS, RETRY_AFTER,
@@ -101,10 +101,16 @@ impl Padded {
         Some(Ask { least_bytes: size, phase, awaited, patience: Patience::Brief, ..ask })
     }
 
-    /// Notes whether the last one was answered; whether there is a reason to send another.
-    pub(crate) fn note(self, is_answered: bool, conversation: &mut Conversation) -> bool {
+    /// Notes what came of the last one; whether there is a reason to send another.
+    pub(crate) fn note(self, event: &Event, conversation: &mut Conversation) -> bool {
         let size = SIZES[self.sent.saturating_sub(1).min(SIZES.len() - 1)];
-        if size > LARGEST_DATAGRAM {
+        let is_answered = matches!(event, Event::Answered(_));
+        // A wait that was cut short, or a fault of this host, says nothing of the way.
+        let is_known = !matches!(
+            event,
+            Event::Ready | Event::Over(_, Failure::Deadline { .. } | Failure::Local { .. })
+        );
+        if size > LARGEST_DATAGRAM && is_known {
             conversation.state(&LARGE, size as u64);
             conversation.state(&LARGE_ANSWERED, is_answered);
         }

@@ -86,9 +86,8 @@ impl OptionsExchange {
             }
             (State::Asking, Event::Answered(response)) => self.answered(&response),
             (State::Enlarging(padded), event) => {
-                let is_answered = matches!(event, Event::Answered(_));
                 let padded = *padded;
-                if padded.note(is_answered, &mut self.conversation) {
+                if padded.note(&event, &mut self.conversation) {
                     self.enlarge(padded);
                 } else {
                     self.finish();
@@ -150,7 +149,11 @@ impl Exchange for OptionsExchange {
             return;
         }
         if matches!(input, Input::Cancelled) {
-            return self.fail(Phase::Request, Failure::Cancelled);
+            // What was asked first is answered by then.
+            return match self.state {
+                State::Enlarging(_) | State::Done => self.finish(),
+                State::Opening | State::Asking => self.fail(Phase::Request, Failure::Cancelled),
+            };
         }
         self.agent.hear(&input, now, &mut self.conversation);
         while let Some(event) = self.agent.next_event() {

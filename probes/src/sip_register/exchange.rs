@@ -47,6 +47,10 @@ pub(super) struct RegisterExchange {
     registration_end: Moment,
     removals: u32,
     readings: u32,
+    /// Whether a removal was sent again with another nonce.
+    has_renewed: bool,
+    /// Our contact as the registrar lists it, where that is what is removed.
+    listed: Option<String>,
     is_registered: bool,
     /// Whether a REGISTER that could be accepted was not answered.
     is_uncertain: bool,
@@ -107,6 +111,8 @@ impl RegisterExchange {
             module,
             removals: 0,
             readings: 0,
+            has_renewed: false,
+            listed: None,
             is_registered: false,
             is_uncertain: false,
             has_heard: false,
@@ -202,8 +208,8 @@ impl RegisterExchange {
             (State::Removing, event) => self.removed(event),
             (State::Reading, event) => self.was_read(event),
             (State::Enlarging(padded), event) => {
-                let (mut padded, is_answered) = (*padded, matches!(event, Event::Answered(_)));
-                if padded.note(is_answered, &mut self.conversation) {
+                let mut padded = *padded;
+                if padded.note(&event, &mut self.conversation) {
                     self.enlarge_by(&mut padded);
                 } else {
                     self.finish();
@@ -259,7 +265,7 @@ impl RegisterExchange {
                 self.conversation.fail(Phase::Register, failure);
             }
         }
-        self.remove(None);
+        self.remove();
     }
 
     /// A mirror holds nothing: what it gave back was compared when it came.
@@ -268,6 +274,11 @@ impl RegisterExchange {
         if !self.agent.has_mirrored {
             let failure = notes::no_mirror(&self.conversation, response);
             self.conversation.fail(Phase::Register, failure);
+            // A registrar that is taken for a mirror may hold us now.
+            if matches!(response.code, 200..300) {
+                self.is_uncertain = true;
+                return self.remove();
+            }
         }
         self.finish();
     }
@@ -352,15 +363,17 @@ impl RegisterExchange {
     /// The wait is over. A request that was not answered may have been heard all the same.
     fn unanswered(&mut self, phase: Phase, failure: Failure) {
         let is_handshake = matches!(phase, Phase::Connect | Phase::Tls);
-        let was_refused = matches!(failure, Failure::Refused { .. } | Failure::Local { .. });
+        // A connection that stood has carried the request, whatever ended it.
+        let was_refused = self.agent.transport() == Transport::Udp
+            && matches!(failure, Failure::Refused { .. } | Failure::Local { .. });
         self.conversation.fail(phase, failure);
-        // Refused at the first attempt, it was heard by nobody.
+        // Refused at the first attempt, a datagram was heard by nobody.
         let was_sent = !is_handshake
             && self.intent.is_none()
             && (!was_refused || self.authentication.is_used() || self.agent.was_repeated());
         if was_sent && !self.module.settings.is_mirror {
             self.is_uncertain = true;
-            self.remove(None);
+            self.remove();
         } else {
             self.finish();
         }

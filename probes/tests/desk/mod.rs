@@ -52,21 +52,26 @@ pub(crate) fn begin(module: &dyn Module, seed: u8) -> Box<dyn Exchange> {
 
 /// An exchange of the module with [`PEER`], with this chance.
 pub(crate) fn begin_with(module: &dyn Module, chance: Chance) -> Box<dyn Exchange> {
-    let target = Target {
+    module.begin(&target(), chance)
+}
+
+/// Whom every exchange speaks to, with its names.
+pub(crate) fn target() -> Target {
+    Target {
         name: "a-target".into(),
         site: "a-site".into(),
         host: "host.example".into(),
         address: peer(),
         transport: None,
         started: STARTED,
-    };
-    module.begin(&target, chance)
+    }
 }
 
 /// What the other side, or the way there, does.
 #[derive(Clone, Debug)]
 pub(crate) enum News {
     Connected,
+    ConnectedFrom(SocketAddr),
     Secured(Box<Handshake>),
     /// With the certificate that was shown, which this host trusts.
     Insecure(TlsProblem, Option<Box<Certificate>>),
@@ -199,6 +204,7 @@ pub(crate) fn run(
 fn input(leg: LegId, news: &News) -> Input<'_> {
     match news {
         News::Connected => Input::Connected { leg, local: LOCAL.parse().expect("an address") },
+        News::ConnectedFrom(local) => Input::Connected { leg, local: *local },
         News::Secured(handshake) => Input::Secured { leg, handshake },
         News::Insecure(problem, certificate) => Input::Insecure {
             leg,

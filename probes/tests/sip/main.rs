@@ -4,14 +4,27 @@
 #[path = "../desk/mod.rs"]
 mod desk;
 
+mod authentication;
 mod bindings;
+mod broken;
+mod called_off;
 mod challenges;
+mod echo;
 mod failing_over;
 mod framing;
+mod large;
 mod locating;
 mod matching;
+mod mirror;
+mod model;
 mod mutations;
+mod options;
+mod removal;
+mod replies;
+mod streams;
+mod timers;
 mod torture;
+mod undo;
 mod uris;
 
 use branchline_probes::{Ignored, Module, OptionValue, Secret};
@@ -32,6 +45,14 @@ fn phone(set: &[(&'static str, OptionValue)]) -> Box<dyn Module> {
 fn anonymous(set: &[(&'static str, OptionValue)]) -> Box<dyn Module> {
     let whose = ("address_of_record", OptionValue::Text(ADDRESS_OF_RECORD.to_owned()));
     module("sip-register", &[&[whose], set].concat())
+}
+
+/// Runs `sip-options` with these options in a world that answers each request with texts.
+fn options(
+    set: &[(&'static str, OptionValue)],
+    answers: impl FnMut(usize, &str) -> Vec<String>,
+) -> Run {
+    register(&*module("sip-options", set), answers)
 }
 
 /// Runs the module in a world that answers each request with texts; it is told how many came

@@ -47,6 +47,11 @@ impl Authentication {
         conversation: &mut Conversation,
     ) -> Result<(), Failure> {
         let (place, challenges) = (place(response), response.challenges());
+        // Who challenges for ever, in turns with others, gets no more than who does so alone.
+        let answers: u64 = self.answered.iter().flatten().map(|it| 1 + it.renewals).sum();
+        if answers >= MOST_ANSWERS {
+            return Err(notes::rejection(conversation, response));
+        }
         let renewals = match &self.answered[place] {
             None => 0,
             Some(answered) => {
@@ -100,7 +105,6 @@ impl Authentication {
             && answered.chosen.take_nonce(next)
         {
             answered.count = 0;
-            answered.first_cnonce = None;
         }
     }
 
@@ -170,4 +174,7 @@ fn place(response: &Response) -> usize {
     usize::from(response.code == 407)
 }
 
+/// How many challenges are answered before something is granted: two challengers' own, or one's and
+/// the one by which it replaces a nonce that has grown old.
+const MOST_ANSWERS: u64 = 2;
 const NAMES: [&str; 2] = ["Authorization", "Proxy-Authorization"];

@@ -1,6 +1,7 @@
 //! Taking back what the registrar may hold of ours, and reading that it is gone.
 
 use super::{RegisterExchange, State};
+use crate::failure::Failure;
 use crate::observation::Phase;
 use crate::probe::Input;
 use crate::sip::agent::Event;
@@ -10,10 +11,10 @@ use crate::wire::sip::Response;
 
 impl RegisterExchange {
     /// Removes our contact: as it was sent, or else as the registrar lists it.
-    pub(super) fn remove(&mut self, listed: Option<String>) {
+    pub(super) fn remove(&mut self) {
         self.agent.drop_request();
         self.removals += 1;
-        let contact = listed.or_else(|| self.contact_uri());
+        let contact = self.listed.clone().or_else(|| self.contact_uri());
         let Some(contact) = contact.filter(|_| self.removals <= MOST_REMOVALS) else {
             return self.left();
         };
@@ -46,9 +47,17 @@ impl RegisterExchange {
                     self.settle(&response);
                     self.read();
                 }
-                401 | 407 if self.removals == 1 && self.renew(&response) => self.remove(None),
+                401 | 407 if !self.has_renewed && self.renew(&response) => {
+                    self.has_renewed = true;
+                    self.remove();
+                }
                 _ => self.left(),
             },
+            Event::Over(Phase::Unregister, failure)
+                if self.removals < MOST_REMOVALS && self.is_worth_another_leg(&failure) =>
+            {
+                self.remove();
+            }
             Event::Over(..) => self.left(),
             Event::Ready => {}
         }
@@ -61,13 +70,21 @@ impl RegisterExchange {
                 200..300 => {
                     self.authentication.take_next_nonce(&response);
                     match self.settle(&response) {
-                        Some(listed) if self.removals < MOST_REMOVALS => self.remove(Some(listed)),
+                        Some(listed) if self.removals < MOST_REMOVALS => {
+                            self.listed = Some(listed);
+                            self.remove();
+                        }
                         Some(_) | None => self.proceed(),
                     }
                 }
                 401 | 407 if self.readings < MOST_READINGS && self.renew(&response) => self.read(),
                 _ => self.unread(response.code),
             },
+            Event::Over(Phase::Verify, failure)
+                if self.readings < MOST_READINGS && self.is_worth_another_leg(&failure) =>
+            {
+                self.read();
+            }
             Event::Over(phase, failure) => {
                 if self.is_taking_back {
                     self.conversation.fail(phase, failure);
@@ -76,6 +93,12 @@ impl RegisterExchange {
             }
             Event::Ready => {}
         }
+    }
+
+    /// Who closes a connection after each answer takes the next request on another one.
+    fn is_worth_another_leg(&self, failure: &Failure) -> bool {
+        self.agent.transport().is_stream()
+            && matches!(failure, Failure::Closed { .. } | Failure::Refused { .. })
     }
 
     /// Notes whether our contact is among those that are held; how it stands there.
@@ -94,17 +117,19 @@ impl RegisterExchange {
 
     /// Who does not list its bindings has confirmed the removal, or has never been asked for one.
     fn unread(&mut self, code: u16) {
-        if self.is_taking_back {
+        // Once something was removed, the credentials were right.
+        if self.is_taking_back && self.removals == 0 {
             // Who refuses these credentials has never held anything for them, or nobody can tell.
             self.conversation.outcome.back_off = matches!(code, 401 | 403 | 407);
         }
         self.proceed();
     }
 
-    /// The removal failed; of what was never granted nothing can be left, as far as the registrar
-    /// was heard.
+    /// The removal failed. Of what was never granted nothing is left where the registrar was never
+    /// heard; but when called off, nobody has listened for long.
     fn left(&mut self) {
-        let may_be_held = self.is_registered || (self.is_uncertain && self.has_heard);
+        let may_be_held =
+            self.is_registered || (self.is_uncertain && (self.has_heard || self.is_called_off));
         if may_be_held || self.is_taking_back {
             self.conversation.outcome.left_behind = true;
         }
