@@ -107,8 +107,7 @@ fn the_key_of_a_client_certificate_is_told_by_nobody() {
     let [certificate, key] = office.identity();
     let options = ["transport=tls", &certificate, &key, "timeout=1s"];
     let options = options.iter().flat_map(|it| ["--option", it]);
-    let words: Vec<&str> =
-        ["probe", "stun-binding", &nobody].into_iter().chain(options).collect();
+    let words: Vec<&str> = ["probe", "stun-binding", &nobody].into_iter().chain(options).collect();
 
     // Nobody listens there: what is shown is what a failure shows.
     let (ended, said) = office.run(&[&words[..], &["--json", "--trace"]].concat());

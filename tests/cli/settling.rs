@@ -61,7 +61,8 @@ fn a_vendor_that_says_what_we_see_is_not_waited_for() {
 fn an_interrupted_wait_for_the_vendor_ends_at_once_and_without_a_report() {
     let cloud = cloud("trunk-configuration");
     let config = cloud.config().display().to_string();
-    let words = ["check", "--config", &config, "--only", "registrar-tls", "--wait-for-vendor", "1h"];
+    let words =
+        ["check", "--config", &config, "--only", "registrar-tls", "--wait-for-vendor", "1h"];
     let mut child = command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(told.next().unwrap().starts_with(ONLY));
