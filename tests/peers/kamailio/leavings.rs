@@ -1,0 +1,173 @@
+//! What Kamailio still holds after the daemon ended, in order or not, wherever it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::{Kamailio, PASSWORD, USER};
+use crate::agent::{Daemon, configure, keep_secret};
+use crate::certificates::Authority;
+use crate::points::{Met, at_each_office, at_random};
+use crate::wait::eventually;
+
+// I11, M10, D-SIP-9, D-SIP-10
+#[test]
+fn after_sigterm_at_a_hundred_random_points_kamailio_holds_the_phones_binding_alone() {
+    let met = at_each_office(OFFICES, 11, |number, chance| {
+        let office = Office::new(number);
+        let mut met = Met::default();
+        for point in 0..POINTS / OFFICES {
+            let mut daemon = office.start();
+            let after = at_random(chance, most(point));
+            daemon.assert_running();
+            met.count(after < FIRST, office.ours().len());
+
+            office.end(&mut daemon);
+
+            office.assert_only_the_phone();
+        }
+        met
+    });
+    eprintln!("{met:?}");
+    assert_proof(&met);
+}
+
+// I11, F32, M10, D-SIP-9
+#[test]
+fn after_sigkill_at_a_hundred_random_points_the_next_daemon_removes_what_was_left() {
+    let met = at_each_office(OFFICES, 32, |number, chance| {
+        let office = Office::new(number);
+        let mut met = Met::default();
+        let mut daemon = office.start();
+        for point in 0..POINTS / OFFICES {
+            let after = at_random(chance, most(point));
+            daemon.assert_running();
+            drop(daemon);
+            let left = office.ours();
+            met.count(after < FIRST, left.len());
+
+            let started = Instant::now();
+            daemon = office.start();
+
+            office.await_gone(&left);
+            if !left.is_empty() {
+                met.freed_after.push(started.elapsed());
+            }
+        }
+        office.end(&mut daemon);
+        office.assert_only_the_phone();
+        met
+    });
+    assert_proof(&met);
+    eprintln!("{met:?}");
+    met.assert_freed(SOON, WORST);
+}
+
+/// A Kamailio where a phone is registered, and a plan that registers with the same
+/// address-of-record over every transport as often as the product does.
+struct Office {
+    kamailio: Kamailio,
+    _authority: Authority,
+    phone: BTreeMap<String, String>,
+    config: PathBuf,
+    folder: TempDir,
+}
+
+impl Office {
+    fn new(number: usize) -> Self {
+        let authority = Authority::new();
+        let identity = authority.vouch_for(&["127.0.0.1"]);
+        let kamailio = Kamailio::asking_for("SHA-256").slow_to_confirm().tls(identity).start();
+        let phone = kamailio.register_a_phone();
+        let folder = tempfile::tempdir().expect("a folder for the daemon");
+        let secret = keep_secret(folder.path(), "sip-password", PASSWORD);
+        let mut text = "[site]\nname = \"lyon\"\n[web]\nlisten = [\"127.0.0.1:0\"]\n".to_owned();
+        for transport in ["udp", "tcp", "tls"] {
+            let trust = match transport {
+                "tls" => format!("ca_file = \"{}\"", authority.path().display()),
+                _ => "allow_cleartext = true".to_owned(),
+            };
+            text += &format!(
+                "[modules.{transport}]\nprobe = \"sip-register\"\ntransport = \"{transport}\"\n\
+                 address_of_record = \"sip:{USER}@branch.test\"\n\
+                 password = {{ file = \"{}\" }}\nevery = \"2s\"\ntimeout = \"2s\"\n{trust}\n",
+                secret.display(),
+            );
+            // When a check begins depends on its name: offices are not to be all alike.
+            for which in ["first", "second"] {
+                text += &format!(
+                    "[[targets]]\nname = \"{which}-{transport}-{number}\"\naddress = \"{}\"\n\
+                     modules = [\"{transport}\"]\ninterval = \"2s\"\n",
+                    kamailio.at(transport),
+                );
+            }
+        }
+        let config = configure(folder.path(), &text);
+        Self { kamailio, _authority: authority, phone, config, folder }
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn start(&self) -> Daemon {
+        Daemon::start(self.folder(), &self.config)
+    }
+
+    /// Ends a daemon in order.
+    #[track_caller]
+    fn end(&self, daemon: &mut Daemon) {
+        daemon.terminate();
+        let status = daemon.await_end(CLEANED_UP);
+        assert_eq!(status.code(), Some(0), "{status}");
+    }
+
+    /// The contacts that are held for our daemons.
+    #[track_caller]
+    fn ours(&self) -> BTreeSet<String> {
+        let held = self.kamailio.bindings();
+        held.into_keys().filter(|contact| !self.phone.contains_key(contact)).collect()
+    }
+
+    #[track_caller]
+    fn assert_only_the_phone(&self) {
+        assert_eq!(self.kamailio.bindings(), self.phone);
+    }
+
+    /// Waits until none of these contacts is held.
+    #[track_caller]
+    fn await_gone(&self, left: &BTreeSet<String>) {
+        eventually("Kamailio to hold nothing of the killed daemon", CLEANED_UP, || {
+            let held = self.ours();
+            let still: Vec<_> = left.intersection(&held).collect();
+            if still.is_empty() { Ok(()) } else { Err(format!("{still:?}")) }
+        });
+    }
+}
+
+/// How far the daemon gets: anywhere in its first instructions at every other point, and at the
+/// others anywhere in its first rounds.
+fn most(point: usize) -> Duration {
+    if point.is_multiple_of(2) { FIRST } else { FIRST_ROUNDS }
+}
+
+#[track_caller]
+fn assert_proof(met: &Met) {
+    met.assert_proof(POINTS / 20, POINTS / 5);
+}
+
+const POINTS: usize = 100;
+/// Each has a Kamailio and daemons of its own, and a share of the points.
+const OFFICES: usize = 5;
+/// How long a daemon takes to read its plan and to register for the first time.
+const FIRST: Duration = Duration::from_millis(600);
+/// How long it takes for the three exchanges that it may begin in 5 s with one registrar.
+const FIRST_ROUNDS: Duration = Duration::from_millis(2_500);
+/// How long the product may take to end and to remove what it created (I11).
+const CLEANED_UP: Duration = Duration::from_secs(10);
+/// From the start of the next daemon until nothing is left (F32).
+const SOON: Duration = Duration::from_secs(1);
+/// The same at worst, where ten start and end at once on two cores.
+const WORST: Duration = Duration::from_secs(3);
