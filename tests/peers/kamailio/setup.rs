@@ -81,11 +81,8 @@ impl Setup {
     /// after which a request is repeated.
     pub(crate) fn slow_to_confirm(mut self) -> Self {
         self.before_save = r#"
-    if ($hdr(Expires) != "0" && $(ct{param.value,expires}) != "0") {
-        if (!save("location", "0x02")) { sl_reply_error(); exit; }
-        usleep("400000");
-    }"#
-        .to_owned();
+    if (is_present_hf("Contact") && $(ct{param.value,expires}) != "0") { $var(confirms) = 1; }"#
+            .to_owned();
         self
     }
 
@@ -212,6 +209,11 @@ route[ANSWER] {
     if ($var(code) < 0) { route(CHALLENGE); return; }
     @SAVE@
     if (!save("location")) { sl_reply_error(); }
+}
+
+# A reply is ready, and has not left.
+event_route[sl:local-response] {
+    if ($var(confirms) == 1) { $var(confirms) = 0; usleep("400000"); }
 }
 
 route[CHALLENGE] {
