@@ -166,7 +166,7 @@ fn most(point: usize) -> Duration {
 
 #[track_caller]
 fn assert_proof(met: &Met) {
-    met.assert_proof(POINTS / 8, POINTS / 8);
+    met.assert_proof(POINTS * 15 / 100, POINTS / 10);
 }
 
 const POINTS: usize = 100;
@@ -175,7 +175,7 @@ const OFFICES: usize = 5;
 /// How long a daemon takes to read its plan and to register for the first time.
 const FIRST: Duration = Duration::from_millis(600);
 /// How long it takes for the three exchanges that it may begin in 5 s with one registrar.
-const FIRST_ROUNDS: Duration = Duration::from_secs(2);
+const FIRST_ROUNDS: Duration = Duration::from_millis(1_500);
 /// How long the product may take to end and to remove what it created (I11).
 const CLEANED_UP: Duration = Duration::from_secs(10);
 /// The signal with which a service manager ends a daemon (`signal(7)`).
