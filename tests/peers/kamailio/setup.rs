@@ -81,8 +81,15 @@ impl Setup {
     /// after which a request is repeated.
     pub(crate) fn slow_to_confirm(mut self) -> Self {
         self.before_save = r#"
-    if (is_present_hf("Contact") && $(ct{param.value,expires}) != "0") { $var(confirms) = 1; }"#
-            .to_owned();
+    if (is_present_hf("Contact") && $(ct{param.value,expires}) != "0") {
+        if (!save("location", "0x02")) { sl_reply_error(); exit; }
+        usleep("400000");
+        # What is stored is answered as if it were asked for: it is not stored a second time.
+        remove_hf("Contact");
+        msg_apply_changes();
+        force_rport();
+    }"#
+        .to_owned();
         self
     }
 
@@ -172,6 +179,7 @@ loadmodule "pv.so"
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "textops.so"
+loadmodule "textopsx.so"
 loadmodule "siputils.so"
 loadmodule "xlog.so"
 loadmodule "ctl.so"
@@ -209,11 +217,6 @@ route[ANSWER] {
     if ($var(code) < 0) { route(CHALLENGE); return; }
     @SAVE@
     if (!save("location")) { sl_reply_error(); }
-}
-
-# A reply is ready, and has not left.
-event_route[sl:local-response] {
-    if ($var(confirms) == 1) { $var(confirms) = 0; usleep("400000"); }
 }
 
 route[CHALLENGE] {
