@@ -11,6 +11,7 @@ mod framing;
 mod locating;
 mod matching;
 mod mutations;
+mod taking_back;
 mod torture;
 mod uris;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Kamailio, PASSWORD, USER};
+use super::{Kamailio, PASSWORD, Seen, Setup, USER};
 use crate::agent::{Daemon, configure, keep_secret};
 use crate::certificates::Authority;
 use crate::points::{Met, at_each_office, at_random};
@@ -36,6 +36,7 @@ fn after_sigterm_at_a_hundred_random_points_kamailio_holds_the_phones_binding_al
         }
         met
     });
+    eprintln!("{met:?}");
     assert_proof(&met);
 }
 
@@ -69,7 +70,37 @@ fn after_sigkill_at_a_hundred_random_points_the_next_daemon_removes_what_was_lef
         met
     });
     assert_proof(&met);
+    eprintln!("{met:?}");
     met.assert_freed(SOON, WORST);
+}
+
+// I11, F32
+#[test]
+fn what_is_stored_after_the_next_daemon_has_looked_is_removed_as_well() {
+    let office = Office::of(0, Kamailio::asking_for("SHA-256").slow_to_store(800));
+    let mut daemon = office.start();
+    let lost = eventually("a REGISTER with credentials", PATIENCE, || {
+        daemon.assert_running();
+        let mut ours = office.kamailio.registers().into_iter().filter(Seen::has_credentials);
+        ours.next().ok_or_else(|| "none has arrived".to_owned())
+    });
+    drop(daemon);
+    assert_eq!(office.ours(), BTreeSet::new(), "nothing is stored yet");
+
+    let mut daemon = office.start();
+
+    // It registers by itself once it has taken back what was left.
+    eventually("a whole exchange of the next daemon", PATIENCE, || {
+        daemon.assert_running();
+        let registers = office.kamailio.registers();
+        let calls = registers.iter().filter(|it| it.expires == "60" && it.call_id != lost.call_id);
+        let calls: BTreeSet<&str> = calls.map(|register| &*register.call_id).collect();
+        let is_over = |it: &Seen| it.expires == "0" && calls.contains(&*it.call_id);
+        if registers.iter().any(is_over) { Ok(()) } else { Err(format!("{registers:#?}")) }
+    });
+    let port = format!(":{}", lost.from_port);
+    let held = office.ours();
+    assert!(!held.iter().any(|contact| contact.contains(&port)), "{lost:#?} {held:?}");
 }
 
 /// A Kamailio where a phone is registered, and a plan that registers with the same
@@ -84,9 +115,12 @@ struct Office {
 
 impl Office {
     fn new(number: usize) -> Self {
+        Self::of(number, Kamailio::asking_for("SHA-256").slow_to_confirm())
+    }
+
+    fn of(number: usize, registrar: Setup) -> Self {
         let authority = Authority::new();
-        let identity = authority.vouch_for(&["127.0.0.1"]);
-        let kamailio = Kamailio::asking_for("SHA-256").slow_to_confirm().tls(identity).start();
+        let kamailio = registrar.tls(authority.vouch_for(&["127.0.0.1"])).start();
         let phone = kamailio.register_a_phone();
         let folder = tempfile::tempdir().expect("a folder for the daemon");
         let secret = keep_secret(folder.path(), "sip-password", PASSWORD);

@@ -93,6 +93,15 @@ impl Setup {
         self
     }
 
+    /// Takes its time before it stores a contact.
+    pub(crate) fn slow_to_store(mut self, milliseconds: u32) -> Self {
+        self.before_save = format!(
+            "if (is_present_hf(\"Contact\") && $(ct{{param.value,expires}}) != \"0\") {{ {} }}",
+            sleep(milliseconds)
+        );
+        self
+    }
+
     /// Starts it, and waits for its first answer.
     #[track_caller]
     pub(crate) fn start(self) -> Kamailio {
