@@ -36,7 +36,6 @@ fn after_sigterm_at_a_hundred_random_points_kamailio_holds_the_phones_binding_al
         }
         met
     });
-    eprintln!("{met:?}");
     assert_proof(&met);
 }
 
@@ -70,7 +69,6 @@ fn after_sigkill_at_a_hundred_random_points_the_next_daemon_removes_what_was_lef
         met
     });
     assert_proof(&met);
-    eprintln!("{met:?}");
     met.assert_freed(SOON, WORST);
 }
 
