@@ -15,7 +15,8 @@ pub(crate) struct Met {
     pub(crate) early: usize,
     /// Of those that ended when it was over.
     pub(crate) late: usize,
-    /// How long the next daemons took to free it, from their first instruction.
+    /// How long it took to free it: from the signal to the end, or from the first instruction of
+    /// the next daemon.
     pub(crate) freed_after: Vec<Duration>,
 }
 

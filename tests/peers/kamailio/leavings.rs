@@ -26,8 +26,10 @@ fn after_sigterm_at_a_hundred_random_points_kamailio_holds_the_phones_binding_al
             daemon.assert_running();
             met.count(after < FIRST, office.ours().len());
 
+            let asked = Instant::now();
             daemon.terminate();
             let status = daemon.await_end(CLEANED_UP);
+            met.freed_after.push(asked.elapsed());
 
             // Who has not yet begun to listen for signals has done nothing yet.
             let is_unborn = after < FIRST && status.signal() == Some(SIGTERM);
@@ -37,6 +39,7 @@ fn after_sigterm_at_a_hundred_random_points_kamailio_holds_the_phones_binding_al
         met
     });
     assert_proof(&met);
+    met.assert_freed(SOON, WORST);
 }
 
 // I11, F32, M10, D-SIP-9
@@ -194,9 +197,10 @@ fn most(point: usize) -> Duration {
     if point.is_multiple_of(2) { FIRST } else { FIRST_ROUNDS }
 }
 
+/// A fourth of the points met a binding; after a third exchange the registrar is left alone.
 #[track_caller]
 fn assert_proof(met: &Met) {
-    met.assert_proof(POINTS / 4, POINTS / 20);
+    met.assert_proof(POINTS / 5, POINTS / 20);
 }
 
 const POINTS: usize = 100;
@@ -210,7 +214,8 @@ const FIRST_ROUNDS: Duration = Duration::from_millis(1_500);
 const CLEANED_UP: Duration = Duration::from_secs(10);
 /// The signal with which a service manager ends a daemon (`signal(7)`).
 const SIGTERM: i32 = 15;
-/// From the start of the next daemon until nothing is left (F32).
+/// Half of what was left is gone as soon, from SIGTERM or from the start of the next daemon (F32).
 const SOON: Duration = Duration::from_secs(1);
-/// The same at worst, where ten start and end at once on two cores.
-const WORST: Duration = Duration::from_secs(3);
+/// The same at worst, where ten start and end at once: none was slower than 0.7 s when this was
+/// written, beside two busy loops on two cores.
+const WORST: Duration = Duration::from_secs(2);
