@@ -3,6 +3,7 @@
 
 mod accounts;
 mod challenges;
+mod leavings;
 mod registrar;
 mod setup;
 mod shutdown;

@@ -1,29 +1,27 @@
 //! What coturn still holds after the daemon ended, in order or not, wherever it was.
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-use std::panic::resume_unwind;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 
 use crate::agent::{Daemon, configure, keep_secret};
 use crate::coturn::Coturn;
+use crate::points::{Met, at_each_office, at_random};
 use crate::wait::eventually;
 
 // I11, M10
 #[test]
 fn after_sigterm_at_a_hundred_random_points_coturn_holds_nothing() {
-    let met = at_each_office(11, |office, chance| {
+    let met = at_each_office(OFFICES, 11, |_, chance| {
+        let office = Office::new();
         let mut met = Met::default();
         for point in 0..POINTS / OFFICES {
             let mut daemon = Daemon::start(office.folder(), &office.config);
-            let after = at_random(chance, point);
+            let after = at_random(chance, most(point));
             daemon.assert_running();
-            met.count(after, office.coturn.allocations());
+            met.count(after < INTERVAL, office.coturn.allocations());
 
             daemon.terminate();
             daemon.await_end(PATIENCE);
@@ -32,21 +30,22 @@ fn after_sigterm_at_a_hundred_random_points_coturn_holds_nothing() {
         }
         met
     });
-    met.assert_proof();
+    assert_proof(&met);
 }
 
 // I11, F32, M10
 #[test]
 fn after_sigkill_at_a_hundred_random_points_the_next_daemon_frees_what_was_left() {
-    let met = at_each_office(32, |office, chance| {
+    let met = at_each_office(OFFICES, 32, |_, chance| {
+        let office = Office::new();
         let mut met = Met::default();
         let mut daemon = Daemon::start(office.folder(), &office.config);
         for point in 0..POINTS / OFFICES {
-            let after = at_random(chance, point);
+            let after = at_random(chance, most(point));
             daemon.assert_running();
             drop(daemon);
             let left = office.coturn.relayed();
-            met.count(after, left.len());
+            met.count(after < INTERVAL, left.len());
 
             let started = Instant::now();
             daemon = Daemon::start(office.folder(), &office.config);
@@ -65,61 +64,8 @@ fn after_sigkill_at_a_hundred_random_points_the_next_daemon_frees_what_was_left(
         office.coturn.await_no_allocation(CLOSED);
         met
     });
-    met.assert_proof();
-    met.assert_freed_soon();
-}
-
-/// Works at all offices at once, each with chances of its own, and gives what was met in all.
-fn at_each_office(seed: u64, work: impl Fn(&Office, &mut StdRng) -> Met + Sync) -> Met {
-    thread::scope(|scope| {
-        let at_one = |office: usize| {
-            let mut chance = StdRng::seed_from_u64(seed + 1000 * office as u64);
-            work(&Office::new(), &mut chance)
-        };
-        let begin = |office| scope.spawn(move || at_one(office));
-        let begun: Vec<_> = (0..OFFICES).map(begin).collect();
-        begun.into_iter().fold(Met::default(), |all, office| {
-            all.and(office.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        })
-    })
-}
-
-/// What coturn held for daemons at the moment of their end.
-#[derive(Debug, Default)]
-struct Met {
-    /// Of those that ended in their first round.
-    early: usize,
-    /// Of those that ended when it was over.
-    late: usize,
-    /// How long the next daemons took to free it, from their first instruction.
-    freed_after: Vec<Duration>,
-}
-
-impl Met {
-    fn count(&mut self, after: Duration, allocations: usize) {
-        *if after < INTERVAL { &mut self.early } else { &mut self.late } += allocations;
-    }
-
-    fn and(mut self, other: Self) -> Self {
-        self.freed_after.extend(other.freed_after);
-        Self { early: self.early + other.early, late: self.late + other.late, ..self }
-    }
-
-    /// A fourth of the points is in the second round.
-    #[track_caller]
-    fn assert_proof(&self) {
-        let is_proof = self.early >= POINTS / 2 && self.late >= POINTS / 4;
-        assert!(is_proof, "too few allocations were met: the points prove little: {self:?}");
-    }
-
-    #[track_caller]
-    fn assert_freed_soon(&self) {
-        let mut took = self.freed_after.clone();
-        took.sort();
-        let (median, worst) = (took.get(took.len() / 2), took.last());
-        let is_soon = median.is_some_and(|it| *it <= SOON) && worst.is_some_and(|it| *it <= WORST);
-        assert!(is_soon, "what was left was freed after {median:?}, and {worst:?} at worst");
-    }
+    assert_proof(&met);
+    met.assert_freed(SOON, WORST);
 }
 
 /// A coturn, and a plan that keeps several allocations on it at any time: one check has its echo
@@ -174,14 +120,16 @@ impl Office {
     }
 }
 
-/// Lets the daemon get anywhere in its first instructions at every other point, and at the others
-/// anywhere up to the end of its second round; how long that took.
-#[expect(clippy::disallowed_methods, reason = "it waits for nothing: any moment will do")]
-fn at_random(chance: &mut StdRng, point: usize) -> Duration {
-    let most = if point.is_multiple_of(2) { FIRST } else { 2 * INTERVAL };
-    let after = chance.random_range(Duration::ZERO..most);
-    thread::sleep(after);
-    after
+/// How far the daemon gets: anywhere in its first instructions at every other point, and at the
+/// others anywhere up to the end of its second round.
+fn most(point: usize) -> Duration {
+    if point.is_multiple_of(2) { FIRST } else { 2 * INTERVAL }
+}
+
+/// Of the allocations that were met, a fourth of the points is in the second round.
+#[track_caller]
+fn assert_proof(met: &Met) {
+    met.assert_proof(POINTS / 2, POINTS / 4);
 }
 
 const POINTS: usize = 100;

@@ -19,6 +19,7 @@ mod media;
 mod names;
 mod nat;
 mod netns;
+mod points;
 mod process;
 mod router;
 mod sipp;

@@ -3,12 +3,14 @@
 
 use std::fs::{self, File};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rand::RngExt;
 use tempfile::TempDir;
 
 use crate::wait::{eventually, pause};
@@ -221,11 +223,12 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A port of `address` that neither UDP nor TCP uses at this moment.
+/// A port of `address` that neither UDP nor TCP uses at this moment: by chance, and none that the
+/// kernel gives to a client before the server has it.
 pub(crate) fn free_port(address: IpAddr) -> u16 {
     eventually("a free port", PATIENCE, || {
-        let stream = TcpListener::bind((address, 0)).map_err(|problem| problem.to_string())?;
-        let port = stream.local_addr().map_err(|problem| problem.to_string())?.port();
+        let port = rand::rng().random_range(FOR_SERVERS);
+        TcpListener::bind((address, port)).map_err(|problem| problem.to_string())?;
         UdpSocket::bind((address, port)).map_err(|problem| problem.to_string())?;
         Ok(port)
     })
@@ -270,6 +273,10 @@ pub(crate) fn is_root() -> bool {
 
 /// Where a server's output goes, in its folder.
 const LOG: &str = "output.log";
+
+/// Where servers listen: Linux gives its clients ports from 32768 on (`ip(7)`,
+/// `ip_local_port_range`).
+const FOR_SERVERS: Range<u16> = 20_000..32_768;
 
 /// How long a server may take to end when it is asked to.
 const LEAVE: Duration = Duration::from_secs(10);

@@ -27,7 +27,8 @@ const METHOD: &str = "REGISTER";
 const REMOVAL: Duration = Duration::from_secs(8);
 /// When called off, the removal may take no longer.
 const HASTY_REMOVAL: Duration = Duration::from_secs(5);
-/// When called off, the answer to the registration is waited for so long.
+/// When called off, the answer to the registration is waited for so long; what is taken back is
+/// given as long to arrive.
 const HASTY_ANSWER: Duration = Duration::from_millis(1_500);
 /// A registrar that asks for more would leave our binding for too long.
 const LONGEST_MIN_EXPIRES: u32 = 300;
@@ -59,6 +60,8 @@ pub(super) struct RegisterExchange {
     is_called_off: bool,
     /// Whether there is nothing to register, and something to take back.
     is_taking_back: bool,
+    /// Whether what was left had the time to arrive.
+    has_paused: bool,
     state: State,
 }
 
@@ -67,6 +70,8 @@ enum State {
     Registering,
     Removing,
     Reading,
+    /// Until the bindings are read once more.
+    Pausing(Moment),
     Enlarging(Padded),
     Done,
 }
@@ -118,6 +123,7 @@ impl RegisterExchange {
             has_heard: false,
             is_called_off: false,
             is_taking_back: false,
+            has_paused: false,
             state: State::Opening,
         }
     }
@@ -215,7 +221,7 @@ impl RegisterExchange {
                     self.finish();
                 }
             }
-            (State::Opening | State::Registering | State::Done, _) => {}
+            (State::Opening | State::Registering | State::Pausing(_) | State::Done, _) => {}
         }
     }
 
@@ -406,6 +412,7 @@ impl RegisterExchange {
             State::Opening
             | State::Removing
             | State::Reading
+            | State::Pausing(_)
             | State::Enlarging(_)
             | State::Done => self.conversation.deadline,
         }
@@ -429,6 +436,9 @@ impl Exchange for RegisterExchange {
 
     fn poll_output(&mut self) -> Output {
         loop {
+            if let Some(output) = self.poll_pause() {
+                return output;
+            }
             if matches!(self.state, State::Done) {
                 return Output::Done(self.conversation.outcome.clone());
             }

@@ -22,6 +22,7 @@ mod options;
 mod removal;
 mod replies;
 mod streams;
+mod taking_back;
 mod timers;
 mod torture;
 mod undo;

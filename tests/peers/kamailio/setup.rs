@@ -81,11 +81,24 @@ impl Setup {
     /// after which a request is repeated.
     pub(crate) fn slow_to_confirm(mut self) -> Self {
         self.before_save = r#"
-    if ($hdr(Expires) != "0" && $(ct{param.value,expires}) != "0") {
+    if (is_present_hf("Contact") && $(ct{param.value,expires}) != "0") {
         if (!save("location", "0x02")) { sl_reply_error(); exit; }
         usleep("400000");
+        # What is stored is answered as if it were asked for: it is not stored a second time.
+        remove_hf("Contact");
+        msg_apply_changes();
+        force_rport();
     }"#
         .to_owned();
+        self
+    }
+
+    /// Takes its time before it stores a contact.
+    pub(crate) fn slow_to_store(mut self, milliseconds: u32) -> Self {
+        self.before_save = format!(
+            "if (is_present_hf(\"Contact\") && $(ct{{param.value,expires}}) != \"0\") {{ {} }}",
+            sleep(milliseconds)
+        );
         self
     }
 
@@ -175,6 +188,7 @@ loadmodule "pv.so"
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "textops.so"
+loadmodule "textopsx.so"
 loadmodule "siputils.so"
 loadmodule "xlog.so"
 loadmodule "ctl.so"

@@ -3,7 +3,7 @@
 use super::{RegisterExchange, State};
 use crate::failure::Failure;
 use crate::observation::Phase;
-use crate::probe::Input;
+use crate::probe::{Input, Output};
 use crate::sip::agent::Event;
 use crate::sip::echo;
 use crate::sip_register::REMOVED;
@@ -74,6 +74,7 @@ impl RegisterExchange {
                             self.listed = Some(listed);
                             self.remove();
                         }
+                        None if self.is_to_pause() => self.pause(),
                         Some(_) | None => self.proceed(),
                     }
                 }
@@ -99,6 +100,34 @@ impl RegisterExchange {
     fn is_worth_another_leg(&self, failure: &Failure) -> bool {
         self.agent.transport().is_stream()
             && matches!(failure, Failure::Closed { .. } | Failure::Refused { .. })
+    }
+
+    /// Whether what is to be taken back may be about to arrive: a registrar takes its time, and who
+    /// died right after its REGISTER was sent is looked after within milliseconds.
+    fn is_to_pause(&self) -> bool {
+        self.is_taking_back && !self.has_paused && self.removals == 0
+    }
+
+    /// Until it was read once more, nobody knows that nothing is left.
+    fn pause(&mut self) {
+        self.has_paused = true;
+        self.readings = 0;
+        self.conversation.outcome.left_behind = true;
+        if self.is_called_off {
+            return self.finish();
+        }
+        let until = self.conversation.now + super::HASTY_ANSWER;
+        self.state = State::Pausing(until.min(self.registration_end));
+    }
+
+    /// What is to be done while nothing is asked; the pause may be over.
+    pub(super) fn poll_pause(&mut self) -> Option<Output> {
+        let State::Pausing(until) = self.state else { return None };
+        if self.conversation.now < until {
+            return Some(Output::Wait { until, reason: "what may be under way" });
+        }
+        self.read();
+        None
     }
 
     /// Notes whether our contact is among those that are held; how it stands there.
@@ -177,6 +206,10 @@ impl RegisterExchange {
                 let patience = self.conversation.now + super::HASTY_ANSWER;
                 self.registration_end = self.registration_end.min(patience);
             }
+            State::Pausing(_) => {
+                self.conversation.fail(Phase::Verify, failure);
+                self.finish();
+            }
             State::Enlarging(_) => self.finish(),
             State::Removing | State::Reading | State::Done => {}
         }
@@ -186,5 +219,6 @@ impl RegisterExchange {
 /// How often a removal is tried: once as it was sent, once with another nonce, once as the
 /// registrar lists it.
 const MOST_REMOVALS: u32 = 3;
-/// How often the bindings are read: once after each of two removals, once with another nonce.
+/// How often the bindings are read: once after each of two removals, once with another nonce; as
+/// often after a pause.
 const MOST_READINGS: u32 = 3;
