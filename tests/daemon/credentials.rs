@@ -8,11 +8,12 @@ use crate::conversation::family;
 use crate::process::{Daemon, cloud, configuration};
 use crate::registrar::{Loses, Way};
 
-/// The lab's configuration with the registrar at the end of `way`, and asked more seldom than the
+/// The lab's configuration with the registrar at the end of `way`, to register alone, and asked more seldom than the
 /// relay, by whose runs time is told.
 fn behind(cloud: &Cloud, way: &Way) -> String {
     let text = configuration(cloud)
-        .replace(&cloud.addresses().registrar.to_string(), &way.address().to_string());
+        .replace(&cloud.addresses().registrar.to_string(), &way.address().to_string())
+        .replace("[\"register\", \"options\"]", "[\"register\"]");
     let (others, registrar) = text.split_once("name = \"registrar\"").expect("the lab has one");
     let registrar = registrar.replacen("interval = \"2s\"", "interval = \"3s\"", 1);
     format!("{others}name = \"registrar\"{registrar}")

@@ -36,7 +36,8 @@ pub(crate) fn configuration(cloud: &Cloud) -> String {
     let checks = checks
         .replace("interval = \"10s\"", "interval = \"2s\"")
         .replace("timeout = \"3s\"", "timeout = \"2s\"")
-        .replace("timeout = \"6s\"", "timeout = \"2s\"");
+        .replace("timeout = \"6s\"", "timeout = \"2s\"")
+        .replace("timeout = \"10s\"", "timeout = \"2s\"");
     format!("{checks}[telephony]{vendor}")
 }
 
