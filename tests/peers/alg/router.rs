@@ -48,7 +48,14 @@ impl Site {
     /// Has the router help SIP to port 5060 over UDP, as many do without being asked.
     #[track_caller]
     fn help(&self) {
-        run_well(&words(&self.branch.at_router(), &["nft", HELPER]));
+        self.help_over("udp");
+    }
+
+    /// The same over UDP or TCP.
+    #[track_caller]
+    fn help_over(&self, transport: &str) {
+        let helper = HELPER.replace("@TRANSPORT@", transport);
+        run_well(&words(&self.branch.at_router(), &["nft", &helper]));
     }
 
     /// Registers at port 5060, or elsewhere, over UDP.
@@ -64,8 +71,9 @@ impl Site {
     }
 
     /// Registers at the mirror, which holds nothing.
-    fn look_into_the_mirror(&self) -> Probed {
+    fn look_into_the_mirror(&self, transport: &str) -> Probed {
         probe("sip-register", MIRROR)
+            .option("transport", transport)
             .option("address_of_record", "sip:1001@branch.test")
             .option("mirror", "true")
             .inside(&self.branch.at_client())
@@ -85,6 +93,19 @@ fn assert_helped(probed: &Probed) {
     assert_eq!(*probed.fact("received"), CLIENT);
     let mapped = probed.fact("mapped_address").as_str().expect("the STUN server answers");
     assert!(mapped.starts_with(&format!("{OUTSIDE}:")), "{mapped}");
+}
+
+/// What arrived names the router in Via and Contact, and differs in nothing else.
+#[track_caller]
+fn assert_mirrored(probed: &Probed, transport: &str) {
+    probed.assert_success();
+    assert_eq!(*probed.fact("rewritten"), true, "{probed:#?}");
+    let via = |ip: &str| format!("SIP/2.0/{} {ip}:", transport.to_uppercase());
+    assert!(line(probed, "- Via: ").starts_with(&via(CLIENT)), "{probed:#?}");
+    assert!(line(probed, "+ Via: ").starts_with(&via(OUTSIDE)), "{probed:#?}");
+    assert!(line(probed, "- Contact: ").contains(&format!("@{CLIENT}:")), "{probed:#?}");
+    assert!(line(probed, "+ Contact: ").contains(&format!("@{OUTSIDE}:")), "{probed:#?}");
+    assert_eq!(differences(probed).len(), 4, "{probed:#?}");
 }
 
 #[test]
@@ -170,42 +191,49 @@ fn a_helper_before_no_nat_has_nothing_to_rewrite() {
 fn a_mirror_shows_exactly_what_the_helper_rewrites_and_nothing_where_there_is_none() {
     for nat in NATS {
         let site = Site::behind(nat);
-        let clean = site.look_into_the_mirror();
-        site.help();
+        for transport in ["udp", "tcp"] {
+            let clean = site.look_into_the_mirror(transport);
+            site.help_over(transport);
 
-        let helped = site.look_into_the_mirror();
+            let helped = site.look_into_the_mirror(transport);
 
-        assert_clean(&clean);
-        assert_eq!(*clean.fact("mode"), "mirror");
-        if nat == Nat::None {
-            assert_clean(&helped);
-            continue;
+            assert_clean(&clean);
+            assert_eq!(*clean.fact("mode"), "mirror");
+            if nat == Nat::None {
+                assert_clean(&helped);
+            } else {
+                assert_mirrored(&helped, transport);
+            }
         }
-        helped.assert_success();
-        assert_eq!(*helped.fact("rewritten"), true, "{helped:#?}");
-        let (via, contact) = (line(&helped, "- Via: "), line(&helped, "- Contact: "));
-        let own = "SIP/2.0/UDP 10.77.0.2:";
-        assert!(via.starts_with(own), "{helped:#?}");
-        assert!(contact.contains("@10.77.0.2:"), "{helped:#?}");
-        assert!(line(&helped, "+ Via: ").starts_with("SIP/2.0/UDP 203.0.113.2:"), "{helped:#?}");
-        assert!(line(&helped, "+ Contact: ").contains("@203.0.113.2:"), "{helped:#?}");
-        assert_eq!(differences(&helped).len(), 4, "{helped:#?}");
     }
 }
 
 #[test]
-fn a_check_behind_a_helper_shows_what_was_rewritten() {
+fn a_check_finds_the_helper_with_what_it_rewrote_and_only_while_it_helps() {
     let site = Site::behind(Nat::PortRestricted);
-    site.help();
     let folder = tempfile::tempdir().expect("a folder for the configuration");
     let secret = keep_secret(folder.path(), "password", PASSWORD);
-    let toml = CHECK.replace("@PASSWORD@", &secret.display().to_string());
+    let ca = site.authority.path().display().to_string();
+    let toml = CHECK.replace("@PASSWORD@", &secret.display().to_string()).replace("@CA@", &ca);
     let config = configure(folder.path(), &toml);
+    let check = || {
+        let (_, report) = check_inside(&site.branch.at_client(), folder.path(), &config);
+        let findings = report["findings"].as_array().expect("a list of findings");
+        let helper = findings.iter().find(|finding| finding["rule"] == "sip-alg").cloned();
+        (helper, report)
+    };
 
-    let (code, report) = check_inside(&site.branch.at_client(), folder.path(), &config);
+    let (before, clean) = check();
+    site.help();
+    let (found, report) = check();
 
-    let seen = &report["observations"][0];
-    assert_eq!(seen["facts"]["rewritten"], true, "{report:#?} {code:?}");
+    assert_eq!(before, None, "{clean:#?}");
+    let found = found.unwrap_or_else(|| panic!("{report:#?}"));
+    let said = found.to_string();
+    for part in ["detected", "over udp", "- Via received: 203.0.113.2", "+ Via received: 10.77.0.2"]
+    {
+        assert!(said.contains(part), "{part}: {found:#?}");
+    }
 }
 
 // RFC 3261 §18.1.1
@@ -243,14 +271,14 @@ const STUN: &str = "198.51.100.10:3478";
 
 /// Without forwarding, the kernel looks at nothing; what it is to help has to be said.
 const HELPER: &str = "\
-table ip alg {
+table ip alg_@TRANSPORT@ {
   ct helper sip5060 {
-    type \"sip\" protocol udp;
+    type \"sip\" protocol @TRANSPORT@;
     l3proto ip;
   }
   chain pre {
     type filter hook prerouting priority 0;
-    udp dport 5060 ct helper set \"sip5060\"
+    @TRANSPORT@ dport 5060 ct helper set \"sip5060\"
   }
 }";
 
@@ -267,15 +295,27 @@ const CHECK: &str = r#"
 [site]
 name = "branch"
 
-[modules.register]
+[modules.over-udp]
 probe = "sip-register"
 address_of_record = "sip:1001@branch.test"
 password = { file = "@PASSWORD@" }
 allow_cleartext = true
 stun_server = "198.51.100.10:3478"
 
+[modules.over-tls]
+probe = "sip-register"
+transport = "tls"
+address_of_record = "sip:1001@branch.test"
+password = { file = "@PASSWORD@" }
+ca_file = "@CA@"
+
 [[targets]]
 name = "registrar"
 address = "198.51.100.10:5060"
-modules = ["register"]
+modules = ["over-udp"]
+
+[[targets]]
+name = "registrar-tls"
+address = "198.51.100.10:5061"
+modules = ["over-tls"]
 "#;
