@@ -230,8 +230,12 @@ fn a_check_finds_the_helper_with_what_it_rewrote_and_only_while_it_helps() {
     assert_eq!(before, None, "{clean:#?}");
     let found = found.unwrap_or_else(|| panic!("{report:#?}"));
     let said = found.to_string();
-    for part in ["detected", "over udp", "- Via received: 203.0.113.2", "+ Via received: 10.77.0.2"]
-    {
+    for part in [
+        "detected on the way to udp 198.51.100.10:5060",
+        "- Via received: 203.0.113.2",
+        "+ Via received: 10.77.0.2",
+        "have phones use tls 5061",
+    ] {
         assert!(said.contains(part), "{part}: {found:#?}");
     }
 }
