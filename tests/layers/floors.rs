@@ -211,7 +211,7 @@ pub(crate) const QUIET: Floors = &[
         ],
     ),
     ("locate", &["failure", "fact", "foreign", "target"]),
-    ("observation", &["failure", "fact", "foreign", "target", "moment"]),
+    ("observation", &["locate", "failure", "fact", "foreign", "target", "moment"]),
     ("options", &["leg", "secret", "wire"]),
     ("transaction", &["moment"]),
     ("failure", &["leg", "foreign"]),
