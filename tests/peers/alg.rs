@@ -32,7 +32,7 @@ fn run_all(count: usize, probe: impl Fn(usize) -> Probe + Sync) -> Vec<Probed> {
         numbers.map(|number| probe(number).run()).collect::<Vec<_>>()
     };
     let probed: Vec<Probed> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(&work)).collect();
+        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|worker| worker.join().expect("it ran")).collect()
     });
     assert_eq!(probed.len(), count);
