@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::fact::Facts;
 use crate::failure::{Failure, Standing};
+use crate::locate::LOCATED_BY;
 use crate::target::Transport;
 
 /// A part of an exchange's duration.
@@ -202,12 +203,18 @@ impl Observation {
         self.outcome.failure.as_ref().map(|(_, failure)| failure)
     }
 
-    /// How evidence refers to this observation: `module@target` and the address.
+    /// How evidence refers to this observation: `module@target` and the address, with the transport
+    /// where a locator chose it, since one address may be found for two of them.
     #[must_use]
     pub fn reference(&self) -> String {
+        let Self { module, target, transport, .. } = self;
+        let is_located = self.outcome.facts.read(&LOCATED_BY).is_some();
         match self.address {
-            Some(address) => format!("{}@{} ({address})", self.module, self.target),
-            None => format!("{}@{}", self.module, self.target),
+            Some(address) if is_located => {
+                format!("{module}@{target} ({} {address})", transport.label())
+            }
+            Some(address) => format!("{module}@{target} ({address})"),
+            None => format!("{module}@{target}"),
         }
     }
 }

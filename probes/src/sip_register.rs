@@ -182,7 +182,7 @@ modules = ["register"]
     }
 
     fn module(&self, options: &Options) -> Result<Box<dyn Module>, BadOption> {
-        let settings = Settings::read(options)?;
+        let mut settings = Settings::read(options)?;
         let text = options.require(&ADDRESS_OF_RECORD)?;
         let address_of_record = AddressOfRecord::read(&text).map_err(|bad| {
             let example = "write it as in address_of_record = \"sip:probe-lyon@sip.example.com\"";
@@ -194,6 +194,10 @@ modules = ["register"]
             let problem = format!("asks for TLS, and goes over {}", settings.way.transport.label());
             let hint = "set transport = \"tls\", or write it with sip:";
             return Err(bad_option(&ADDRESS_OF_RECORD, problem, Some(hint)));
+        }
+        if is_secure && settings.is_open {
+            // RFC 3261 §26.2.2; where nothing is to be looked up, nobody else says so.
+            settings.way.transport = Transport::Tls;
         }
         let contact_user = options.read(&CONTACT_USER);
         if contact_user.as_deref().is_some_and(|user| !is_user(user)) {

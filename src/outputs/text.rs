@@ -258,7 +258,10 @@ fn row(observation: &Observation) -> Row {
         word,
         style,
         name: format!("{} {}", observation.target, observation.module),
-        address: observation.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
+        address: observation.address.map_or_else(
+            || "-".to_owned(),
+            |address| format!("{} {address}", observation.transport.label()),
+        ),
         took: took(observation.elapsed),
         note: observation.failure().map(ToString::to_string).unwrap_or_default(),
     }

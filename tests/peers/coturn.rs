@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::certificates::Identity;
-use crate::process::{Server, ask_over_udp_inside, free_port, program, run, run_well, text, words};
+use crate::process::{Server, ask_over_udp_inside, free_port, listens, program, run_well, words};
 use crate::wait::eventually;
 
 /// A coturn that has answered on each of its addresses; gone when this value is.
@@ -255,14 +255,6 @@ impl Setup {
 
 /// The realm of every coturn of these tests.
 pub(crate) const REALM: &str = "branch.test";
-
-/// Whether anybody listens to TCP there.
-fn listens(wrapper: &[String], at: SocketAddr) -> Result<(), String> {
-    let filter = format!("src = {at}");
-    let sockets = run(&words(wrapper, &["ss", "-Hltn", &filter]));
-    let said = text(&sockets.stdout) + &text(&sockets.stderr);
-    if said.contains("LISTEN") { Ok(()) } else { Err(format!("nobody listens at {at}: {said}")) }
-}
 
 /// A Binding request of 20 bytes (RFC 8489 §5): type, length, magic cookie, transaction id.
 const BINDING_REQUEST: &[u8] = b"\x00\x01\x00\x00\x21\x12\xa4\x42branch-test!";

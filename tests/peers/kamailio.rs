@@ -25,6 +25,7 @@ pub(crate) struct Kamailio {
     pub(crate) port: u16,
     /// Where it answers over TLS, if it does.
     pub(crate) tls_port: Option<u16>,
+    address: IpAddr,
     server: Server,
     kamcmd: PathBuf,
 }
@@ -89,7 +90,7 @@ impl Kamailio {
     pub(crate) fn at(&self, transport: &str) -> SocketAddr {
         let port =
             if transport == "tls" { self.tls_port.expect("TLS was asked for") } else { self.port };
-        SocketAddr::new(LOOPBACK, port)
+        SocketAddr::new(self.address, port)
     }
 
     /// What the registrar itself says that it holds for the account: contacts by address, each
@@ -212,7 +213,7 @@ pub(crate) fn over_every_transport(algorithm: &str) -> (Kamailio, Authority) {
     (Kamailio::asking_for(algorithm).tls(identity).start(), authority)
 }
 
-/// Where every server of these tests listens.
+/// Where every server of these tests listens that is in no namespace.
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The account.

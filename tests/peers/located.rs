@@ -1,6 +1,7 @@
 //! Where to send a SIP request, as a real nameserver says, and who of several Kamailios answers.
 
 mod cloud;
+mod naptr;
 
 use std::collections::BTreeMap;
 

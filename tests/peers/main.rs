@@ -6,6 +6,7 @@
 //! network namespace of its own, on a port that was free a moment ago, and ends with its test.
 
 mod agent;
+mod alg;
 mod bind;
 mod branch;
 mod certificates;

@@ -234,23 +234,8 @@ pub(crate) fn free_port(address: IpAddr) -> u16 {
     })
 }
 
-/// Sends one datagram and gives what comes back within half a second.
-pub(crate) fn ask_over_udp(server: SocketAddr, request: &[u8]) -> Result<Vec<u8>, String> {
-    let attempt = || {
-        let any: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.set_read_timeout(Some(Duration::from_millis(500)))?;
-        socket.connect(server)?;
-        socket.send(request)?;
-        let mut answer = vec![0; 4096];
-        let length = socket.recv(&mut answer)?;
-        answer.truncate(length);
-        Ok(answer)
-    };
-    attempt().map_err(|problem: std::io::Error| problem.to_string())
-}
-
-/// Does the same inside of `wrapper`: the words that enter a namespace.
+/// Sends one datagram inside of `wrapper` (the words that enter a namespace), and gives what comes
+/// back within half a second.
 pub(crate) fn ask_over_udp_inside(
     wrapper: &[String],
     server: SocketAddr,
@@ -264,6 +249,14 @@ pub(crate) fn ask_over_udp_inside(
     } else {
         Err(format!("{server} is silent: {}", text(&asked.stderr)))
     }
+}
+
+/// Whether anybody listens to TCP there, inside of `wrapper`.
+pub(crate) fn listens(wrapper: &[String], at: SocketAddr) -> Result<(), String> {
+    let filter = format!("src = {at}");
+    let sockets = run(&words(wrapper, &["ss", "-Hltn", &filter]));
+    let said = text(&sockets.stdout) + &text(&sockets.stderr);
+    if said.contains("LISTEN") { Ok(()) } else { Err(format!("nobody listens at {at}: {said}")) }
 }
 
 /// Whether these tests run as root.
@@ -281,10 +274,11 @@ const FOR_SERVERS: Range<u16> = 20_000..32_768;
 /// How long a server may take to end when it is asked to.
 const LEAVE: Duration = Duration::from_secs(10);
 
-/// Sends one datagram and prints what comes back within half a second.
+/// Sends one datagram and prints what comes back within half a second. `printf` alone would send
+/// one for each line.
 const ASK: &str = r#"
 exec 3<>"/dev/udp/$1/$2"
-printf "$3" >&3
+printf "$3" | dd bs=4096 count=1 iflag=fullblock status=none >&3
 exec timeout 0.5 dd bs=4096 count=1 status=none <&3
 "#;
 

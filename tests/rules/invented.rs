@@ -196,7 +196,7 @@ fn text_shows_the_facts_of_a_probe_that_it_does_not_know() {
     }
     assert!(shown.contains("brew            Earl\\u{a}Grey\n"), "{shown}");
     assert!(shown.contains("tea-pot 192.0.2.40:418 over tcp in 300.0 ms"), "{shown}");
-    assert!(report.contains("kitchen tea  192.0.2.40:418"), "{report}");
+    assert!(report.contains("kitchen tea  tcp 192.0.2.40:418"), "{report}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The verdict: whether phones may come, and what is left to be known.
 
-use branchline::diagnosis::{Finding, Owner, Rule, Severity, Verdict, diagnose};
+use branchline::diagnosis::{Exhibit, Finding, Owner, Rule, Severity, Verdict, diagnose};
 use branchline::telephony::{PhoneState, Registration, State};
-use branchline_probes::Unresolved;
+use branchline_probes::locate::LOCATED_BY;
+use branchline_probes::{Transport, Unresolved};
 
 use super::site::{
     NS, RELAY, RELAY_2, Said, Site, dns, phone, read, refused_client, register, stun, trunk,
@@ -182,6 +183,39 @@ fn the_same_evidence_gives_the_same_diagnosis() {
     let site = healthy().saw(&dns(NS), Said::Silence(7)).saw(&stun(RELAY_2), Said::Silence(7));
 
     assert_eq!(site.diagnosis(), site.diagnosis());
+}
+
+/// A rule that knows what is wrong over UDP.
+static DATAGRAMS: Rule = Rule {
+    id: "DATAGRAMS",
+    meaning: "",
+    decided_by: "",
+    falsified_by: "",
+    remedy: "",
+    judge: |evidence| {
+        let over_udp =
+            evidence.cases.iter().filter(|case| case.observation.transport == Transport::Udp);
+        let finding =
+            Finding::new(&DATAGRAMS, Severity::Warning, Owner::SiteNetwork, "it", "is broken");
+        vec![finding.because(over_udp.map(Exhibit::of_case))]
+    },
+};
+
+#[test]
+fn what_explains_one_transport_explains_no_other_at_the_same_address() {
+    let located = register().stating(&LOCATED_BY, "naptr");
+    let over_tcp = located.clone().over(Transport::Tcp, 5060).of_module("register");
+    let site = Site::new().saw_each(&[(&located, Said::Nonsense), (&over_tcp, Said::Nonsense)]);
+
+    let diagnosis = diagnose(&site.evidence(), &[&DATAGRAMS]);
+
+    let [exhibit] = &diagnosis.unexplained[..] else { panic!("{diagnosis:#?}") };
+    assert_eq!(exhibit.reference, "register@registrar (tcp 192.0.2.20:5060)");
+    assert_eq!(
+        diagnosis.findings[0].evidence[0].reference,
+        "register@registrar (udp 192.0.2.20:5060)"
+    );
+    assert_eq!(diagnosis.verdict, Verdict::NoGo);
 }
 
 /// A rule that always finds one thing, and explains the finding of another.

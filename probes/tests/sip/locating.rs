@@ -1,5 +1,6 @@
 //! Where to send a SIP request, in a DNS that is a table of a test's own.
 
+mod auto;
 mod hostile;
 mod weights;
 
@@ -109,6 +110,10 @@ impl Found {
 }
 
 fn search(mut locator: SipLocator, zone: &Zone) -> Found {
+    search_with(&mut locator, zone)
+}
+
+fn search_with(locator: &mut dyn Locator, zone: &Zone) -> Found {
     let mut asked = Vec::new();
     for _ in 0..10 {
         match locator.poll() {

@@ -1,16 +1,22 @@
 //! What a Kamailio is told before it starts.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 
 use super::{Kamailio, LOOPBACK, PASSWORD};
 use crate::certificates::Identity;
-use crate::process::{Server, ask_over_udp, free_port, module_of_kamailio, program};
+use crate::process::{
+    Server, ask_over_udp_inside, free_port, listens, module_of_kamailio, program,
+};
 
 /// A Kamailio that has not been started.
 pub(crate) struct Setup {
     algorithm: String,
+    wrapper: Vec<String>,
+    address: IpAddr,
+    /// Over UDP and TCP, and over TLS; free ones where they are not given.
+    ports: Option<[u16; 2]>,
     tls: Option<Identity>,
     tls_versions: &'static str,
     parameters: String,
@@ -18,12 +24,16 @@ pub(crate) struct Setup {
     hold: String,
     before_check: String,
     before_save: String,
+    before_all: String,
 }
 
 impl Setup {
     pub(super) fn asking_for(algorithm: &str) -> Self {
         Self {
             algorithm: algorithm.to_owned(),
+            wrapper: Vec::new(),
+            address: LOOPBACK,
+            ports: None,
             tls: None,
             tls_versions: "TLSv1.2+",
             parameters: String::new(),
@@ -31,7 +41,17 @@ impl Setup {
             hold: String::new(),
             before_check: String::new(),
             before_save: String::new(),
+            before_all: String::new(),
         }
+    }
+
+    /// Listens at this address inside of `wrapper` (the words that enter a namespace), on this port
+    /// over UDP and TCP, and on the next one over TLS where it has a certificate.
+    pub(crate) fn inside(mut self, wrapper: &[String], at: SocketAddr) -> Self {
+        self.wrapper = wrapper.to_vec();
+        self.address = at.ip();
+        self.ports = Some([at.port(), at.port() + 1]);
+        self
     }
 
     /// Answers over TLS, too, with this certificate.
@@ -102,23 +122,41 @@ impl Setup {
         self
     }
 
+    /// Gives back every request as it came, in base64, and does nothing else with it.
+    pub(crate) fn mirror(mut self) -> Self {
+        self.before_all = r#"
+    set_reply_body("$(mb{s.encode.base64})", "application/vnd.branchline.mirror");
+    sl_send_reply("200", "OK");
+    exit;"#
+            .to_owned();
+        self
+    }
+
+    /// Stores where it saw a phone in place of where the phone says that it is.
+    pub(crate) fn believing_its_eyes(mut self) -> Self {
+        self.parameters += "loadmodule \"nathelper.so\"\n";
+        self.before_save += "\n    fix_nated_contact();";
+        self
+    }
+
     /// Starts it, and waits for its first answer.
     #[track_caller]
     pub(crate) fn start(self) -> Kamailio {
         let kamcmd = program("kamcmd", "kamailio");
-        let port = free_port(LOOPBACK);
+        let port = self.ports.map_or_else(|| free_port(LOOPBACK), |[port, _]| port);
         let folder = tempfile::tempdir().expect("a folder for Kamailio");
         let path = folder.path().display().to_string();
         let (tls_port, tls) =
             self.tls_lines(port).map_or((None, String::new()), |(port, lines)| (Some(port), lines));
         let config = CONFIG
+            .replace("@BEFORE@", &self.before_all)
             .replace("@CHALLENGE@", &self.challenge)
             .replace("@HOLD@", &self.hold)
             .replace("@CHECK@", &self.before_check)
             .replace("@SAVE@", &self.before_save)
             .replace("@PARAMETERS@", &self.parameters)
             .replace("@TLS@", &tls)
-            .replace("@PORT@", &port.to_string())
+            .replace("@AT@", &format!("{}:{port}", self.address))
             .replace("@FOLDER@", &path)
             .replace("@ALGORITHM@", &self.algorithm)
             .replace("@PASSWORD@", PASSWORD);
@@ -128,25 +166,26 @@ impl Setup {
         command
             .args(["-DD", "-E", "-m", "64", "-M", "8", "-Y", &path, "-w", &path, "-f"])
             .arg(file);
-        let mut server = Server::start("Kamailio", folder, &command);
-        let at = SocketAddr::new(LOOPBACK, port);
-        server.await_ready(|| ask_over_udp(at, options_request(port).as_bytes()));
+        let Self { wrapper, address, .. } = self;
+        let mut server = Server::start_through(&wrapper, "Kamailio", folder, &command);
+        let at = SocketAddr::new(address, port);
+        let request = options_request(port);
+        server.await_ready(|| ask_over_udp_inside(&wrapper, at, request.as_bytes()));
         for port in [Some(port), tls_port].into_iter().flatten() {
-            let at = SocketAddr::new(LOOPBACK, port);
-            server.await_ready(|| TcpStream::connect(at).map_err(|problem| problem.to_string()));
+            let at = SocketAddr::new(address, port);
+            server.await_ready(|| listens(&wrapper, at));
         }
-        Kamailio { port, tls_port, server, kamcmd }
+        Kamailio { address, port, tls_port, server, kamcmd }
     }
 
     fn tls_lines(&self, other: u16) -> Option<(u16, String)> {
         let Identity { certificate, key } = self.tls.as_ref()?;
         module_of_kamailio("tls.so", "kamailio-tls-modules");
-        let mut port = free_port(LOOPBACK);
-        while port == other {
-            port = free_port(LOOPBACK);
-        }
+        let free = || std::iter::repeat_with(|| free_port(LOOPBACK)).find(|port| *port != other);
+        let port = self.ports.map(|[_, port]| port).or_else(free)?;
+        let address = self.address;
         let lines = format!(
-            "enable_tls=yes\nlisten=tls:127.0.0.1:{port}\nloadmodule \"tls.so\"\n\
+            "enable_tls=yes\nlisten=tls:{address}:{port}\nloadmodule \"tls.so\"\n\
              modparam(\"tls\", \"certificate\", \"{}\")\n\
              modparam(\"tls\", \"private_key\", \"{}\")\n\
              modparam(\"tls\", \"tls_method\", \"{}\")\n",
@@ -180,8 +219,8 @@ log_stderror=yes
 children=2
 tcp_children=2
 auto_aliases=no
-listen=udp:127.0.0.1:@PORT@
-listen=tcp:127.0.0.1:@PORT@
+listen=udp:@AT@
+listen=tcp:@AT@
 
 loadmodule "kex.so"
 loadmodule "pv.so"
@@ -203,7 +242,7 @@ modparam("registrar", "min_expires", 5)
 modparam("auth", "algorithm", "@ALGORITHM@")
 @PARAMETERS@
 request_route {
-    force_rport();
+    force_rport();@BEFORE@
     if (is_method("OPTIONS")) {
         append_to_reply("Allow: OPTIONS, REGISTER\r\n");
         sl_send_reply("200", "OK");

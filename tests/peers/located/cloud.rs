@@ -5,7 +5,9 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 
+use crate::certificates::Authority;
 use crate::dig;
+use crate::kamailio::Kamailio;
 use crate::netns::Namespaces;
 use crate::process::{Server, own_copy, program, run, text, words};
 
@@ -37,6 +39,7 @@ impl Does {
 ///
 /// ```text
 /// office 198.51.100.1 ──── 198.51.100.53 BIND, 198.51.100.61:5060, .62:5070 and .63:5060 Kamailio
+///                          198.51.100.64:5060 and :5061, where somebody listens who is started there
 /// ```
 pub(super) struct Cloud {
     // First, so that they end before their namespaces do.
@@ -59,7 +62,8 @@ impl Cloud {
         let namespaces = Namespaces::new(&["office", "cloud"]);
         namespaces.join(("office", "eth0"), ("cloud", "eth0"));
         namespaces.shell("office", "ip address add 198.51.100.1/24 dev eth0; ip link set eth0 up");
-        let addresses = ["198.51.100.53"].into_iter().chain(REGISTRARS.map(|(ip, _)| ip));
+        let others = ["198.51.100.53", EVERY_TRANSPORT];
+        let addresses = others.into_iter().chain(REGISTRARS.map(|(ip, _)| ip));
         let links: String =
             addresses.map(|ip| format!("ip address add {ip}/24 dev eth0\n")).collect();
         namespaces.shell("cloud", &format!("{links}ip link set eth0 up"));
@@ -98,12 +102,26 @@ impl Cloud {
         wrapper
     }
 
+    /// Starts the registrar of `naptr.test`, which asks for credentials over UDP, TCP and TLS, with
+    /// the authority that vouches for the domain.
+    #[track_caller]
+    pub(super) fn start_every_transport(&self) -> (Kamailio, Authority) {
+        let authority = Authority::new();
+        let at = SocketAddr::new(EVERY_TRANSPORT.parse().expect("an address"), 5060);
+        let identity = authority.vouch_for(&["naptr.test"]);
+        let setup = Kamailio::asking_for("SHA-256").inside(&self.namespaces.inside("cloud"), at);
+        (setup.tls(identity).start(), authority)
+    }
+
     /// How many REGISTERs each Kamailio has seen that were no removals.
     pub(super) fn registers(&self) -> BTreeMap<&'static str, usize> {
         let counts = self.registrars.iter().zip(REGISTRARS);
         counts.map(|(it, (ip, _))| (ip, it.log().matches("saw REGISTER for 60").count())).collect()
     }
 }
+
+/// Where somebody answers over every transport.
+const EVERY_TRANSPORT: &str = "198.51.100.64";
 
 fn start_named(wrapper: &[String]) -> Server {
     let folder = tempfile::tempdir().expect("a folder for named");
@@ -130,6 +148,7 @@ fn start_named(wrapper: &[String]) -> Server {
         ("plain.test", server("server")),
         ("alias.test", format!("server CNAME real\n{}", server("real"))),
         ("many.test", many),
+        ("naptr.test", NAPTR.to_owned()),
     ] {
         let opening =
             "$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 4\n@ NS ns\nns A 198.51.100.53\n";
@@ -154,6 +173,17 @@ fn start_kamailio(wrapper: &[String], (ip, port): (&str, u16), does: Does) -> Se
     command.args(["-DD", "-E", "-m", "64", "-M", "8", "-Y", &path, "-w", &path, "-f"]).arg(file);
     Server::start_through(wrapper, "Kamailio", folder, &command)
 }
+
+/// By order and preference: TLS, TCP, UDP; the records are not in this order.
+const NAPTR: &str = r#"
+@ NAPTR 20 60 "s" "SIP+D2U" "" _sip._udp
+@ NAPTR 20 50 "s" "SIP+D2T" "" _sip._tcp
+@ NAPTR 10 90 "s" "SIPS+D2T" "" _sips._tcp
+_sips._tcp SRV 1 0 5061 every
+_sip._tcp SRV 1 0 5060 every
+_sip._udp SRV 1 0 5060 every
+every A 198.51.100.64
+"#;
 
 const CONFIG: &str = r#"
 options {
