@@ -343,7 +343,9 @@ impl Daemon {
                 if !was_called_off && self.index.contains_key(&id) {
                     self.awaited.remove(&id);
                     let is_refused = observations.iter().any(|it| it.outcome.back_off);
-                    let asked = observations.iter().filter_map(|it| it.outcome.retry_after).max();
+                    // As long as one address may be asked, the check is run.
+                    let rests = observations.iter().map(|it| it.outcome.retry_after);
+                    let asked = rests.min().flatten();
                     self.memory.record(&id, observations);
                     self.leave_alone(&id, is_refused, asked);
                 }
@@ -378,7 +380,9 @@ impl Daemon {
             self.refusals.remove(id);
             if let Some(rest) = asked.map(|rest| rest.min(LONGEST_REST)) {
                 self.schedule.delay(id, self.started.elapsed() + rest);
-                self.memory.hold(id, SystemTime::now() + rest + LONGEST_REST);
+                let interval = self.index.get(id).map(|place| self.checks[*place].interval);
+                let slack = interval.unwrap_or_default() * 2;
+                self.memory.hold(id, SystemTime::now() + rest + slack);
             }
             return;
         }

@@ -87,7 +87,13 @@ pub async fn observe(
     } else if check.module.is_exclusive() || check.module.claim().is_some() {
         let mut observations = Vec::new();
         for peer in in_sequence(peers) {
-            observations.push(ask(peer).await);
+            let observation = ask(peer).await;
+            // Whose credentials are refused locks the account at the next address, too.
+            let is_refused = observation.outcome.back_off;
+            observations.push(observation);
+            if is_refused {
+                break;
+            }
         }
         observations
     } else {

@@ -57,11 +57,20 @@ impl Conversation {
         self.provisional += 1;
     }
 
-    /// What the end of the wait means: silence only where the peer said nothing at all.
-    pub(crate) fn end_of_wait(&self, silence: Failure) -> Failure {
+    /// Whether the peer said anything, be it nothing that could be used.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.messages() > 0
+    }
+
+    fn messages(&self) -> u64 {
         let ignored = self.outcome.ignored.iter();
         let of_peer = ignored.filter(|(reason, _)| **reason != Ignored::Stranger);
-        let messages = of_peer.map(|(_, count)| count).sum::<u64>() + self.provisional;
+        of_peer.map(|(_, count)| count).sum::<u64>() + self.provisional
+    }
+
+    /// What the end of the wait means: silence only where the peer said nothing at all.
+    pub(crate) fn end_of_wait(&self, silence: Failure) -> Failure {
+        let messages = self.messages();
         if let Failure::NoResponse { peer, transmissions, .. }
         | Failure::Deadline { peer, transmissions, .. } = silence
             && messages > 0

@@ -34,8 +34,8 @@ pub enum Failure {
 
     /// The module's timeout ended the exchange while an answer was still awaited.
     #[error(
-        "no response from {peer} to {} in {:.1} s, when the timeout ended the wait for {awaited}",
-        requests(*transmissions), waited.as_secs_f64()
+        "no response from {peer}{} in {:.1} s, when the timeout ended the wait for {awaited}",
+        to_requests(*transmissions), waited.as_secs_f64()
     )]
     Deadline {
         /// Who was asked.
@@ -339,6 +339,11 @@ impl Failure {
 
 fn requests(count: u32) -> String {
     if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
+}
+
+/// Before the first request there is a handshake.
+fn to_requests(count: u32) -> String {
+    if count == 0 { String::new() } else { format!(" to {}", requests(count)) }
 }
 
 fn messages_word(count: u64) -> String {

@@ -42,6 +42,9 @@ pub const NONCE_RENEWALS: FactKey<u64> =
 pub const EXPIRES: FactKey<Duration> =
     FactKey::new("expires_seconds", "for how long the registrar granted the binding")
         .metric("probe_sip_expires_seconds");
+/// For how long a binding has to be asked for, at least.
+pub const MIN_EXPIRES: FactKey<Duration> =
+    FactKey::new("min_expires_seconds", "the shortest binding that the registrar grants (423)");
 /// Our contact as the registrar holds it.
 pub const CONTACT: FactKey<Foreign> =
     FactKey::new("contact", "our contact as the registrar holds it");
@@ -163,13 +166,14 @@ modules = ["register"]
 
     fn facts(&self) -> &'static [FactSpec] {
         const {
-            &joined::<_, 10, 26, 36>(
+            &joined::<_, 11, 26, 37>(
                 [
                     MODE.spec(),
                     ALGORITHM.spec(),
                     ALGORITHMS.spec(),
                     NONCE_RENEWALS.spec(),
                     EXPIRES.spec(),
+                    MIN_EXPIRES.spec(),
                     CONTACT.spec(),
                     BINDINGS.spec(),
                     REMOVED.spec(),
@@ -246,7 +250,7 @@ modules = ["register"]
             return Err(bad_option(&PASSWORD, problem.to_owned(), Some("leave it out")));
         }
         Ok(Box::new(SharedModule(Arc::new(RegisterModule {
-            claim: format!("{address_of_record}"),
+            claim: claim(&address_of_record),
             settings,
             address_of_record,
             contact_user,
@@ -259,6 +263,11 @@ modules = ["register"]
             timeout: options.read(&TIMEOUT).unwrap_or(self.timeout()),
         }))))
     }
+}
+
+/// What names one account, however its address-of-record is written.
+fn claim(address_of_record: &AddressOfRecord) -> String {
+    format!("{}@{}", address_of_record.user(), address_of_record.host().to_ascii_lowercase())
 }
 
 fn bad_option<T: FromOption>(key: &OptionKey<T>, problem: String, hint: Option<&str>) -> BadOption {

@@ -88,6 +88,7 @@ pub(super) async fn take_back(
         }
         let outcome = driver::take_back(&check, &key, &cancel, &journal).await;
         let failure = outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
+        let is_refused = outcome.as_ref().is_some_and(|outcome| outcome.back_off);
         let is_silent = failure.is_some_and(|(_, failure)| Failure::is_silence(failure));
         let (module, target_name) = (&*key.module, &*key.target);
         match outcome {
@@ -109,7 +110,8 @@ pub(super) async fn take_back(
                 "took back what an earlier process may have left"
             ),
         }
-        if is_silent {
+        // Whose credentials are refused locks the account with each more that it tries.
+        if is_silent || is_refused {
             return;
         }
     }

@@ -62,7 +62,7 @@ struct Shared {
 }
 
 /// The vendor's trunks take 40 registrations in 5 s from all phones of a site together; an exchange
-/// has ten at most, and usually four.
+/// has twelve at most, and usually four.
 const MOST_BEGUN: usize = 3;
 const SPAN: Duration = Duration::from_secs(5);
 

@@ -1,6 +1,6 @@
 //! Asking one after the other, until somebody is of use.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use branchline_probes::locate::{PASSED_OVER, moves_on, passed_over};
 use branchline_probes::{Foreign, Observation};
@@ -13,7 +13,7 @@ pub(super) async fn walk<F: Future<Output = Observation>>(
     peers: Vec<Peer>,
     ask: impl Fn(Peer) -> F,
 ) -> Option<Observation> {
-    let begun = Instant::now();
+    let mut took = Duration::ZERO;
     let mut rest = in_sequence(peers).peekable();
     let mut passed: Vec<Foreign> = Vec::new();
     let mut started = None;
@@ -21,6 +21,7 @@ pub(super) async fn walk<F: Future<Output = Observation>>(
     loop {
         let peer = rest.next()?;
         let mut observation = ask(peer).await;
+        took += observation.elapsed;
         let started = *started.get_or_insert(observation.started);
         left_behind |= observation.outcome.left_behind;
         let failure = observation.failure().filter(|failure| moves_on(failure));
@@ -29,7 +30,7 @@ pub(super) async fn walk<F: Future<Output = Observation>>(
             continue;
         }
         observation.started = started;
-        observation.elapsed = begun.elapsed();
+        observation.elapsed = took;
         observation.outcome.left_behind = left_behind;
         observation.outcome.facts.state(&PASSED_OVER, passed);
         return Some(observation);

@@ -35,6 +35,8 @@ pub(crate) struct Agent {
     call_id: String,
     chance: Chance,
     sequence: u32,
+    /// A leg on which nothing is heard any more.
+    closing: Option<LegId>,
     state: State,
     frames: Option<Frames>,
     /// What is to be asked once the leg is open.
@@ -128,6 +130,8 @@ impl Agent {
         if stun_server.is_some() {
             leg = leg.hearing_anyone();
         }
+        // The rest of the range is left to count up (RFC 3261 §8.1.1.5: below 2^31).
+        let sequence = u32::from_be_bytes(chance.bytes()) >> 2;
         Self {
             from_tag: chance.token::<8>(),
             call_id: chance.token::<16>(),
@@ -138,7 +142,8 @@ impl Agent {
             stun_server,
             from,
             to,
-            sequence: 0,
+            sequence,
+            closing: None,
             waiting: None,
             events: VecDeque::new(),
             local: None,
@@ -256,6 +261,9 @@ impl Agent {
         conversation: &mut Conversation,
         deadline: Moment,
     ) -> Option<Output> {
+        if let Some(leg) = self.closing.take() {
+            return Some(Output::Close(leg));
+        }
         if !self.events.is_empty() {
             return None;
         }
@@ -421,6 +429,7 @@ impl Agent {
             let (phase, failure) = (flight.request.phase, conversation.end_of_wait(silence));
             self.over(phase, failure, conversation);
         }
+        self.closing = Some(self.leg.id);
         self.state = State::Shut;
     }
 

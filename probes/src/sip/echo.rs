@@ -46,10 +46,11 @@ impl Echo {
             let contacts = response.contacts();
             let stored = contacts.iter().find(|it| is_marked(&it.uri, mark));
             if let Some(stored) = stored.filter(|it| it.uri != uri.as_bytes()) {
-                // A registrar behind a NAT may store where it saw the phone in place of where the
-                // phone says that it is: that alone is no proof.
+                // A registrar may store where it saw the phone in place of where the phone says that
+                // it is, and may add parameters of its own: neither is a proof.
                 let is_source = response.vias().first().is_some_and(|via| is_at(&stored.uri, via));
-                self.differ("Contact", uri, &stored.uri, !is_source);
+                let is_same_place = place(&stored.uri) == place(uri.as_bytes());
+                self.differ("Contact", uri, &stored.uri, !is_source && !is_same_place);
             }
         }
     }
@@ -86,7 +87,7 @@ impl Echo {
     fn compare_source(&mut self, sent: &Sent, via: &Via, mapped: Option<SocketAddr>) {
         let Some(mapped) = mapped.filter(|mapped| mapped.ip() != sent.local.ip()) else { return };
         let own = sent.local.ip().to_string();
-        let seen = via.received.as_deref().map_or(own.as_bytes(), |received| received);
+        let Some(seen) = via.received.as_deref() else { return };
         if seen == own.as_bytes() {
             self.differ("Via received", &mapped.ip().to_string(), seen, true);
         }
@@ -120,6 +121,14 @@ impl Echo {
 /// Whether a URI carries what marks our contact, whatever was done to the address behind it.
 pub(crate) fn is_marked(uri: &[u8], mark: &str) -> bool {
     uri.windows(mark.len()).any(|window| window == mark.as_bytes())
+}
+
+/// Who and where a URI names, without its parameters.
+fn place(uri: &[u8]) -> &[u8] {
+    let host = uri.iter().position(|&byte| byte == b'@').map_or(0, |at| at + 1);
+    let rest = &uri[host..];
+    let end = rest.iter().position(|byte| b";?".contains(byte)).unwrap_or(rest.len());
+    &uri[..host + end]
 }
 
 /// Whether a contact is where the server received the request from.

@@ -91,10 +91,18 @@ impl Settings {
                 });
             }
         }
+        let is_mirror = options.require(&MIRROR)?;
+        if is_mirror && is_large {
+            return Err(BadOption {
+                option: LARGE.spec().name,
+                problem: "has no meaning for a mirror, whose answers are larger still".to_owned(),
+                hint: Some("ask the server itself with large = true".to_owned()),
+            });
+        }
         Ok(Self {
             way,
             stun_server,
-            is_mirror: options.require(&MIRROR)?,
+            is_mirror,
             is_large,
             fails_over: options.require(&FAILOVER)?,
             is_open,

@@ -6,7 +6,7 @@ mod removal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BINDINGS, CONTACT, EXPIRES, MODE, PATH, RegisterModule, SERVICE_ROUTE};
+use super::{BINDINGS, CONTACT, EXPIRES, MIN_EXPIRES, MODE, PATH, RegisterModule, SERVICE_ROUTE};
 use crate::chance::{Chance, hex};
 use crate::conversation::Conversation;
 use crate::failure::{Failure, Weakness};
@@ -248,6 +248,13 @@ impl RegisterExchange {
         let next = match code {
             200..300 => return self.granted(response),
             401 | 407 => self.answer(response),
+            // A proxy gave up waiting for who may have heard.
+            408 | 504 => {
+                let failure = notes::rejection(&self.conversation, response);
+                self.conversation.fail(phase, failure);
+                self.is_uncertain = true;
+                return self.remove();
+            }
             423 => self.lengthen(response),
             _ => Err(notes::rejection(&self.conversation, response)),
         };
@@ -307,18 +314,26 @@ impl RegisterExchange {
 
     fn answer(&mut self, response: &Response) -> Result<(), Failure> {
         let Some(credentials) = &self.module.credentials else { return Err(Failure::Internal) };
-        let transport = self.agent.transport();
-        if transport != Transport::Tls && !self.module.allow_cleartext {
-            let weakness = Weakness::Cleartext(transport.label());
+        if !self.may_answer() {
+            let weakness = Weakness::Cleartext(self.agent.transport().label());
             return Err(Failure::AuthWeak { peer: self.conversation.peer, weakness });
         }
         let allow_md5 = self.module.allow_md5;
         self.authentication.answer(response, credentials, allow_md5, &mut self.conversation)
     }
 
+    /// Whether credentials may go over what carries the requests: the DNS may have chosen it.
+    fn may_answer(&self) -> bool {
+        self.agent.transport() == Transport::Tls || self.module.allow_cleartext
+    }
+
     /// 423: the registrar wants bindings that hold longer; once, and within reason.
     fn lengthen(&mut self, response: &Response) -> Result<(), Failure> {
-        match response.number("min-expires") {
+        let least = response.number("min-expires");
+        if let Some(least) = least {
+            self.conversation.state(&MIN_EXPIRES, Duration::from_secs(least.into()));
+        }
+        match least {
             Some(least)
                 if self.expires == self.module.expires
                     && least > self.expires

@@ -214,7 +214,7 @@ fn break_exchanges(rounds: u32) {
         phone(&[("large", flag())]),
         crate::anonymous(&[]),
         crate::anonymous(&[("mirror", flag())]),
-        desk::module("sip-options", &[("mirror", flag()), ("large", flag())]),
+        desk::module("sip-options", &[("mirror", flag())]),
     ];
     let mut chance = StdRng::seed_from_u64(11);
     let (mut broken, mut tally) = (0, Tally::default());

@@ -9,6 +9,7 @@ mod bindings;
 mod broken;
 mod called_off;
 mod challenges;
+mod chosen_way;
 mod echo;
 mod failing_over;
 mod framing;
@@ -129,6 +130,19 @@ fn counts(result: &Run) -> (usize, usize) {
     let texts = result.texts();
     let removals = texts.iter().filter(|text| header(text, "Expires") == Some("0")).count();
     (texts.len() - removals - readings(result), removals)
+}
+
+/// The message with a number in CSeq that is not the request's.
+fn other_sequence(text: &str) -> String {
+    let (number, method) = must(text, "CSeq").split_once(' ').expect("a number and a method");
+    let other = number.parse::<u32>().expect("a number") + 1;
+    text.replace(&format!("CSeq: {number} {method}"), &format!("CSeq: {other} {method}"))
+}
+
+/// The message with a method in CSeq that is not the request's.
+fn other_method(text: &str, method: &str) -> String {
+    let (number, own) = must(text, "CSeq").split_once(' ').expect("a number and a method");
+    text.replace(&format!("CSeq: {number} {own}"), &format!("CSeq: {number} {method}"))
 }
 
 /// How many of the requests were to read what is held.

@@ -5,8 +5,8 @@ use branchline_probes::{Ignored, OptionValue};
 
 use crate::desk::{self, News, Wanted, millis};
 use crate::{
-    anonymous, assert_ignored, assert_understood, counts, must, ok, readings, register, repeated,
-    response, run_in,
+    anonymous, assert_ignored, assert_understood, counts, must, ok, other_method, other_sequence,
+    readings, register, repeated, response, run_in,
 };
 
 /// A refusal that would end the exchange if it were believed.
@@ -21,8 +21,8 @@ fn a_response_that_names_something_else_is_ignored() {
     let changes: [(&str, Forge); 8] = [
         ("branch", |request| lie(request).replace("branch=z9hG4bK", "branch=z9hG4bK0")),
         ("no branch", |request| lie(request).replace("branch=", "bench=")),
-        ("sequence number", |request| lie(request).replace("1 REGISTER", "2 REGISTER")),
-        ("method", |request| lie(request).replace("1 REGISTER", "1 INVITE")),
+        ("sequence number", |request| other_sequence(&lie(request))),
+        ("method", |request| other_method(&lie(request), "INVITE")),
         ("Call-ID", |request| lie(request).replace("Call-ID: ", "Call-ID: 0")),
         ("From tag", |request| {
             let from = must(request, "From");

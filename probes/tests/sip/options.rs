@@ -9,7 +9,7 @@ use branchline_probes::{Chance, Ignored, OptionValue, Options, Phase, Refusal, T
 
 use crate::desk::{self, News, Wanted, millis};
 use crate::streams::over;
-use crate::{header, must, options, response, run_in};
+use crate::{header, must, options, other_method, response, run_in};
 
 #[test]
 fn what_is_asked_is_the_server_and_it_is_asked_once() {
@@ -22,7 +22,7 @@ fn what_is_asked_is_the_server_and_it_is_asked_once() {
     let text = &result.texts()[0];
     assert!(text.starts_with("OPTIONS sip:host.example SIP/2.0\r\n"), "{text}");
     assert_eq!(must(text, "To"), "<sip:host.example>");
-    assert_eq!(must(text, "CSeq"), "1 OPTIONS");
+    assert!(must(text, "CSeq").ends_with(" OPTIONS"), "{text}");
     assert_eq!(must(text, "Accept"), "application/sdp");
     assert_eq!(must(text, "Max-Forwards"), "70");
     assert_eq!(must(text, "Contact"), "<sip:branchline@198.51.100.7:40112>");
@@ -125,7 +125,7 @@ fn called_off_it_ends_at_once() {
 fn the_answer_to_another_method_is_none() {
     let result = options(&[], |_, request| {
         let good = response(request, "200 OK", "");
-        vec![good.replace("1 OPTIONS", "1 REGISTER"), good]
+        vec![other_method(&good, "REGISTER"), good]
     });
 
     assert_eq!((result.label(), result.ignored(Ignored::Mismatch)), ("", 1));

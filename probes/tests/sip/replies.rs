@@ -137,7 +137,7 @@ fn a_registrar_is_asked_once_a_minute_unless_the_module_says_otherwise() {
 fn what_one_exchange_at_a_time_may_work_on_is_the_account() {
     let mirror = anonymous(&[("mirror", OptionValue::Flag(true))]);
 
-    assert_eq!(anonymous(&[]).claim(), Some("sip:probe-lyon@sip.example.com"));
-    assert_eq!(phone(&[]).claim(), Some("sip:probe-lyon@sip.example.com"));
+    assert_eq!(anonymous(&[]).claim(), Some("probe-lyon@sip.example.com"));
+    assert_eq!(phone(&[]).claim(), Some("probe-lyon@sip.example.com"));
     assert_eq!(mirror.claim(), None, "it holds nothing");
 }

@@ -91,9 +91,13 @@ impl Setup {
         self
     }
 
-    /// Takes its time before it looks at the credentials of the second REGISTER of an exchange.
+    /// Takes its time before it looks at the first credentials that it is shown.
     pub(crate) fn slow_to_check(mut self, milliseconds: u32) -> Self {
-        self.before_check = format!("if ($cs == 2) {{ {} }}", sleep(milliseconds));
+        self.parameters += "modparam(\"pv\", \"shvset\", \"slept=i:0\")\n";
+        self.before_check = format!(
+            "if (is_present_hf(\"Authorization\") && $shv(slept) == 0) {{ $shv(slept) = 1; {} }}",
+            sleep(milliseconds)
+        );
         self
     }
 

@@ -52,6 +52,7 @@ impl Agent {
         if response.code < 200 {
             flight.provisional += 1;
             conversation.heard();
+            self.echo.compare(&flight.sent, &response, self.mapped);
             if flight.provisional > MOST_PROVISIONAL {
                 conversation.ignore(Ignored::Unasked);
             } else {
@@ -66,14 +67,16 @@ impl Agent {
             conversation.state(&CLOCK, stamp.label());
         }
         self.has_asked = true;
-        self.echo.compare(&flight.sent, &response, self.mapped);
         let is_mirrored = response.first("content-type") == Some(MIRROR.as_bytes());
         if self.is_mirror
             && is_mirrored
             && let Some(received) = mirror::decode(&response.body)
         {
+            // It tells all that a comparison would.
             self.has_mirrored = true;
             self.echo.mirror(&flight.bytes, &received);
+        } else {
+            self.echo.compare(&flight.sent, &response, self.mapped);
         }
         conversation.ended(flight.request.phase, flight.request.began);
         self.drop_request();

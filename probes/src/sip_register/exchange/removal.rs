@@ -158,7 +158,7 @@ impl RegisterExchange {
     /// heard; but when called off, nobody has listened for long.
     fn left(&mut self) {
         let may_be_held =
-            self.is_registered || (self.is_uncertain && (self.has_heard || self.is_called_off));
+            self.is_registered || (self.is_uncertain && (self.has_heard() || self.is_called_off));
         if may_be_held || self.is_taking_back {
             self.conversation.outcome.left_behind = true;
         }
@@ -166,6 +166,11 @@ impl RegisterExchange {
             self.conversation.state(&REMOVED, false);
         }
         self.finish();
+    }
+
+    /// Whether the registrar said anything at all, be it nothing that could be used.
+    fn has_heard(&self) -> bool {
+        self.has_heard || self.conversation.has_heard()
     }
 
     /// What is done when nothing is held any more, or nothing more can be done about it.
@@ -178,8 +183,8 @@ impl RegisterExchange {
     }
 
     fn renew(&mut self, response: &Response) -> bool {
-        let module = &self.module;
-        module.credentials.as_ref().is_some_and(|credentials| {
+        let (module, may_answer) = (&self.module, self.may_answer());
+        module.credentials.as_ref().filter(|_| may_answer).is_some_and(|credentials| {
             let allow_md5 = module.allow_md5;
             self.authentication.renew(response, credentials, allow_md5, &self.conversation)
         })
