@@ -3,6 +3,7 @@
 
 mod authority;
 mod checks;
+mod claims;
 mod clients;
 mod datagrams;
 mod ends;
