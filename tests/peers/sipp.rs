@@ -128,10 +128,13 @@ impl Message {
     }
 }
 
-/// The numbers of the requests, in the order in which they arrived.
+/// The numbers of the requests, in the order in which they arrived, counted from that of the
+/// first, which is random.
 pub(crate) fn sequence(received: &[Message]) -> Vec<u32> {
     let headers = received.iter().filter_map(|message| message.header("CSeq"));
-    headers.filter_map(|value| value.split(' ').next()?.parse().ok()).collect()
+    let numbers = headers.filter_map(|value| value.split(' ').next()?.parse::<u32>().ok());
+    let numbers: Vec<u32> = numbers.collect();
+    numbers.iter().map(|number| number - numbers[0] + 1).collect()
 }
 
 /// For how long each of the requests asks.
