@@ -194,8 +194,9 @@ fn read_interval(
                 "the timeout".to_owned()
             };
             let longest = show_duration(longest);
+            let of = if table.field("interval").is_some() { "" } else { ", by default," };
             let problem = format!(
-                "is shorter than {whole} of its module `{}` ({} < {longest})",
+                "is{of} shorter than {whole} of its module `{}` ({} < {longest})",
                 Foreign::new(module),
                 show_duration(interval),
             );

@@ -138,7 +138,7 @@ fn each_kind_of_setting_is_held_to_its_own_form() {
         ),
         (
             r#"{"trunks": [{"uri": "SIPS:a@b"}]}"#,
-            "trunks[0].uri: valid by RFC 3261, and not for the vendor: it begins with \"sip:\", in lower case (character 1); ",
+            "trunks[0].uri: valid by RFC 3261, and not for the vendor: it has to begin with \"sip:\", in lower case (character 1); ",
         ),
         (
             r#"{"sipUri": "trunk@example.com"}"#,

@@ -36,7 +36,7 @@ fn a_valid_uri_that_the_trunk_settings_do_not_take_is_65_where_that_is_asked_for
          vendor's trunk settings take: a user has only letters, digits, \".\" and \"-\" \
          (character 5)\n\n{hint}\n\
          error: {path}:10:21: `address_of_record` of module `unused` is no SIP URI that the \
-         vendor's trunk settings take: it begins with \"sip:\", in lower case \
+         vendor's trunk settings take: it has to begin with \"sip:\", in lower case \
          (character 4)\n\n{hint}"
     );
     assert_eq!(strict, Ran { code: Some(65), stdout: String::new(), stderr: expected });

@@ -20,7 +20,7 @@ pub fn check(text: &str) -> Result<(), BadUri> {
     let bad = |at, what| Err(BadUri::at(text, at, what));
     let scheme = text.bytes().zip(*SCHEME).take_while(|(one, other)| one == other).count();
     if scheme < SCHEME.len() {
-        return bad(scheme, "it begins with \"sip:\", in lower case");
+        return bad(scheme, "it has to begin with \"sip:\", in lower case");
     }
     let at = scheme + run(&text[scheme..]);
     match text.as_bytes().get(at) {
