@@ -91,7 +91,7 @@ impl Drop for Server {
             if Instant::now() >= deadline {
                 let group = format!("-{}", self.child.id());
                 let killed =
-                    Command::new("sh").args(["-c", r#"kill -KILL -- "$0""#, &group]).status();
+                    Command::new("sh").args(["-c", r#"kill -s KILL -- "$0""#, &group]).status();
                 eprintln!("{} did not end by itself: killed, {killed:?}", self.name);
                 break;
             }

@@ -221,6 +221,7 @@ const CONFIG: &str = r#"#!KAMAILIO
 debug=1
 log_stderror=yes
 children=2
+exit_timeout=3
 tcp_children=2
 auto_aliases=no
 listen=udp:@AT@

@@ -205,6 +205,7 @@ const KAMAILIO: &str = r#"#!KAMAILIO
 debug=1
 log_stderror=yes
 children=1
+exit_timeout=3
 disable_tcp=yes
 auto_aliases=no
 listen=@LISTEN@
