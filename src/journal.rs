@@ -156,6 +156,7 @@ impl Journal {
         if book.open.len() >= MOST_OPEN {
             book.open.retain(|_, at| !is_expired(*at, now));
         }
+        book.make_room(check, now);
         if book.open.len() < MOST_OPEN || book.open.contains_key(&key) {
             book.open.insert(key.clone(), now);
             book.write(&Line::Open { at: now, key: key.clone() }, now);
@@ -193,6 +194,22 @@ impl Journal {
 }
 
 impl Book {
+    /// Once the journal is half full, one check keeps no more than its latest intents: whose server
+    /// never lets go must not keep others from noting theirs.
+    fn make_room(&mut self, check: &Check, now: u64) {
+        if self.open.len() < MOST_OPEN / 2 {
+            return;
+        }
+        let own = self.open.iter().filter(|(key, _)| key.is_of(check));
+        let mut own: Vec<(u64, Key)> = own.map(|(key, at)| (*at, key.clone())).collect();
+        own.sort();
+        let surplus = (own.len() + 1).saturating_sub(MOST_OF_A_CHECK);
+        for (_, key) in own.into_iter().take(surplus) {
+            self.open.remove(&key);
+            self.write(&Line::Settled { key }, now);
+        }
+    }
+
     fn write(&mut self, line: &Line, now: u64) {
         self.lines += 1;
         if self.lines > MOST_LINES {
@@ -320,6 +337,8 @@ const VERSION: u32 = 1;
 const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 /// How many intents may be open: more than exchanges of one host that create something.
 const MOST_OPEN: usize = 4096;
+/// How many of them one check may have once the journal is half full: as many as are taken back.
+const MOST_OF_A_CHECK: usize = 32;
 /// After how many lines the file is written anew.
 const MOST_LINES: usize = 4096;
 /// How much of a file is read, in bytes: far more than is written.

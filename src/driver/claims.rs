@@ -24,19 +24,19 @@ pub(super) async fn claim(claimed: &str) -> OwnedMutexGuard<()> {
     held.lock_owned().await
 }
 
-/// Waits until one more exchange may begin with this host.
+/// Waits until one more exchange may begin with this host: those who wait are let in in their order.
 pub(super) async fn pace(host: IpAddr) {
-    loop {
-        let now = Instant::now();
-        let free = {
-            let mut begun = SHARED.begun.lock().unwrap_or_else(PoisonError::into_inner);
-            begun.retain(|_, times| times.back().is_some_and(|last| *last + SPAN > now));
-            take(begun.entry(host).or_default(), now)
-        };
-        match free {
-            None => return,
-            Some(free) => tokio::time::sleep_until(free).await,
+    let begun = {
+        let mut hosts = SHARED.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.len() > MOST_HOSTS {
+            // Who is held by nobody else has nobody waiting, and what it remembers is short.
+            hosts.retain(|_, begun| Arc::strong_count(begun) > 1);
         }
+        Arc::clone(hosts.entry(host).or_default())
+    };
+    let mut times = begun.lock().await;
+    while let Some(free) = take(&mut times, Instant::now()) {
+        tokio::time::sleep_until(free).await;
     }
 }
 
@@ -58,13 +58,15 @@ static SHARED: LazyLock<Shared> = LazyLock::new(Shared::default);
 #[derive(Default)]
 struct Shared {
     claims: StdMutex<BTreeMap<String, Weak<Mutex<()>>>>,
-    begun: StdMutex<BTreeMap<IpAddr, VecDeque<Instant>>>,
+    begun: StdMutex<BTreeMap<IpAddr, Arc<Mutex<VecDeque<Instant>>>>>,
 }
 
 /// The vendor's trunks take 40 registrations in 5 s from all phones of a site together; an exchange
 /// has twelve at most, and usually four.
 const MOST_BEGUN: usize = 3;
 const SPAN: Duration = Duration::from_secs(5);
+/// How many hosts are remembered before those with whom nothing is under way are forgotten.
+const MOST_HOSTS: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use branchline::check::Check;
 use branchline::journal::{Journal, Leftovers};
 use branchline_probes::{Intent, LegId, Transport};
 
@@ -163,7 +164,8 @@ fn the_file_does_not_grow_with_what_is_left_either() {
     }
 
     assert!(lines(folder.path()) < 5_000, "{} lines", lines(folder.path()));
-    assert!(open(folder.path(), now).1.intents.len() >= 1000);
+    let (journal, left) = open(folder.path(), now);
+    assert!(left.intents.len() >= 1000);
     // What is too old makes room.
     let late = now + HOUR + Duration::from_secs(1);
     let key = journal.intend(&check, intent(20_000), late);
@@ -221,4 +223,22 @@ fn a_pipe_in_its_place_is_not_waited_for_and_a_link_beside_it_not_followed() {
     let made = std::process::Command::new("mkfifo").arg(folder.path().join("intents")).status();
     assert!(made.is_ok_and(|status| status.success()), "mkfifo is part of coreutils");
     assert!(Journal::open(folder.path(), now).is_err());
+}
+
+// I3, I11
+#[test]
+fn a_server_that_never_lets_go_does_not_keep_others_from_being_noted() {
+    let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let (journal, _) = Journal::open(folder.path(), now).unwrap();
+    let greedy = check(&NOBODY, "127.0.0.1", 5060);
+    let honest = Check { target: "another".into(), ..check(&NOBODY, "127.0.0.1", 5060) };
+    for port in 0..5_000 {
+        journal.intend(&greedy, intent(port), now);
+    }
+
+    let key = journal.intend(&honest, intent(1), now);
+
+    let (_, left) = Journal::open(folder.path(), now).unwrap();
+    assert!(left.intents.contains(&key), "it is noted");
+    assert!(left.intents.len() < 2_200, "{}", left.intents.len());
 }

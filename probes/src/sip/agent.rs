@@ -2,6 +2,7 @@
 //! at a time as a transaction, and tells its answer from everything else.
 
 mod hearing;
+mod secrets;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -52,6 +53,8 @@ pub(crate) struct Agent {
     /// Requests that were to be answered, and how often they were sent.
     pub(crate) tally: Tally,
     has_asked: bool,
+    /// What proves that we know the password: it is kept out of all that is told.
+    secrets: Vec<Vec<u8>>,
     is_mirror: bool,
     /// Whether a mirror gave back what it received.
     pub(crate) has_mirrored: bool,
@@ -130,6 +133,7 @@ impl Agent {
         if stun_server.is_some() {
             leg = leg.hearing_anyone();
         }
+        let echo = Echo { is_sealed: leg.transport == Transport::Tls, ..Echo::default() };
         // The rest of the range is left to count up (RFC 3261 §8.1.1.5: below 2^31).
         let sequence = u32::from_be_bytes(chance.bytes()) >> 2;
         Self {
@@ -149,7 +153,8 @@ impl Agent {
             local: None,
             source: None,
             mapped: None,
-            echo: Echo::default(),
+            echo,
+            secrets: Vec::new(),
             tally: Tally::default(),
             has_asked: false,
             is_mirror: settings.is_mirror,
@@ -303,7 +308,10 @@ impl Agent {
         match self.stun_server.filter(|_| self.mapped.is_none()) {
             Some(server) => {
                 let transaction = self.chance.bytes();
-                let mapping = Mapping::new(self.leg.id, server, transaction, conversation.now);
+                // What is only compared with must not use up the time of what is asked.
+                let Conversation { now, deadline, .. } = *conversation;
+                let end = now + deadline.since(now) / 4;
+                let mapping = Mapping::new(self.leg.id, server, transaction, now, end);
                 self.state = State::Mapping(mapping);
             }
             None => self.ready(conversation),
@@ -338,6 +346,7 @@ impl Agent {
             return Err(Failure::Internal);
         };
         self.sequence += 1;
+        self.secrets.extend(secrets::of(&ask.further));
         let branch = self.chance.token::<16>();
         let transport = self.leg.transport;
         let bytes = sip::Request {

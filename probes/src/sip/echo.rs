@@ -27,12 +27,17 @@ pub(crate) struct Echo {
     pub(crate) differences: Vec<Foreign>,
     /// Whether something on the way has surely rewritten what was sent.
     pub(crate) is_rewritten: bool,
+    /// Whether nobody on the way can read what is sent: what differs then, the server has changed.
+    pub(crate) is_sealed: bool,
 }
 
 impl Echo {
     /// Holds a response against its request; `mapped` is the address under which a STUN server saw
     /// the same socket.
     pub(crate) fn compare(&mut self, sent: &Sent, response: &Response, mapped: Option<SocketAddr>) {
+        if self.is_sealed {
+            return;
+        }
         if let [via] = &response.vias()[..] {
             self.compare_via(sent, via);
             self.compare_source(sent, via, mapped);

@@ -1,6 +1,6 @@
 //! `Mapping`: under which address a STUN server sees the very socket that SIP speaks from.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::conversation::{Request, Step};
 use crate::leg::LegId;
@@ -16,6 +16,7 @@ pub(crate) struct Mapping {
     transaction: TransactionId,
     request: Request,
     mapped: Option<SocketAddr>,
+    end: Moment,
     is_over: bool,
 }
 
@@ -25,11 +26,12 @@ impl Mapping {
         server: SocketAddr,
         transaction: TransactionId,
         now: Moment,
+        end: Moment,
     ) -> Self {
         let timer = Retransmission::stun_brief(now, STUN_RTO);
         let bytes = stun::binding_request(&transaction);
         let request = Request::new(leg, Phase::Mapping, timer, bytes, "the STUN response", now);
-        Self { server, transaction, request, mapped: None, is_over: false }
+        Self { server, transaction, request, mapped: None, end, is_over: false }
     }
 
     /// Takes in what happened; whether the wait is over.
@@ -45,7 +47,7 @@ impl Mapping {
                     self.mapped = message
                         .xor_mapped
                         .or(message.mapped)
-                        .filter(|_| message.class == Class::Success);
+                        .filter(|mapped| message.class == Class::Success && is_somebody(*mapped));
                     self.is_over = true;
                 }
             }
@@ -66,7 +68,7 @@ impl Mapping {
 
     /// What is to be done; `None` where nothing more is waited for.
     pub(crate) fn poll(&mut self, now: Moment, deadline: Moment) -> Option<Output> {
-        match self.request.poll(self.server, now, deadline) {
+        match self.request.poll(self.server, now, deadline.min(self.end)) {
             Step::Output(output) if !self.is_over => Some(output),
             Step::Output(_) | Step::Over(_) => None,
         }
@@ -75,4 +77,10 @@ impl Mapping {
     pub(crate) const fn mapped(&self) -> Option<SocketAddr> {
         self.mapped
     }
+}
+
+/// Whether an address can be one host's.
+fn is_somebody(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
 }

@@ -34,8 +34,8 @@ pub(crate) fn note(conversation: &mut Conversation, response: &Response) {
         let contacts = contacts.map(|contact| Foreign::new(contact.uri)).collect();
         conversation.state(&REDIRECTS, contacts);
     }
-    // Who answers 2xx does not mean it.
-    if matches!(response.code, 300..)
+    // RFC 3261 §20.33: with these it means something.
+    if matches!(response.code, 404 | 413 | 480 | 486 | 500 | 503 | 600 | 603)
         && let Some(seconds) = response.retry_after()
     {
         let rest = Duration::from_secs(seconds.into());
@@ -66,13 +66,17 @@ pub(crate) fn no_mirror(conversation: &Conversation, response: &Response) -> Fai
 
 /// States what was counted, and what came back of what was sent.
 pub(crate) fn conclude(conversation: &mut Conversation, agent: &Agent) {
+    // Who serves us does not want to be left alone.
+    if conversation.outcome.failure.is_none() {
+        conversation.outcome.retry_after = None;
+    }
     let tally = agent.tally;
     if tally.transactions > 0 {
         conversation.state(&TRANSMISSIONS, tally.transmissions);
         let first_ones = tally.transactions.min(tally.transmissions);
         conversation.state(&RETRANSMISSIONS, tally.transmissions - first_ones);
     }
-    let Echo { differences, is_rewritten } = &agent.echo;
+    let Echo { differences, is_rewritten, .. } = &agent.echo;
     // Who was never answered cannot know.
     if conversation.has_stated(&STATUS_CODE) || *is_rewritten {
         conversation.state(&REWRITTEN, *is_rewritten);

@@ -109,3 +109,22 @@ fn who_said_that_it_is_trying_may_hold_us_though_it_never_said_more() {
 
     assert!(result.outcome.left_behind, "{:?}", result.outcome);
 }
+
+// I6: who serves us is not left alone, whatever it says beside that.
+#[test]
+fn a_registrar_that_grants_is_asked_again_at_its_time() {
+    let soon = "Retry-After: 4294967295\r\n";
+    let (granted, _) = led_to(Transport::Udp, |_, request| {
+        vec![ok(request).replace("Content-Length", &format!("{soon}Content-Length"))]
+    });
+    let (refused, _) = led_to(Transport::Udp, |_, request| {
+        vec![response(request, "503 Busy", "Retry-After: 30\r\n")]
+    });
+    let (forbidden, _) = led_to(Transport::Udp, |_, request| {
+        vec![response(request, "403 No", "Retry-After: 30\r\n")]
+    });
+
+    assert_eq!(granted.outcome.retry_after, None);
+    assert_eq!(refused.outcome.retry_after, Some(std::time::Duration::from_secs(30)));
+    assert_eq!(forbidden.outcome.retry_after, None);
+}

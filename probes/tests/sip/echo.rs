@@ -2,12 +2,15 @@
 //! not is never suspected.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use branchline_probes::sip::facts::{DIFFERENCES, MAPPED_ADDRESS, REWRITTEN};
 use branchline_probes::{Hears, Ignored, OptionValue};
 
 use crate::desk::{self, News, Reply, Run, Wanted, millis};
-use crate::{PASSWORD, anonymous, challenge, counts, must, ok, parameter, phone, register, run_in};
+use crate::{
+    PASSWORD, anonymous, challenge, counts, must, ok, parameter, phone, register, response, run_in,
+};
 
 const LOCAL: &str = desk::LOCAL;
 const SEEN: &str = "203.0.113.5:40999";
@@ -237,8 +240,13 @@ fn mapped(request: &[u8], address: &str) -> Vec<u8> {
 
 /// A STUN server that sees us at `seen`, or says nothing, and a registrar whose Via says `rport`.
 fn beside_stun(seen: Option<&str>, rport: &str) -> Run {
+    beside_stun_within(millis(40_000), seen, rport)
+}
+
+fn beside_stun_within(timeout: Duration, seen: Option<&str>, rport: &str) -> Run {
     let server: SocketAddr = STUN_SERVER.parse().expect("an address");
-    let module = anonymous(&[("stun_server", OptionValue::Endpoint(server))]);
+    let stun_server = ("stun_server", OptionValue::Endpoint(server));
+    let module = anonymous(&[stun_server, ("timeout", OptionValue::Duration(timeout))]);
     let mut world = |wanted: Wanted<'_>| -> Reply {
         match wanted {
             Wanted::Open(leg) => {
@@ -290,6 +298,46 @@ fn a_silent_stun_server_delays_the_registration_and_spoils_nothing() {
     assert_eq!(result.outcome.facts.read(&MAPPED_ADDRESS), None);
     let first = result.sent.iter().find(|(.., bytes)| bytes.starts_with(b"REGISTER"));
     assert_eq!(first.expect("it registers").0.elapsed(), millis(5_501));
+}
+
+// I9: what is only compared with must not make a registrar look dead.
+#[test]
+fn a_silent_stun_server_takes_a_quarter_of_a_short_timeout_at_most() {
+    let result = beside_stun_within(millis(4_000), None, "rport");
+
+    assert_eq!((result.label(), counts(&result)), ("", (1, 1)));
+    let first = result.sent.iter().find(|(.., bytes)| bytes.starts_with(b"REGISTER"));
+    assert!(first.expect("it registers").0.elapsed() <= millis(1_001));
+}
+
+#[test]
+fn an_address_that_is_no_host_s_is_not_compared_with() {
+    for nobody in ["0.0.0.0:40999", "224.0.0.1:40999", "255.255.255.255:40999"] {
+        let result = beside_stun(Some(nobody), "rport=40112;received=198.51.100.7");
+
+        assert_eq!((result.label(), is_rewritten(&result)), ("", Some(false)), "{nobody}");
+        assert_eq!(result.outcome.facts.read(&MAPPED_ADDRESS), None, "{nobody}");
+    }
+}
+
+// I8
+#[test]
+fn a_registrar_that_says_our_own_proof_again_does_not_get_it_told() {
+    let mut proofs = Vec::new();
+    let result = register(&*phone(&[]), |count, request| {
+        let Some(value) = crate::header(request, "Authorization") else {
+            return vec![challenge(request, "SHA-256", "n1", "")];
+        };
+        proofs.extend(["response", "cnonce"].map(|it| parameter(value, it).unwrap().to_owned()));
+        let lines = format!("Server: {value}\r\nContact: <sip:x@h;y={}>\r\n", proofs[0]);
+        let status = format!("{} {value}", if count == 1 { "302" } else { "403" });
+        vec![response(request, &status, &lines.to_ascii_uppercase())]
+    });
+
+    assert_eq!(result.label(), "rejected");
+    let told = format!("{:?}", result.outcome).to_ascii_lowercase();
+    assert!(proofs.len() >= 2 && told.contains("****"), "{told}");
+    assert!(proofs.iter().all(|proof| !told.contains(proof)), "{told}");
 }
 
 // I8

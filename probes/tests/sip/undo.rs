@@ -44,14 +44,15 @@ fn holding(held: &[String]) -> impl FnMut(usize, &str) -> Vec<String> {
 #[test]
 fn exactly_what_carries_the_mark_is_removed_wherever_it_stands() {
     let others = ["sip:desk@10.0.0.9", "sip:branchline-0123456789abcdef@198.51.100.7:33333"];
-    for ours in [
-        format!("sip:branchline-{TEXT}@198.51.100.7:33333"),
-        format!("sip:branchline-{TEXT}@203.0.113.5:40999"),
-        format!("sip:1001@203.0.113.5:40999;branchline={TEXT}"),
+    let named = [("contact_user", OptionValue::Text("1001".to_owned()))];
+    for (ours, set) in [
+        (format!("sip:branchline-{TEXT}@198.51.100.7:33333"), &[][..]),
+        (format!("sip:branchline-{TEXT}@203.0.113.5:40999"), &[]),
+        (format!("sip:1001@203.0.113.5:40999;branchline={TEXT}"), &named),
     ] {
         let held = [others[0].to_owned(), ours.clone(), others[1].to_owned()];
 
-        let result = undo(&*anonymous(&[]), holding(&held));
+        let result = undo(&*anonymous(set), holding(&held));
 
         assert_eq!((result.label(), counts(&result), readings(&result)), ("", (0, 1), 2), "{ours}");
         let texts = result.texts();
@@ -61,6 +62,22 @@ fn exactly_what_carries_the_mark_is_removed_wherever_it_stands() {
         assert!(others.iter().all(|it| texts.iter().all(|text| !text.contains(it))));
         assert_eq!(result.outcome.facts.read(&REMOVED), Some(true));
         assert!(!result.outcome.left_behind && !result.outcome.back_off);
+    }
+}
+
+// D-SIP-9
+#[test]
+fn a_contact_of_somebody_else_that_wears_the_mark_is_not_removed() {
+    for theirs in [
+        format!("sip:phone@10.0.0.5:5060;x=branchline-{TEXT}"),
+        format!("sip:phone@10.0.0.5:5060;branchline={TEXT}"),
+        format!("sip:branchline-{TEXT}0@10.0.0.5:5060"),
+        format!("*,{TEXT}"),
+    ] {
+        let result = undo(&*anonymous(&[]), holding(std::slice::from_ref(&theirs)));
+
+        assert_eq!(counts(&result), (0, 0), "{theirs}");
+        assert!(result.texts().iter().all(|text| !text.contains(&theirs)), "{theirs}");
     }
 }
 

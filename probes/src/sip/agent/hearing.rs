@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Agent, Event, State};
+use super::{Agent, Event, State, secrets};
 use crate::conversation::Conversation;
 use crate::moment::Moment;
 use crate::observation::Ignored;
@@ -44,7 +44,7 @@ impl Agent {
 
     /// Takes one whole message.
     fn take(&mut self, bytes: &[u8], now: Moment, stamp: Stamp, conversation: &mut Conversation) {
-        let response = match self.accept(bytes) {
+        let response = match self.accept(&secrets::hidden(bytes, &self.secrets)) {
             Ok(response) => response,
             Err(reason) => return conversation.ignore(reason),
         };

@@ -102,6 +102,7 @@ impl Authentication {
         let next = response.authentication_info().and_then(|info| info.next_nonce);
         let [answered, _] = &mut self.answered;
         if let Some((next, answered)) = next.zip(answered.as_mut())
+            && next.len() <= LONGEST_NONCE
             && answered.chosen.take_nonce(next)
         {
             answered.count = 0;
@@ -177,4 +178,6 @@ fn place(response: &Response) -> usize {
 /// How many challenges are answered before something is granted: two challengers' own, or one's and
 /// the one by which it replaces a nonce that has grown old.
 const MOST_ANSWERS: u64 = 2;
+/// A longer one would keep the next request out of a datagram; the old one may still do.
+const LONGEST_NONCE: usize = 256;
 const NAMES: [&str; 2] = ["Authorization", "Proxy-Authorization"];

@@ -142,6 +142,18 @@ impl RegisterExchange {
         // What is sent back has to be text; what is not can be no contact of ours.
         held.and_then(|contact| String::from_utf8(contact.uri).ok())
             .filter(|uri| uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>".contains(&byte)))
+            .filter(|uri| self.is_own(uri))
+    }
+
+    /// Whether a contact names the user that only ours has, at whatever place: another one that
+    /// carries our mark may be somebody else's, dressed up.
+    fn is_own(&self, uri: &str) -> bool {
+        let rest = uri.strip_prefix("sips:").or(uri.strip_prefix("sip:")).unwrap_or_default();
+        let user = rest.split_once('@').map_or("", |(user, _)| user);
+        match &self.module.contact_user {
+            Some(own) => user == own,
+            None => user.strip_prefix("branchline-") == Some(self.mark.as_str()),
+        }
     }
 
     /// Who does not list its bindings has confirmed the removal, or has never been asked for one.
@@ -170,7 +182,8 @@ impl RegisterExchange {
 
     /// Whether the registrar said anything at all, be it nothing that could be used.
     fn has_heard(&self) -> bool {
-        self.has_heard || self.conversation.has_heard()
+        // A connection that stood has carried what was sent.
+        self.has_heard || self.conversation.has_heard() || self.agent.transport().is_stream()
     }
 
     /// What is done when nothing is held any more, or nothing more can be done about it.
