@@ -39,23 +39,31 @@ fn detected(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
     let summary = format!("detected on the way to {listed}: what we send does not arrive as sent");
     let over_tls = sip::other_way(evidence, &rewritten)
         .filter(|way| way.case.observation.transport == Transport::Tls && !is_rewritten(way.case));
+    let is_tls_silent = sip::cases(evidence)
+        .filter(|case| rewritten.iter().any(|it| sip::is_same_server(it, case)))
+        .any(|case| case.observation.transport == Transport::Tls && sip::is_silent(evidence, case));
     let until = match over_tls {
-        Some(way) => {
-            format!("have phones use {}, which it cannot read and which answers", way.name())
-        }
-        None => "have phones use TLS, which it cannot read".to_owned(),
+        Some(way) => format!(
+            "; until then have phones use {}, which it cannot read and which answers",
+            way.name()
+        ),
+        None if is_tls_silent => String::new(),
+        None => "; until then have phones use TLS, which it cannot read".to_owned(),
     };
     let step = format!(
-        "Switch the SIP helper (ALG) off in the router or firewall of the site for {listed}; until \
-         then {until}."
+        "Switch the SIP helper (ALG) off in the router or firewall of the site for {listed}{until}."
     );
-    Some(
-        Finding::new(&RULE, severity, Owner::SiteNetwork, &first.id.target, summary)
-            .because(rewritten.iter().flat_map(|case| quoted(case)))
-            .because(over_tls.map(|way| Exhibit::of_case(way.case)))
-            .next(step)
-            .covering_subject("sip-port-blocked", &first.id.target),
-    )
+    let target = &first.id.target;
+    let finding = Finding::new(&RULE, severity, Owner::SiteNetwork, target, summary)
+        .because(rewritten.iter().flat_map(|case| quoted(case)))
+        .because(over_tls.map(|way| Exhibit::of_case(way.case)))
+        .next(step);
+    // Where another way is silent, too, there is more than a helper.
+    if sip::silent_targets(evidence, is_of_helpers).contains(&&**target) {
+        Some(finding.covering_subject("sip-port-blocked", target))
+    } else {
+        Some(finding)
+    }
 }
 
 fn is_rewritten(case: &Case) -> bool {

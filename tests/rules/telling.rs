@@ -51,6 +51,26 @@ fn bytes_that_come_back_changed_are_a_helper_whatever_else_works() {
 }
 
 #[test]
+fn a_helper_explains_silence_on_its_own_port_and_no_blocked_tls() {
+    let lines = ["- Via branch: z9hG4bKa", "+ Via branch: z9hG4bKb"];
+    let site = |silent: &Asked| {
+        let detected = differing(register(), true, &lines);
+        let site = Site::new().saw(&detected, Said::Works).saw(silent, LOST);
+        site.saw(&stun(RELAY), Said::Works)
+    };
+
+    let other = options().also_at("192.0.2.21:5060");
+    let own_port = site(&other);
+    let both = site(&tls());
+
+    assert_eq!(only(&own_port).explains, ["sip-port-blocked: registrar"]);
+    assert!(only(&own_port).next_step.contains("have phones use TLS"));
+    assert_eq!(both.found(), ["sip-port-blocked", "sip-alg"]);
+    let step = &both.diagnosis().findings[1].next_step;
+    assert!(!step.contains("TLS") && step.ends_with("udp 192.0.2.20:5060."), "{step}");
+}
+
+#[test]
 fn a_helper_is_detected_by_an_exchange_that_fails_as_well() {
     let lines = ["- Via branch: z9hG4bKa", "+ Via branch: z9hG4bKb"];
     let site = Site::new().saw(&differing(options(), true, &lines), Said::Rejects(500));
