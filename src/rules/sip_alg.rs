@@ -1,7 +1,7 @@
 //! Rule `sip-alg`: a helper on the way rewrites SIP, or swallows it.
 
-use branchline_probes::Transport;
 use branchline_probes::sip::facts::{DIFFERENCES, REWRITTEN};
+use branchline_probes::{Failure, Transport};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
@@ -92,7 +92,7 @@ fn swallowed(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
     // Where the same port of the server is answered, or refused by anybody, it is not silent.
     let is_alone = sip::cases(evidence)
         .filter(|case| silent.iter().any(|it| sip::is_same_server(it, case)))
-        .all(|case| is_of_helpers(case) == case.is_unheard());
+        .all(|case| if is_of_helpers(case) { case.is_unheard() } else { !is_mute(case) });
     if !is_alone || is_udp_silent(evidence, first) {
         return None;
     }
@@ -115,6 +115,13 @@ fn swallowed(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
             .next(step)
             .covering_subject("sip-port-blocked", &first.id.target),
     )
+}
+
+/// Whether a way met silence, be it in a TLS handshake: the kernel repeats what is lost there, so
+/// one attempt is enough to say that not all other ways are answered.
+fn is_mute(case: &Case) -> bool {
+    let is_silence = case.failure().is_some_and(Failure::is_silence);
+    case.is_unheard() || is_silence && case.observation.transport.is_stream() && !case.is_heard()
 }
 
 fn is_of_helpers(case: &Case) -> bool {

@@ -2,7 +2,7 @@
 
 use branchline::diagnosis::{Finding, Owner, Severity, Verdict};
 use branchline_probes::sip::facts::{DIFFERENCES, REWRITTEN};
-use branchline_probes::{Foreign, Transport};
+use branchline_probes::{Foreign, Phase, Transport};
 
 use super::site::{Asked, NS, RELAY, Said, Site, dns, options, register, stun};
 
@@ -135,6 +135,19 @@ fn port_5060_of_another_address_that_answers_clears_the_helper() {
 fn more_than_one_silent_way_is_a_blocked_server_and_no_helper() {
     let site = contrast().saw(&register().over(Transport::Tcp, 5060), LOST);
 
+    assert_eq!(site.found(), ["sip-port-blocked"]);
+}
+
+#[test]
+fn a_tls_handshake_that_meets_silence_is_a_silent_way_too() {
+    let handshake = tls().until(&[], Phase::Tls);
+    let tcp = register().over(Transport::Tcp, 5060);
+    let site = Site::new().saw(&register(), LOST).saw(&tcp, Said::Works);
+    assert_eq!(site.found(), ["sip-alg"], "TCP alone");
+
+    let site = site.saw(&handshake, Said::Deadline(1));
+
+    assert_eq!(site.judged_by("sip-alg"), []);
     assert_eq!(site.found(), ["sip-port-blocked"]);
 }
 
