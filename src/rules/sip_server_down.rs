@@ -1,7 +1,7 @@
 //! Rule `sip-server-down`: nobody serves SIP there.
 
-use branchline_probes::Foreign;
 use branchline_probes::locate::PASSED_OVER;
+use branchline_probes::{Failure, Foreign};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Kind, Rule, Severity};
@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     meaning: "Nobody serves SIP at the server, or the server fails by itself.",
     decided_by: "The server's host itself said that nobody listens, or it answered 5xx (one that is overloaded, or asks to be left alone, is another finding); or it answers OPTIONS and is silent to REGISTER at the same address over the same transport, or the other way round. A warning: with failover = true, servers of a name were passed over before another one ended the walk.",
     falsified_by: "A SIP answer other than 5xx from that address over that transport; a walk that passes nobody over.",
-    remedy: "Tell whoever runs the server; then check the address and port in the configuration.",
+    remedy: "Where the port is refused, check the address and port in the configuration first; else tell whoever runs the server.",
     judge,
 };
 
@@ -48,6 +48,15 @@ fn troubled(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
             other.words()
         );
         finding = finding.because([Exhibit::of_case(other.case)]).next(step);
+    } else if let Some(Failure::Refused { .. }) = first.failure() {
+        let step = format!(
+            "Check the address and port in the configuration first; if they are right, tell whoever \
+             runs the {name} that nobody serves {} there.",
+            sip::short(first)
+        );
+        finding = finding.next(step);
+    } else {
+        finding = finding.next(format!("Tell whoever runs the {name}: its log says why it fails."));
     }
     Some(sip::covering_trunks(finding, evidence, &all, &["trunk-down", "trunk-unregistered"]))
 }

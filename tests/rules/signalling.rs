@@ -182,6 +182,15 @@ fn a_registrar_that_fails_by_itself_is_down_and_one_that_objects_is_not() {
 }
 
 #[test]
+fn a_refused_port_is_looked_for_in_the_configuration_first_and_an_error_is_not() {
+    let step = |said| only(&Site::new().saw(&register(), said)).next_step;
+
+    let first = "Check the address and port in the configuration first; ";
+    assert!(step(Said::Closed(None)).starts_with(first), "{}", step(Said::Closed(None)));
+    assert!(!step(Said::Rejects(500)).starts_with(first), "{}", step(Said::Rejects(500)));
+}
+
+#[test]
 fn a_stun_server_that_refuses_is_no_registrar() {
     let site = Site::new().saw(&stun(RELAY), Said::Rejects(401));
 
