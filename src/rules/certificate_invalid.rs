@@ -115,10 +115,8 @@ fn told(case: &Case) -> Option<(Owner, String, String)> {
             format!("Check the port: {}.", usual_port(case)),
         ),
     };
-    let owner = match owner {
-        Owner::Vendor if case.trunk.is_some() => Owner::Carrier,
-        owner => owner,
-    };
+    let is_carrier_s = owner == Owner::Vendor && case.trunk.is_some();
+    let owner = if is_carrier_s { Owner::Carrier } else { owner };
     Some((owner, format!("{peer} {what}"), step))
 }
 
