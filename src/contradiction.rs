@@ -37,6 +37,13 @@ pub fn of(evidence: &Evidence) -> impl Iterator<Item = Contradiction<'_>> {
     })
 }
 
+/// Whether we can register where the vendor says that this trunk cannot, and it was read before it
+/// could have noticed: then nothing is to be said of the trunk yet.
+#[must_use]
+pub fn is_open(evidence: &Evidence, trunk: &Trunk) -> bool {
+    of(evidence).any(|it| !it.is_settled && it.trunk.reference.id == trunk.reference.id)
+}
+
 /// Whether we have registered; that a registrar asks for an account is no registration.
 fn has_registered(case: &Case) -> bool {
     let mode = case.observation.outcome.facts.read(&MODE);

@@ -80,6 +80,9 @@ impl Ladder {
     #[must_use]
     pub fn cost(&self) -> String {
         match self.cheapest() {
+            Some(rung) if self.is_of_signalling() => {
+                format!("{} works: {}", rung.name(), rung.cost_of_signalling())
+            }
             Some(rung) if rung.transport.is_stream() => {
                 format!("{} works; it costs {}", rung.name(), rung.cost())
             }
@@ -89,6 +92,10 @@ impl Ladder {
             }
             None => "no way works".to_owned(),
         }
+    }
+
+    fn is_of_signalling(&self) -> bool {
+        self.probe.starts_with(SIGNALLING)
     }
 
     fn has_steps(&self) -> bool {
@@ -174,17 +181,33 @@ impl Rung {
         if !self.transport.is_stream() {
             return "media travels as it should, without a handshake".to_owned();
         }
+        let (trips, handshakes) = self.handshakes();
+        format!(
+            "{trips} more than UDP before the first packet ({handshakes}), and voice that waits \
+             behind every lost packet"
+        )
+    }
+
+    /// What this way costs signalling, in words.
+    fn cost_of_signalling(&self) -> String {
+        if !self.transport.is_stream() {
+            return "requests go out without a handshake".to_owned();
+        }
+        let (trips, handshakes) = self.handshakes();
+        format!("each connection costs {trips} before its first request ({handshakes})")
+    }
+
+    /// `2 round trips`, and `TCP and TLS: 20.0 ms here`.
+    fn handshakes(&self) -> (String, String) {
         let handshakes = if self.transport == Transport::Tls { "TCP and TLS" } else { "TCP" };
         let trips = if self.round_trips == 1 { "round trip" } else { "round trips" };
         let measured = self.connect.map(|connect| {
             let took = connect + self.tls.unwrap_or_default();
             format!(": {:.1} ms here", took.as_secs_f64() * 1e3)
         });
-        format!(
-            "{} {trips} more than UDP before the first packet ({handshakes}{}), and voice that \
-             waits behind every lost packet",
-            self.round_trips,
-            measured.unwrap_or_default()
+        (
+            format!("{} {trips}", self.round_trips),
+            format!("{handshakes}{}", measured.unwrap_or_default()),
         )
     }
 
@@ -195,6 +218,8 @@ impl Rung {
     }
 }
 
+/// How the names of probes begin that carry no media.
+const SIGNALLING: &str = "sip-";
 /// RFC 9293 §3.5: the client speaks when its SYN is answered.
 const TCP_ROUND_TRIPS: u32 = 1;
 /// RFC 8446 §2: the full handshake takes one round trip.

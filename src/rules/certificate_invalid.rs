@@ -4,6 +4,7 @@ use branchline_probes::{Failure, Foreign, TlsProblem, TrustedBy};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::sip;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -73,9 +74,9 @@ fn told(case: &Case) -> Option<(Owner, String, String)> {
             Owner::Configuration,
             format!("shows a certificate of an authority that is not trusted ({vouching})"),
             format!(
-                "If {vouching} is an authority of your own, set ca_file in the module to its \
-                 certificate. If it belongs to a firewall of the site, TLS is inspected there: have \
-                 {peer} exempted."
+                "{} If it belongs to a firewall of the site, TLS is inspected there: have {peer} \
+                 exempted.",
+                own_authority(case, vouching)
             ),
         ),
         TlsProblem::BadCertificate => (
@@ -111,8 +112,34 @@ fn told(case: &Case) -> Option<(Owner, String, String)> {
         TlsProblem::NotTls => (
             Owner::Configuration,
             "does not speak TLS".to_owned(),
-            "Check the port: over TLS, a relay usually has another than over TCP (5349).".to_owned(),
+            format!("Check the port: {}.", usual_port(case)),
         ),
     };
+    let is_carrier_s = owner == Owner::Vendor && case.trunk.is_some();
+    let owner = if is_carrier_s { Owner::Carrier } else { owner };
     Some((owner, format!("{peer} {what}"), step))
+}
+
+/// What to do where the authority is one's own.
+fn own_authority(case: &Case, authority: &str) -> String {
+    if case.fingerprint.lines().any(|line| line.starts_with("ca_file = ")) {
+        format!(
+            "The module's ca_file does not hold {authority}: if that is an authority of your own, \
+             add its certificate to the file."
+        )
+    } else {
+        format!(
+            "If {authority} is an authority of your own, set ca_file in the module to its \
+             certificate."
+        )
+    }
+}
+
+fn usual_port(case: &Case) -> &'static str {
+    if sip::is_sip(case) {
+        // RFC 3261 §19.1.2.
+        "over TLS, a SIP server usually has another than over TCP (5061)"
+    } else {
+        "over TLS, a relay usually has another than over TCP (5349)"
+    }
 }

@@ -1,7 +1,7 @@
 //! Rule `sip-alg`: a helper on the way rewrites SIP, or swallows it.
 
-use branchline_probes::Transport;
 use branchline_probes::sip::facts::{DIFFERENCES, REWRITTEN};
+use branchline_probes::{Failure, Transport};
 
 use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
@@ -39,23 +39,31 @@ fn detected(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
     let summary = format!("detected on the way to {listed}: what we send does not arrive as sent");
     let over_tls = sip::other_way(evidence, &rewritten)
         .filter(|way| way.case.observation.transport == Transport::Tls && !is_rewritten(way.case));
+    let is_tls_silent = sip::cases(evidence)
+        .filter(|case| rewritten.iter().any(|it| sip::is_same_server(it, case)))
+        .any(|case| case.observation.transport == Transport::Tls && sip::is_silent(evidence, case));
     let until = match over_tls {
-        Some(way) => {
-            format!("have phones use {}, which it cannot read and which answers", way.name())
-        }
-        None => "have phones use TLS, which it cannot read".to_owned(),
+        Some(way) => format!(
+            "; until then have phones use {}, which it cannot read and which answers",
+            way.name()
+        ),
+        None if is_tls_silent => String::new(),
+        None => "; until then have phones use TLS, which it cannot read".to_owned(),
     };
     let step = format!(
-        "Switch the SIP helper (ALG) off in the router or firewall of the site for {listed}; until \
-         then {until}."
+        "Switch the SIP helper (ALG) off in the router or firewall of the site for {listed}{until}."
     );
-    Some(
-        Finding::new(&RULE, severity, Owner::SiteNetwork, &first.id.target, summary)
-            .because(rewritten.iter().flat_map(|case| quoted(case)))
-            .because(over_tls.map(|way| Exhibit::of_case(way.case)))
-            .next(step)
-            .covering_subject("sip-port-blocked", &first.id.target),
-    )
+    let target = &first.id.target;
+    let finding = Finding::new(&RULE, severity, Owner::SiteNetwork, target, summary)
+        .because(rewritten.iter().flat_map(|case| quoted(case)))
+        .because(over_tls.map(|way| Exhibit::of_case(way.case)))
+        .next(step);
+    // Where another way is silent, too, there is more than a helper.
+    if sip::silent_targets(evidence, is_of_helpers).contains(&&**target) {
+        Some(finding.covering_subject("sip-port-blocked", target))
+    } else {
+        Some(finding)
+    }
 }
 
 fn is_rewritten(case: &Case) -> bool {
@@ -84,7 +92,7 @@ fn swallowed(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
     // Where the same port of the server is answered, or refused by anybody, it is not silent.
     let is_alone = sip::cases(evidence)
         .filter(|case| silent.iter().any(|it| sip::is_same_server(it, case)))
-        .all(|case| is_of_helpers(case) == case.is_unheard());
+        .all(|case| if is_of_helpers(case) { case.is_unheard() } else { !is_mute(case) });
     if !is_alone || is_udp_silent(evidence, first) {
         return None;
     }
@@ -107,6 +115,13 @@ fn swallowed(evidence: &Evidence, cases: &[&Case]) -> Option<Finding> {
             .next(step)
             .covering_subject("sip-port-blocked", &first.id.target),
     )
+}
+
+/// Whether a way met silence, be it in a TLS handshake: the kernel repeats what is lost there, so
+/// one attempt is enough to say that not all other ways are answered.
+fn is_mute(case: &Case) -> bool {
+    let is_silence = case.failure().is_some_and(Failure::is_silence);
+    case.is_unheard() || is_silence && case.observation.transport.is_stream() && !case.is_heard()
 }
 
 fn is_of_helpers(case: &Case) -> bool {

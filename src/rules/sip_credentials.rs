@@ -18,10 +18,37 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
-    evidence.of("sip-register").filter_map(|case| finding(evidence, case)).collect()
+    let mut groups: Vec<(Told, Vec<&Case>)> = Vec::new();
+    for case in evidence.of("sip-register") {
+        let Some(told) = told(case) else { continue };
+        let is_same = |known: &Told, first: &Case| {
+            (known.owner, &known.summary, &first.id.target)
+                == (told.owner, &told.summary, &case.id.target)
+        };
+        match groups.iter_mut().find(|(known, cases)| is_same(known, cases[0])) {
+            Some((_, cases)) => cases.push(case),
+            None => groups.push((told, vec![case])),
+        }
+    }
+    groups.into_iter().map(|(told, cases)| finding(evidence, told, &cases)).collect()
 }
 
-fn finding(evidence: &Evidence, case: &Case) -> Option<Finding> {
+/// What one refusal means; several addresses may say the same.
+struct Told {
+    owner: Owner,
+    summary: String,
+    step: String,
+}
+
+fn finding(evidence: &Evidence, told: Told, cases: &[&Case]) -> Finding {
+    let severity = Severity::where_required(cases.iter().any(|case| case.required));
+    let finding = Finding::new(&RULE, severity, told.owner, &cases[0].id.target, told.summary)
+        .because(cases.iter().map(|case| Exhibit::of_case(case)))
+        .next(told.step);
+    sip::covering_trunks(finding, evidence, cases, &["trunk-unregistered"])
+}
+
+fn told(case: &Case) -> Option<Told> {
     let who = who(case);
     let (owner, summary, step) = match case.failure()? {
         Failure::Rejected { code: code @ (401 | PROXY), .. } => (
@@ -81,11 +108,7 @@ fn finding(evidence: &Evidence, case: &Case) -> Option<Finding> {
         | Failure::Local { .. }
         | Failure::Internal => return None,
     };
-    let severity = Severity::where_required(case.required);
-    let finding = Finding::new(&RULE, severity, owner, &case.id.target, summary)
-        .because([Exhibit::of_case(case)])
-        .next(step);
-    Some(sip::covering_trunks(finding, evidence, &[case], &["trunk-unregistered"]))
+    Some(Told { owner, summary, step })
 }
 
 /// Who asks for the credentials: a proxy says so by its code.

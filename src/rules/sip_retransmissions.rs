@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     meaning: "A SIP server answers, and not at the first attempt: packets get lost on the way, or the server needs longer than half a second (RFC 3261 §17.1.2.2: T1).",
     decided_by: "In two of the last three runs of a sip-register or sip-options that succeeded, requests had to be repeated, or in one run twice or more: one lost packet decides nothing.",
     falsified_by: "Two runs in a row without a repetition.",
-    remedy: "Measure loss with burst = 100 of stun-binding, at the same hour: where there is none, ask whoever runs the server why it is slow.",
+    remedy: "Measure loss with burst = 100 of stun-binding against a STUN server that is reached by the same way out of the site, at the same hour: where there is none, ask whoever runs the server why it is slow.",
     judge,
 };
 

@@ -1,5 +1,6 @@
 //! Rule `trunk-down`: the vendor says that a trunk is down.
 
+use crate::contradiction;
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::telephony::{Edge, State, Trunk};
@@ -8,7 +9,7 @@ use crate::telephony::{Edge, State, Trunk};
 pub(super) static RULE: Rule = Rule {
     id: "trunk-down",
     meaning: "The vendor says that a trunk is switched off, out of service, not connected, or not answered.",
-    decided_by: "The trunk's state as the vendor's API gives it.",
+    decided_by: "The trunk's state as the vendor's API gives it; where we have just begun to be able to register at its other end, it is an open question until the vendor has had the time to notice.",
     falsified_by: "The vendor calling the trunk connected.",
     remedy: "Ask the carrier, or whoever runs the other end of the trunk; switch it on if it is switched off.",
     judge,
@@ -16,7 +17,9 @@ pub(super) static RULE: Rule = Rule {
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let trunks = evidence.state.iter().flat_map(|state| &state.trunks.items);
-    let down = trunks.filter(|trunk| trunk.state == State::Down);
+    let down = trunks
+        .filter(|trunk| trunk.state == State::Down)
+        .filter(|trunk| !contradiction::is_open(evidence, trunk));
     down.map(|trunk| {
         let finding = match edge_of(evidence, trunk) {
             _ if trunk.is_switched_off => switched_off(trunk),

@@ -1,5 +1,6 @@
 //! Rule `trunk-unregistered`: the vendor says that a trunk is not registered.
 
+use crate::contradiction;
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::telephony::Registration;
@@ -8,7 +9,7 @@ use crate::telephony::Registration;
 pub(super) static RULE: Rule = Rule {
     id: "trunk-unregistered",
     meaning: "A trunk that registers with its carrier is not registered: incoming calls do not arrive.",
-    decided_by: "The trunk's registrations as the vendor's API gives them.",
+    decided_by: "The trunk's registrations as the vendor's API gives them; where we have just begun to be able to register at its other end, it is an open question until the vendor has had the time to notice.",
     falsified_by: "The vendor calling every registration of the trunk positive.",
     remedy: "Ask the carrier why it refuses the registration; compare the account of the trunk.",
     judge,
@@ -18,6 +19,7 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     let trunks = evidence.state.iter().flat_map(|state| &state.trunks.items);
     trunks
         .filter(|trunk| trunk.registration == Registration::Unregistered)
+        .filter(|trunk| !contradiction::is_open(evidence, trunk))
         .map(|trunk| {
             let name = &trunk.reference.name;
             let severity = Severity::where_required(evidence.concerns_trunk(trunk));

@@ -119,6 +119,35 @@ fn an_authority_that_is_not_trusted_is_named_with_what_it_may_be() {
 }
 
 #[test]
+fn a_ca_file_that_does_not_hold_the_authority_is_told_so() {
+    let step = |asked: &Asked| {
+        let site = Site::new().saw(asked, unproven(TlsProblem::UnknownIssuer));
+        site.judged_by("certificate-invalid")[0].next_step.clone()
+    };
+
+    let named = step(&tls().of_fingerprint("probe = \"p\"\nca_file = \"/etc/own.pem\" # 00\n"));
+
+    assert!(named.starts_with("The module's ca_file does not hold CN=Elsewhere"), "{named}");
+    assert!(!named.contains("set ca_file"), "{named}");
+    assert!(step(&tls()).contains("set ca_file in the module"));
+}
+
+#[test]
+fn a_sip_server_has_the_port_of_sips_and_behind_a_trunk_the_carrier_renews() {
+    let sip = || register().over(Transport::Tls, 5060);
+    let told = |asked: &Asked, problem| {
+        Site::new().saw(asked, unproven(problem)).judged_by("certificate-invalid").remove(0)
+    };
+    let of_trunk = sip().of_trunk("Carrier A");
+
+    assert!(told(&sip(), TlsProblem::NotTls).next_step.contains("(5061)"));
+    assert!(told(&tls(), TlsProblem::NotTls).next_step.contains("(5349)"));
+    assert_eq!(told(&of_trunk, TlsProblem::Expired).owner, Owner::Carrier);
+    assert_eq!(told(&sip(), TlsProblem::Expired).owner, Owner::Vendor);
+    assert_eq!(told(&of_trunk, TlsProblem::NotYetValid).owner, Owner::ThisHost);
+}
+
+#[test]
 fn several_checks_of_one_server_are_one_finding() {
     let again = tls().of_module("turn-again");
     let seen = Site::new()

@@ -1,12 +1,15 @@
 //! What targets are linked to: which trunks and edge groups a link means, and what follows from it.
 
+use std::time::Duration;
+
 use branchline::diagnosis::{Severity, Verdict};
 use branchline::outputs::metrics;
 use branchline::telephony::{Registration, State, Trunk};
+use branchline_probes::Transport;
 
 use super::site::{
-    Asked, NS, RELAY, Said, Site, dns, edge, edge_group, late, named, read, register, stun, trunk,
-    unreachable,
+    Asked, BEGIN, NS, RELAY, Said, Site, dns, edge, edge_group, late, named, read, register, stun,
+    trunk, unreachable,
 };
 
 const CARRIER: &str = "Carrier A";
@@ -23,6 +26,30 @@ fn a_trunk_is_meant_by_its_name_or_its_id_and_no_other_trunk_is() {
 
     assert_eq!(linked("id-of-Carrier A").found(), ["trunk-configuration"]);
     assert_eq!(linked("Carrier B").found(), ["trunk-unregistered"]);
+}
+
+#[test]
+fn two_ways_to_register_where_a_trunk_cannot_are_one_finding() {
+    let tls = register().of_trunk(CARRIER).over(Transport::Tls, 5061);
+    let site = Site::new().saw(&register().of_trunk(CARRIER), Said::Works).saw(&tls, Said::Works);
+    let later = BEGIN + Duration::from_secs(120);
+    let site = site.vendor(|it| {
+        it.trunks = read([trunk(CARRIER, State::Up, UNREGISTERED)]);
+        it.trunks.begun = Some(later);
+    });
+
+    let [finding] = &site.diagnosis().findings[..] else { panic!("{:?}", site.found()) };
+
+    let seen: Vec<_> = finding.evidence.iter().map(|it| it.reference.as_str()).collect();
+    assert_eq!(
+        seen,
+        [
+            "register@registrar (192.0.2.20:5060)",
+            "register-tls@registrar (192.0.2.20:5061)",
+            "trunk Carrier A",
+        ]
+    );
+    assert!(finding.next_step.ends_with("those of modules register, register-tls, which work."));
 }
 
 /// The trunk that each of two edges has by the same settings.

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod doubts;
+mod failover;
 mod foreign;
 mod invented;
 mod links;

@@ -29,8 +29,8 @@ fn a_reading_that_began_too_early_is_an_open_question_and_a_late_one_a_finding()
     let early = site(&[Said::Works], tells - Duration::from_millis(1));
     let late = site(&[Said::Works], tells);
 
-    // What the vendor says stands for itself until then.
-    assert_eq!(early.found(), ["trunk-unregistered"]);
+    assert_eq!(early.found(), [""; 0]);
+    assert_eq!(early.diagnosis().verdict, Verdict::Inconclusive);
     let open = early.diagnosis().open;
     let question = "whether the settings of trunk Carrier A are wrong: we can register, and the \
                     vendor was asked too early to know";
@@ -42,13 +42,27 @@ fn a_reading_that_began_too_early_is_an_open_question_and_a_late_one_a_finding()
 }
 
 #[test]
+fn nothing_is_said_yet_of_the_trunk_that_may_have_noticed_and_of_another_one_it_is() {
+    let site = Site::new().saw(&register().of_trunk(CARRIER), Said::Works).vendor(|it| {
+        let other = trunk("Carrier B", State::Down, Registration::Unregistered);
+        it.trunks = read([trunk(CARRIER, State::Down, Registration::Unregistered), other]);
+    });
+
+    let diagnosis = site.diagnosis();
+
+    let [finding] = &diagnosis.findings[..] else { panic!("{diagnosis:#?}") };
+    assert_eq!((finding.rule, &*finding.subject), ("trunk-down", "Carrier B"));
+    assert_eq!(diagnosis.open.len(), 1, "{:?}", diagnosis.open);
+}
+
+#[test]
 fn what_counts_is_since_when_we_can_register_and_not_when_we_last_did() {
     let begun = BEGIN + INTERVAL * 2 + Duration::from_secs(1);
     let up = Said::Works;
 
     assert_eq!(site(&[up, up, up], begun).found(), ["trunk-configuration"]);
     let again = site(&[up, Said::Rejects(500), up], begun);
-    assert_eq!(again.found(), ["trunk-unregistered"], "it has just begun to work");
+    assert_eq!(again.found(), [""; 0], "it has just begun to work");
     let down = site(&[up, up, Said::Rejects(500)], begun);
     assert_eq!(down.judged_by("trunk-configuration"), []);
 }

@@ -138,6 +138,28 @@ fn every_way_to_refuse_credentials_is_told_with_its_owner() {
 }
 
 #[test]
+fn one_refusal_at_several_addresses_is_one_finding_and_two_refusals_are_two() {
+    let other = register().also_at("192.0.2.21:5060");
+    let both = |said| Site::new().saw_each(&[(&register(), said), (&other, Said::Rejects(403))]);
+
+    let finding = only(&both(Said::Rejects(403)));
+
+    let seen: Vec<_> = finding.evidence.iter().map(|it| it.reference.as_str()).collect();
+    assert_eq!(
+        seen,
+        ["register@registrar (192.0.2.20:5060)", "register@registrar (192.0.2.21:5060)"]
+    );
+    assert_eq!(both(Said::Rejects(401)).found(), ["sip-credentials"; 2]);
+    let optional = register().of_module("spare").optional();
+    let modules = Site::new().saw(&optional, Said::Rejects(403));
+    let modules = modules.saw(&register(), Said::Rejects(403));
+    assert_eq!(only(&modules).severity, Severity::Blocking, "one check that decides is enough");
+    let elsewhere = register().of_target("elsewhere");
+    let targets = Site::new().saw(&register(), Said::Rejects(403));
+    assert_eq!(targets.saw(&elsewhere, Said::Rejects(403)).found(), ["sip-credentials"; 2]);
+}
+
+#[test]
 fn a_proxy_that_asks_for_what_we_do_not_send_is_called_one() {
     for said in [Said::OtherRealm, Said::Weak, Said::Downgraded] {
         let finding = only(&Site::new().saw(&register().stating(&STATUS_CODE, 407), said));
@@ -157,6 +179,15 @@ fn a_registrar_that_fails_by_itself_is_down_and_one_that_objects_is_not() {
         assert_eq!(site.found(), [""; 0], "{said:?}");
         assert_eq!(site.diagnosis().unexplained.len(), 1, "{said:?}");
     }
+}
+
+#[test]
+fn a_refused_port_is_looked_for_in_the_configuration_first_and_an_error_is_not() {
+    let step = |said| only(&Site::new().saw(&register(), said)).next_step;
+
+    let first = "Check the address and port in the configuration first; ";
+    assert!(step(Said::Closed(None)).starts_with(first), "{}", step(Said::Closed(None)));
+    assert!(!step(Said::Rejects(500)).starts_with(first), "{}", step(Said::Rejects(500)));
 }
 
 #[test]

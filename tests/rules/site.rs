@@ -249,6 +249,11 @@ impl Asked {
         Self { fingerprint, ..self }
     }
 
+    /// By a module of these options.
+    pub(crate) fn of_fingerprint(self, text: &str) -> Self {
+        Self { fingerprint: text.to_owned(), ..self }
+    }
+
     /// These phases are answered, and a failure comes in `stage`.
     pub(crate) fn until(self, answered: &[Phase], stage: Phase) -> Self {
         Self { answered: answered.to_vec(), stage, ..self }

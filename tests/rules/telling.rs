@@ -2,7 +2,7 @@
 
 use branchline::diagnosis::{Finding, Owner, Severity, Verdict};
 use branchline_probes::sip::facts::{DIFFERENCES, REWRITTEN};
-use branchline_probes::{Foreign, Transport};
+use branchline_probes::{Foreign, Phase, Transport};
 
 use super::site::{Asked, NS, RELAY, Said, Site, dns, options, register, stun};
 
@@ -48,6 +48,26 @@ fn bytes_that_come_back_changed_are_a_helper_whatever_else_works() {
     assert_eq!(texts[..2], lines);
     assert!(finding.next_step.contains("have phones use tls 5061"), "{finding:#?}");
     assert_eq!(site.diagnosis().verdict, Verdict::NoGo);
+}
+
+#[test]
+fn a_helper_explains_silence_on_its_own_port_and_no_blocked_tls() {
+    let lines = ["- Via branch: z9hG4bKa", "+ Via branch: z9hG4bKb"];
+    let site = |silent: &Asked| {
+        let detected = differing(register(), true, &lines);
+        let site = Site::new().saw(&detected, Said::Works).saw(silent, LOST);
+        site.saw(&stun(RELAY), Said::Works)
+    };
+
+    let other = options().also_at("192.0.2.21:5060");
+    let own_port = site(&other);
+    let both = site(&tls());
+
+    assert_eq!(only(&own_port).explains, ["sip-port-blocked: registrar"]);
+    assert!(only(&own_port).next_step.contains("have phones use TLS"));
+    assert_eq!(both.found(), ["sip-port-blocked", "sip-alg"]);
+    let step = &both.diagnosis().findings[1].next_step;
+    assert!(!step.contains("TLS") && step.ends_with("udp 192.0.2.20:5060."), "{step}");
 }
 
 #[test]
@@ -115,6 +135,19 @@ fn port_5060_of_another_address_that_answers_clears_the_helper() {
 fn more_than_one_silent_way_is_a_blocked_server_and_no_helper() {
     let site = contrast().saw(&register().over(Transport::Tcp, 5060), LOST);
 
+    assert_eq!(site.found(), ["sip-port-blocked"]);
+}
+
+#[test]
+fn a_tls_handshake_that_meets_silence_is_a_silent_way_too() {
+    let handshake = tls().until(&[], Phase::Tls);
+    let tcp = register().over(Transport::Tcp, 5060);
+    let site = Site::new().saw(&register(), LOST).saw(&tcp, Said::Works);
+    assert_eq!(site.found(), ["sip-alg"], "TCP alone");
+
+    let site = site.saw(&handshake, Said::Deadline(1));
+
+    assert_eq!(site.judged_by("sip-alg"), []);
     assert_eq!(site.found(), ["sip-port-blocked"]);
 }
 

@@ -11,7 +11,9 @@ use branchline_probes::way::TLS_VERSION;
 use branchline_probes::{FactKey, Observation, Phase, Transport, Unresolved};
 use serde_json::json;
 
-use super::site::{Asked, BEGIN, NS, RELAY, RELAY_2, Said, Site, dns, stun, turn};
+use super::site::{
+    Asked, BEGIN, NS, RELAY, RELAY_2, Said, Site, dns, options, register, stun, turn,
+};
 
 const LOSS: FactKey<f64> = FactKey::new("loss_ratio", "of a probe that no output knows");
 
@@ -140,6 +142,25 @@ fn an_older_tls_costs_one_round_trip_more() {
          TLS: 20.0 ms here), and voice that waits behind every lost packet"
     );
     assert!(cost("1.2").contains("costs 3 round trips more"), "{}", cost("1.2"));
+}
+
+#[test]
+fn signalling_has_handshakes_to_pay_and_no_voice() {
+    for sip in [options as fn() -> Asked, register] {
+        let cost = |udp, tls| {
+            let over_tls = sip().over(Transport::Tls, 5061);
+            only(ladder::of(&[seen(&sip(), udp), seen(&over_tls, tls)])).cost()
+        };
+
+        let works = "udp 5060 works: requests go out without a handshake";
+        assert_eq!(cost(Said::Works, Said::Works), works);
+        assert_eq!(
+            cost(Said::Silence(7), Said::Works),
+            "tls 5061 works: each connection costs 2 round trips before its first request (TCP and \
+             TLS: 20.0 ms here)"
+        );
+        assert_eq!(cost(Said::Silence(7), Said::Resets), "no way works");
+    }
 }
 
 #[test]
