@@ -135,3 +135,25 @@ fn left_alone_it_removes_what_it_made_whatever_the_weather() {
         assert_eq!(life.sent.iter().find(of_others), None);
     }
 }
+
+// D-SIP-9
+#[test]
+fn ten_thousand_probes_leave_the_phone_s_binding_as_it_was() {
+    let module = phone(&[]);
+    let mut registrar = Registrar::new(MANNERS[1]);
+    let before = registrar.phone().map(|(call, number)| (call.to_owned(), number));
+    for probe in 0..10_000_u32 {
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&probe.to_be_bytes());
+        let mut exchange = desk::begin_with(&*module, Chance::from_seed(seed));
+
+        let mut weather = Weather::datagrams(probe.into(), 0.0);
+        let life = live(exchange.as_mut(), &mut registrar, &mut weather, Stop::Never);
+
+        let outcome = life.outcome.expect("nobody killed it");
+        assert_eq!(outcome.facts.read(&REMOVED), Some(true), "probe {probe}: {outcome:?}");
+    }
+
+    assert_eq!(registrar.held(), [PHONE]);
+    assert_eq!(registrar.phone().map(|(call, number)| (call.to_owned(), number)), before);
+}

@@ -56,6 +56,12 @@ impl Registrar {
         self.bindings.iter().map(|binding| binding.uri.as_str()).collect()
     }
 
+    /// Under which call, and with which number, the phone's binding was stored last.
+    pub(crate) fn phone(&self) -> Option<(&str, u32)> {
+        let phone = self.bindings.iter().find(|binding| binding.uri == PHONE)?;
+        Some((&phone.call_id, phone.sequence))
+    }
+
     fn hear(&mut self, request: &str) -> String {
         let branch = parameter(must(request, "Via"), "branch").expect("it has one").to_owned();
         if let Some(known) = self.answered.get(&branch) {
