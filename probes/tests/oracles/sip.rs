@@ -34,13 +34,16 @@ fn rsip_reads_our_registers() {
 
     // Without credentials, with them, the removal, and the reading of what is held.
     assert_eq!(result.sent.len(), 4);
+    let mut first = None;
     for (index, (_, _, bytes)) in result.sent.iter().enumerate() {
         let read = rsip::Request::try_from(bytes.as_slice()).unwrap();
 
         assert_eq!(*read.method(), rsip::Method::Register);
         assert_eq!(read.uri().to_string(), "sip:sip.example.com");
         let sequence = read.cseq_header().unwrap().typed().unwrap();
-        assert_eq!((sequence.seq as usize, sequence.method), (index + 1, rsip::Method::Register));
+        let first = *first.get_or_insert(sequence.seq);
+        assert_eq!((sequence.seq - first) as usize, index);
+        assert_eq!(sequence.method, rsip::Method::Register);
         if index == 3 {
             assert!(read.contact_header().is_err() && read.expires_header().is_none());
         } else {
