@@ -15,19 +15,25 @@ pub(super) fn of(headers: &[(&'static str, Vec<u8>)]) -> Vec<Vec<u8>> {
     parts.filter(|secret| !secret.is_empty()).collect()
 }
 
-/// The message with each of them struck out, in any case.
+/// The message with each of them struck out, in any case. All are hexadecimal digits, so nothing
+/// but long enough runs of these is looked at.
 pub(super) fn hidden<'a>(bytes: &'a [u8], secrets: &[Vec<u8>]) -> Cow<'a, [u8]> {
     let mut hidden = Cow::Borrowed(bytes);
-    for secret in secrets {
-        let mut start = 0;
-        while let Some(place) = hidden[start..]
-            .windows(secret.len())
-            .position(|window| window.eq_ignore_ascii_case(secret))
-        {
-            let end = start + place + secret.len();
-            hidden.to_mut()[start + place..end].fill(b'*');
-            start = end;
+    let Some(shortest) = secrets.iter().map(Vec::len).min() else { return hidden };
+    let mut start = 0;
+    while let Some(digit) = bytes[start..].iter().position(u8::is_ascii_hexdigit) {
+        start += digit;
+        let run = bytes[start..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let end = start + run;
+        for secret in secrets.iter().filter(|secret| run >= shortest && run >= secret.len()) {
+            for place in start..=end - secret.len() {
+                let found = place..place + secret.len();
+                if bytes[found.clone()].eq_ignore_ascii_case(secret) {
+                    hidden.to_mut()[found].fill(b'*');
+                }
+            }
         }
+        start = end;
     }
     hidden
 }
@@ -44,8 +50,8 @@ mod tests {
             of(&[("Authorization", value.to_vec()), ("Contact", b"response=\"x\"".to_vec())]);
 
         assert_eq!(secrets, [b"c0ffee", b"abc123"]);
-        let text = hidden(b"SIP/2.0 403 ABC123 abc123 c0ffe c0ffee\r\n", &secrets);
-        assert_eq!(&*text, b"SIP/2.0 403 ****** ****** c0ffe ******\r\n");
+        let text = hidden(b"SIP/2.0 403 ABC123 abc123 c0ffe c0ffee 0abc1230\r\n", &secrets);
+        assert_eq!(&*text, b"SIP/2.0 403 ****** ****** c0ffe ****** 0******0\r\n");
         assert_eq!(&*hidden(b"SIP/2.0 200 OK\r\n", &secrets), b"SIP/2.0 200 OK\r\n");
     }
 }
