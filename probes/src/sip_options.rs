@@ -13,7 +13,7 @@ use crate::locate::Locator;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
 use crate::probe::{Exchange, Module, Probe, TIMEOUT};
 use crate::sip::facts::FACTS;
-use crate::sip::settings::{self, Settings};
+use crate::sip::settings::{self, Settings, is_user};
 use crate::target::{Target, Transport};
 use crate::way;
 
@@ -81,10 +81,6 @@ modules = ["sip-alive"]
         let timeout = options.read(&TIMEOUT).unwrap_or(self.timeout());
         Ok(Box::new(SharedModule(Arc::new(OptionsModule { settings, user, timeout }))))
     }
-}
-
-fn is_user(text: &str) -> bool {
-    crate::wire::sip::AddressOfRecord::read(&format!("sip:{text}@host")).is_ok()
 }
 
 /// What every exchange of one module shares.

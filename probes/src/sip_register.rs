@@ -15,7 +15,7 @@ use crate::options::{BadOption, FromOption, Kind, OptionKey, OptionSpec, Options
 use crate::probe::{Exchange, Intent, Module, Probe, TIMEOUT};
 use crate::secret::Secret;
 use crate::sip::facts::FACTS;
-use crate::sip::settings::{self, Settings};
+use crate::sip::settings::{self, Settings, is_user};
 use crate::target::{Target, Transport};
 use crate::way;
 use crate::wire::sip::{AddressOfRecord, Scheme};
@@ -272,10 +272,6 @@ fn claim(address_of_record: &AddressOfRecord) -> String {
 
 fn bad_option<T: FromOption>(key: &OptionKey<T>, problem: String, hint: Option<&str>) -> BadOption {
     BadOption { option: key.spec().name, problem, hint: hint.map(str::to_owned) }
-}
-
-fn is_user(text: &str) -> bool {
-    AddressOfRecord::read(&format!("sip:{text}@host")).is_ok()
 }
 
 /// What every exchange of one module shares.

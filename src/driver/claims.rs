@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-/// Waits until nobody else works on what a claim names; it is free again when what is returned is dropped.
+/// Waits until nobody else works on what a claim names; it is free again when what is returned is
+/// dropped.
 pub(super) async fn claim(claimed: &str) -> OwnedMutexGuard<()> {
     let held = {
         let mut all = SHARED.claims.lock().unwrap_or_else(PoisonError::into_inner);
@@ -28,10 +29,13 @@ pub(super) async fn claim(claimed: &str) -> OwnedMutexGuard<()> {
 pub(super) async fn pace(host: IpAddr) {
     let begun = {
         let mut hosts = SHARED.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        if hosts.len() > MOST_HOSTS {
-            // Who is held by nobody else has nobody waiting, and what it remembers is short.
-            hosts.retain(|_, begun| Arc::strong_count(begun) > 1);
-        }
+        let now = Instant::now();
+        // A host is forgotten when nobody waits for it and none of its last ones counts any more.
+        hosts.retain(|_, begun| {
+            let is_recent = |last: &Instant| *last + SPAN > now;
+            Arc::strong_count(begun) > 1
+                || begun.try_lock().is_ok_and(|times| times.back().is_some_and(is_recent))
+        });
         Arc::clone(hosts.entry(host).or_default())
     };
     let mut times = begun.lock().await;
@@ -65,8 +69,6 @@ struct Shared {
 /// has twelve at most, and usually four.
 const MOST_BEGUN: usize = 3;
 const SPAN: Duration = Duration::from_secs(5);
-/// How many hosts are remembered before those with whom nothing is under way are forgotten.
-const MOST_HOSTS: usize = 1024;
 
 #[cfg(test)]
 mod tests {

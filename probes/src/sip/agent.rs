@@ -166,6 +166,15 @@ impl Agent {
         self.leg.transport
     }
 
+    /// What a sip URI says of it (RFC 3261 §19.1.1); UDP goes without saying.
+    pub(crate) const fn transport_parameter(&self) -> &'static str {
+        match self.leg.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        }
+    }
+
     pub(crate) const fn leg_id(&self) -> LegId {
         self.leg.id
     }

@@ -8,6 +8,7 @@ use crate::locate::Locator;
 use crate::options::{BadOption, Kind, OptionKey, OptionSpec, Options};
 use crate::target::Transport;
 use crate::way::{self, Way};
+use crate::wire::sip::AddressOfRecord;
 
 /// What carries the requests.
 pub(crate) const TRANSPORT: OptionKey<&'static str> = OptionKey::new(
@@ -122,6 +123,11 @@ impl Settings {
         let locator = || SipLocator::new(host, transport, is_secure, chance);
         self.is_located.then(|| Box::new(locator()) as Box<dyn Locator>)
     }
+}
+
+/// Whether a text can be the user part of a SIP URI.
+pub(crate) fn is_user(text: &str) -> bool {
+    AddressOfRecord::read(&format!("sip:{text}@host")).is_ok()
 }
 
 const AUTO: &str = "auto";

@@ -55,11 +55,7 @@ impl OptionsExchange {
     fn request(&self) -> Ask {
         let mut further = vec![("Accept", b"application/sdp".to_vec())];
         if let Some(local) = self.agent.local {
-            let transport = match self.agent.transport() {
-                Transport::Udp => "",
-                Transport::Tcp => ";transport=tcp",
-                Transport::Tls => ";transport=tls",
-            };
+            let transport = self.agent.transport_parameter();
             let contact = format!("<sip:branchline@{local}{transport}>");
             further.push(("Contact", contact.into_bytes()));
         }

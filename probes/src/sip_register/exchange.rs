@@ -133,10 +133,9 @@ impl RegisterExchange {
     fn contact_uri(&self) -> Option<String> {
         let local = self.agent.local?;
         let scheme = self.module.address_of_record.scheme();
-        let transport = match (scheme, self.agent.transport()) {
-            (Scheme::Sips, _) | (Scheme::Sip, Transport::Udp) => "",
-            (Scheme::Sip, Transport::Tcp) => ";transport=tcp",
-            (Scheme::Sip, Transport::Tls) => ";transport=tls",
+        let transport = match scheme {
+            Scheme::Sips => "",
+            Scheme::Sip => self.agent.transport_parameter(),
         };
         let (scheme, mark) = (scheme.word(), &self.mark);
         Some(match &self.module.contact_user {
