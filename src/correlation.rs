@@ -11,7 +11,7 @@ use branchline_probes::{Failure, Observation, Phase, Transport, Verdict};
 use crate::check::{Check, CheckId};
 use crate::profile::Profile;
 use crate::sight::Sight;
-use crate::telephony::{ApiProblem, Edge, Part, Reference, Snapshot, Trunk};
+use crate::telephony::{ApiProblem, Edge, Reference, Snapshot, Trunk};
 
 /// All that is known at one moment, as rules see it.
 #[derive(Clone, Debug)]
@@ -201,17 +201,10 @@ impl Evidence {
     /// Whether the vendor's API answered at its last reading, be it with a refusal.
     #[must_use]
     pub fn api_answers(&self) -> bool {
-        fn answered<T>(part: &Part<T>) -> bool {
-            match &part.problem {
-                None => part.is_current(),
-                Some(problem) => !matches!(problem, ApiProblem::Unreachable { .. }),
-            }
-        }
-        self.state.as_ref().is_some_and(|state| {
-            answered(&state.edges)
-                || answered(&state.edge_groups)
-                || answered(&state.trunks)
-                || answered(&state.phones)
+        let mut parts = self.state.iter().flat_map(|state| state.parts());
+        parts.any(|part| match part.problem {
+            None => part.is_current(),
+            Some(problem) => !matches!(problem, ApiProblem::Unreachable { .. }),
         })
     }
 }

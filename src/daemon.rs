@@ -4,6 +4,7 @@
 mod arrivals;
 mod leftovers;
 mod notice;
+mod polling;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,7 @@ use crate::web::{self, Pages};
 
 use arrivals::Arrivals;
 use notice::Notices;
+use polling::Polling;
 use status::Recorder;
 
 /// Why the daemon could not start.
@@ -119,7 +121,7 @@ struct Daemon {
     runs: TaskTracker,
     helpers: TaskTracker,
     stop: CancellationToken,
-    polling: CancellationToken,
+    polling: Polling,
 }
 
 /// What reaches the daemon from its tasks.
@@ -189,7 +191,7 @@ impl Daemon {
             runs: TaskTracker::new(),
             helpers: TaskTracker::new(),
             stop: CancellationToken::new(),
-            polling: CancellationToken::new(),
+            polling: Polling::default(),
         };
         daemon.adopt(plan)?;
         daemon.recorder.reloaded(true);
@@ -244,13 +246,15 @@ impl Daemon {
     /// What another poller read, or nobody has read yet, is not known: an empty snapshot says so,
     /// none at all says that nobody is asked.
     fn poll_anew(&mut self, telephony: Option<poller::Settings>, poller: Option<Poller>) {
-        self.polling.cancel();
-        self.polling = self.stop.child_token();
+        self.polling.end();
         self.telephony = telephony;
         self.awaits_vendor = poller.is_some();
         self.snapshot = poller.is_some().then(Arc::default);
         if let Some(poller) = poller {
-            self.helpers.spawn(poll(poller, self.outbox.clone(), self.polling.clone()));
+            let (polling, task) =
+                Polling::new(poller, self.outbox.clone(), self.stop.child_token());
+            self.polling = polling;
+            self.helpers.spawn(task);
         }
     }
 
@@ -470,26 +474,6 @@ impl Daemon {
             journal.end(SystemTime::now());
         }
         tracing::info!("stopped");
-    }
-}
-
-/// Reads the vendor's state at its interval, until it is called off.
-async fn poll(poller: Poller, outbox: mpsc::Sender<News>, stop: CancellationToken) {
-    let mut snapshot = Arc::default();
-    loop {
-        let read = tokio::select! {
-            read = poller.read(&snapshot) => read,
-            () = stop.cancelled() => return,
-        };
-        snapshot = Arc::new(read);
-        let news = News::Polled { snapshot: Arc::clone(&snapshot), by: stop.clone() };
-        if outbox.send(news).await.is_err() {
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(poller.interval()) => {}
-            () = stop.cancelled() => return,
-        }
     }
 }
 

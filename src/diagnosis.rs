@@ -6,7 +6,7 @@ use branchline_probes::Foreign;
 
 use crate::contradiction::{self, Contradiction};
 use crate::correlation::{Case, Evidence};
-use crate::telephony::{Part, Reference};
+use crate::telephony::{PartState, Reference};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -363,15 +363,9 @@ fn open_questions(evidence: &Evidence) -> Vec<String> {
         .iter()
         .filter(|case| case.required && !case.is_up() && !case.is_down())
         .map(|case| format!("{} is undecided", case.observation.reference()));
-    let unread = evidence.state.iter().flat_map(|state| {
-        [
-            unread("edges", &state.edges),
-            unread("edge groups", &state.edge_groups),
-            unread("trunks", &state.trunks),
-            unread("phones", &state.phones),
-        ]
-    });
-    let missing = unseen.chain(undecided).chain(unread.flatten());
+    let parts = evidence.state.iter().flat_map(|state| state.parts());
+    let unread = parts.filter(|part| part.name.is_vital()).filter_map(unread);
+    let missing = unseen.chain(undecided).chain(unread);
     missing.chain(unmatched(evidence)).chain(unsettled(evidence)).collect()
 }
 
@@ -409,13 +403,14 @@ fn unmatched(evidence: &Evidence) -> BTreeSet<String> {
     trunks.chain(groups).collect()
 }
 
-fn unread<T>(name: &str, part: &Part<T>) -> Option<String> {
+fn unread(part: PartState<'_>) -> Option<String> {
+    let name = part.name.in_words();
     if part.stale {
         Some(format!("what the vendor says of its {name} is too old"))
     } else if part.read.is_none() {
         Some(format!("what the vendor says of its {name} could not be read"))
     } else if part.unreadable > 0 {
-        let all = part.items.len() + part.unreadable;
+        let all = part.count + part.unreadable;
         Some(format!("{} of {all} {name} of the vendor could not be understood", part.unreadable))
     } else {
         None

@@ -32,4 +32,5 @@ pub mod ladder;
 pub mod location;
 pub mod profile;
 pub mod sight;
+pub mod signature;
 pub mod telephony;

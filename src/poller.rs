@@ -1,41 +1,40 @@
 //! The poller: reads the vendor's state through its published API, whole parts or none.
 
 mod client;
+mod guide;
 mod location;
 mod pace;
 mod page;
 mod platform;
+mod reading;
 pub mod region;
 mod token;
 mod transport;
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use branchline_probes::{Foreign, Secret};
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use branchline_probes::Secret;
+use metrics::{describe_counter, describe_gauge, gauge};
 use rand::rngs::SysError;
 use reqwest::Url;
-use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::telephony::{ApiProblem, Part, Snapshot};
+use crate::telephony::{self, Hint, PartName, PartState, Snapshot};
 
 use client::Client;
-use location::{Readings, Site};
 use pace::{Clock, Pace};
-use page::{Decoded, Listing};
+use reading::{Asking, Readings};
 use token::Tokens;
-use transport::{Failed, Transport, host};
+use transport::{Transport, host};
 
 pub use location::Narrowing;
 
 /// The gauge of the last reading without a problem.
 const LAST_SUCCESS: &str = "branchline_telephony_api_last_success_timestamp_seconds";
-
-/// The counter of entities that could not be read.
-const SKIPPED: &str = "branchline_telephony_api_entities_skipped_total";
 
 /// How long one reading may take in all: retries and pauses that are each within their limits
 /// must not add up to a state that is older than it looks.
@@ -46,6 +45,8 @@ const READING: Duration = Duration::from_secs(120);
 /// It holds a secret and has no `Debug`.
 #[derive(Clone)]
 pub struct Settings {
+    /// Which API is spoken.
+    pub profile: Profile,
     /// The origin of the API: `https://api.mypurecloud.de`.
     pub api_url: String,
     /// The origin that gives tokens: `https://login.mypurecloud.de`.
@@ -58,14 +59,27 @@ pub struct Settings {
     pub interval: Duration,
     /// To which location the reading is narrowed; `None` reads all of the organisation.
     pub narrowing: Option<Narrowing>,
+    /// The parts that nobody asks for.
+    pub skip: BTreeSet<PartName>,
 }
 
 impl Settings {
     /// Whether `other` asks the same API as the same client for the same things.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let Self { api_url, login_url, client_id, client_secret, interval, narrowing } = self;
-        *api_url == other.api_url
+        let Self {
+            profile,
+            api_url,
+            login_url,
+            client_id,
+            client_secret,
+            interval,
+            narrowing,
+            skip,
+        } = self;
+        *profile == other.profile
+            && *skip == other.skip
+            && *api_url == other.api_url
             && *login_url == other.login_url
             && *client_id == other.client_id
             && client_secret.expose() == other.client_secret.expose()
@@ -123,10 +137,40 @@ pub enum SetupError {
     Chance(#[source] SysError),
 }
 
+/// Which API is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// The vendor's published API.
+    #[default]
+    Platform,
+    /// The paths, fields and words of the vendor's guide.
+    Guide,
+}
+
+impl Profile {
+    /// How often a part is read where everything else is read at `interval`; `None` where this API
+    /// does not have the part.
+    fn pace(self, part: PartName, interval: Duration) -> Option<Duration> {
+        match self {
+            Self::Platform => platform::pace(part, interval),
+            Self::Guide => guide::pace(part, interval),
+        }
+    }
+
+    async fn read(self, asking: &Asking<'_>) -> Readings {
+        match self {
+            Self::Platform => platform::read(asking).await,
+            Self::Guide => guide::read(asking).await,
+        }
+    }
+}
+
 /// Reads the vendor's state. It holds a secret and has no `Debug`.
 pub struct Poller {
     client: Client,
+    profile: Profile,
     interval: Duration,
+    skip: BTreeSet<PartName>,
     /// How long one reading may take in all.
     limit: Duration,
     narrowing: Option<Narrowing>,
@@ -162,8 +206,14 @@ impl Poller {
             secret: settings.client_secret,
             tokens: Tokens::default(),
         };
-        let limit = READING / haste.reading.max(1);
-        Ok(Self { client, interval: settings.interval, limit, narrowing: settings.narrowing })
+        Ok(Self {
+            client,
+            profile: settings.profile,
+            interval: settings.interval,
+            skip: settings.skip,
+            limit: READING / haste.reading.max(1),
+            narrowing: settings.narrowing,
+        })
     }
 
     /// How long to wait from one reading to the next.
@@ -172,56 +222,86 @@ impl Poller {
         self.interval
     }
 
-    /// One complete reading of edges, edge groups, trunks and phones.
+    /// One complete reading of every part that is due.
     ///
     /// A part that fails keeps the items and the time of `previous`, and says why it failed; so
-    /// does one that is not read within two minutes from the beginning. Edge groups are judged by
-    /// their edges, so they fail with them; where the reading is narrowed, so do trunks, and all
-    /// parts fail with the sites.
+    /// does one that is not read within two minutes from the beginning. What depends on another
+    /// part, as an edge group's readiness on its edges, fails with it.
     pub async fn read(&self, previous: &Snapshot) -> Snapshot {
-        let (begun, end) = (SystemTime::now(), Instant::now() + self.limit);
-        let edges_and_groups = async {
-            let edges = self.list(end, platform::EDGES, &[], platform::edge).await;
-            let groups = match &edges {
-                Ok(edges) => self
-                    .list(end, platform::EDGE_GROUPS, &[], platform::edge_group)
-                    .await
-                    .map(|groups| Listing {
-                        items: platform::joined(groups.items, edges),
-                        unreadable: groups.unreadable,
-                    }),
-                Err(failed) => Err(failed.clone()),
-            };
-            (edges, groups)
-        };
-        let ((edges, edge_groups), trunks, phones, sites) = tokio::join!(
-            edges_and_groups,
-            self.list(end, platform::TRUNKS, &[], platform::trunk),
-            self.list(end, platform::PHONES, platform::PHONES_QUERY, platform::phone),
-            self.sites(end),
-        );
-        let all = Readings { edges, edge_groups, trunks, phones };
-        let Readings { edges, edge_groups, trunks, phones } = match (&self.narrowing, sites) {
-            (Some(narrowing), Some(sites)) => narrowing.applied(sites, all),
-            (_, _) => all,
-        };
-        let location = self.narrowing.as_ref().map(|narrowing| narrowing.location.clone());
-        // What was read of another location says nothing of this one.
-        let nothing = Snapshot::default();
-        let previous = if previous.location == location { previous } else { &nothing };
         let now = SystemTime::now();
-        let snapshot = Snapshot {
-            interval: self.interval,
-            location,
-            edges: settled("edges", edges, &previous.edges, (begun, now)),
-            edge_groups: settled("edge_groups", edge_groups, &previous.edge_groups, (begun, now)),
-            trunks: settled("trunks", trunks, &previous.trunks, (begun, now)),
-            phones: settled("phones", phones, &previous.phones, (begun, now)),
+        let is_due = |state: &PartState<'_>| match (state.read, self.every(state.name)) {
+            (_, None) => false,
+            (Some(read), Some(every)) if state.problem.is_none() && every > self.interval => {
+                // A clock that was set back leaves no part unread for long.
+                now.duration_since(read).map_or(true, |age| age + self.interval / 2 >= every)
+            }
+            (_, Some(_)) => true,
         };
-        let is_whole = snapshot.edges.problem.is_none()
-            && snapshot.edge_groups.problem.is_none()
-            && snapshot.trunks.problem.is_none()
-            && snapshot.phones.problem.is_none();
+        let previous = self.of_here(previous);
+        let wanted = previous.parts().iter().filter(|it| is_due(it)).map(|it| it.name).collect();
+        self.read_parts(previous, wanted).await
+    }
+
+    /// What `previous` knew, with that read again which `hints` point at.
+    pub async fn refresh(&self, previous: &Snapshot, hints: &BTreeSet<Hint>) -> Snapshot {
+        let mut wanted: BTreeSet<PartName> = hints.iter().map(|hint| hint.part).collect();
+        if wanted.contains(&PartName::Edges) {
+            // Groups are judged by their edges.
+            wanted.insert(PartName::EdgeGroups);
+        }
+        wanted.retain(|part| self.every(*part).is_some());
+        self.read_parts(self.of_here(previous), wanted).await
+    }
+
+    /// What was read of another location says nothing of this one.
+    fn of_here<'a>(&self, previous: &'a Snapshot) -> Cow<'a, Snapshot> {
+        let location = self.narrowing.as_ref().map(|narrowing| &narrowing.location);
+        if previous.location.as_ref() == location {
+            Cow::Borrowed(previous)
+        } else {
+            Cow::Owned(Snapshot::default())
+        }
+    }
+
+    /// How often a part is read; `None` where nobody asks for it.
+    fn every(&self, part: PartName) -> Option<Duration> {
+        self.profile.pace(part, self.interval).filter(|_| !self.skip.contains(&part))
+    }
+
+    async fn read_parts(
+        &self,
+        previous: Cow<'_, Snapshot>,
+        wanted: BTreeSet<PartName>,
+    ) -> Snapshot {
+        let (begun, end) = (SystemTime::now(), Instant::now() + self.limit);
+        let previous = previous.as_ref();
+        let asking = Asking { client: &self.client, previous, begun, wanted, end };
+        let mut readings = self.profile.read(&asking).await;
+        if let Some(narrowing) = &self.narrowing {
+            readings = narrowing.applied(readings, previous);
+        }
+        let now = SystemTime::now();
+        macro_rules! settle {
+            ($($field:ident = $name:ident),*) => {
+                Snapshot {
+                    interval: self.interval,
+                    location: self.narrowing.as_ref().map(|it| it.location.clone()),
+                    region: self.region(),
+                    $($field: reading::settled(
+                        PartName::$name,
+                        readings.$field,
+                        &previous.$field,
+                        self.every(PartName::$name),
+                        (begun, now),
+                    )),*
+                }
+            };
+        }
+        let snapshot = telephony::each_part!(settle);
+        let is_whole = snapshot
+            .parts()
+            .iter()
+            .all(|part| !part.name.is_vital() || (part.problem.is_none() && part.read.is_some()));
         if is_whole {
             let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             gauge!(LAST_SUCCESS).set(since.as_secs_f64());
@@ -229,30 +309,9 @@ impl Poller {
         snapshot
     }
 
-    /// Every site; `None` where nobody asks for one location.
-    async fn sites(&self, end: Instant) -> Option<Result<Listing<Site>, Failed>> {
-        self.narrowing.as_ref()?;
-        let sites = self.list(end, platform::SITES, platform::SITES_QUERY, platform::site).await;
-        if let Ok(sites) = &sites {
-            count_skipped("sites", sites.unreadable);
-        }
-        Some(sites)
-    }
-
-    async fn list<T>(
-        &self,
-        end: Instant,
-        path: &'static str,
-        query: &[(&str, &str)],
-        decode: fn(Value, SystemTime) -> Decoded<T>,
-    ) -> Result<Listing<T>, Failed> {
-        let now = SystemTime::now();
-        let listing = page::read(&self.client, path, query, |entity| decode(entity, now));
-        tokio::time::timeout_at(end, listing).await.unwrap_or_else(|_| {
-            let host = host(&self.client.api).to_owned();
-            let detail = "the reading took longer than 2 minutes".to_owned();
-            Err(ApiProblem::Unreachable { host, detail }.into())
-        })
+    /// The published region whose hosts are asked.
+    fn region(&self) -> Option<&'static str> {
+        region::of_host(host(&self.client.api))
     }
 }
 
@@ -266,66 +325,15 @@ pub fn describe_metrics() {
         transport::THROTTLED,
         "Answers of the vendor's API that asked to send fewer requests"
     );
-    describe_counter!(SKIPPED, "Listed entities that were not what the vendor's API publishes");
+    describe_counter!(
+        reading::SKIPPED,
+        "Listed entities that were not what the vendor's API publishes"
+    );
     describe_gauge!(
         LAST_SUCCESS,
         metrics::Unit::Seconds,
-        "When every part of the vendor's state was last read without a problem"
+        "When edges, edge groups, trunks and phones were last read without a problem"
     );
-}
-
-fn count_skipped(name: &'static str, unreadable: usize) {
-    if unreadable > 0 {
-        tracing::debug!(part = name, skipped = unreadable, "entities are skipped");
-        let skipped = u64::try_from(unreadable).unwrap_or(u64::MAX);
-        counter!(SKIPPED, "part" => name).increment(skipped);
-    }
-}
-
-fn settled<T: Clone>(
-    name: &'static str,
-    listing: Result<Listing<T>, Failed>,
-    previous: &Part<T>,
-    (begun, now): (SystemTime, SystemTime),
-) -> Part<T> {
-    let before = previous.problem.as_ref().map(ApiProblem::label);
-    match listing {
-        Ok(listing) => {
-            count_skipped(name, listing.unreadable);
-            if before.is_some() {
-                tracing::info!(part = name, "the vendor's state can be read again");
-            }
-            Part {
-                items: listing.items,
-                begun: Some(begun),
-                read: Some(now),
-                problem: None,
-                stale: false,
-                unreadable: listing.unreadable,
-            }
-        }
-        Err(Failed { problem, correlation }) => {
-            let correlation = correlation.as_ref().map(Foreign::as_str);
-            if before != Some(problem.label()) {
-                let reason = problem.label();
-                tracing::warn!(
-                    part = name,
-                    reason,
-                    correlation_id = correlation,
-                    "the vendor's state cannot be read"
-                );
-            }
-            tracing::debug!(part = name, %problem, correlation_id = correlation, "failed reading");
-            Part {
-                items: previous.items.clone(),
-                begun: previous.begun,
-                read: previous.read,
-                problem: Some(problem),
-                stale: false,
-                unreadable: previous.unreadable,
-            }
-        }
-    }
 }
 
 fn origin(name: &'static str, text: &str) -> Result<Url, SetupError> {

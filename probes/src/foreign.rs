@@ -8,7 +8,7 @@ use std::fmt;
 /// escaped as `\u{…}`, invalid UTF-8 becomes U+FFFD, a trailing run of NULs is dropped (coturn
 /// pads reasons so), and what exceeds [`Foreign::LIMIT`] bytes is cut with `…`. So it can stand
 /// in a log line, a report or a page, and can be none of them by itself.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Foreign(String);
 
 impl Foreign {

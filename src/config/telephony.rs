@@ -13,7 +13,7 @@ use super::modules::LONGEST;
 use super::reader::{Reader, suggestion};
 use super::table::Table;
 use crate::check::Check;
-use crate::poller::{Narrowing, Settings, region};
+use crate::poller::{Narrowing, Profile, Settings, region};
 
 /// Reads `[telephony]`; `None` where there is none.
 pub(super) fn read(
@@ -32,7 +32,16 @@ pub(super) fn read(
     let (api_url, login_url) = urls?;
     let (client_id, client_secret) = (client_id?, client_secret?);
     let interval = interval?;
-    Some(Settings { api_url, login_url, client_id, client_secret, interval, narrowing })
+    Some(Settings {
+        profile: Profile::Platform,
+        api_url,
+        login_url,
+        client_id,
+        client_secret,
+        interval,
+        narrowing,
+        skip: BTreeSet::new(),
+    })
 }
 
 /// A location, and what the targets link to, which is read wherever it is.

@@ -1,10 +1,8 @@
 //! One location of many: its sites, and what belongs to them.
 
-use branchline_probes::Foreign;
-
-use super::page::Listing;
+use super::reading::{Reading, Readings};
 use super::transport::Failed;
-use crate::telephony::{ApiProblem, Edge, EdgeGroup, Phone, Reference, Trunk};
+use crate::telephony::{ApiProblem, Edge, EdgeGroup, Reference, Site, Snapshot, Trunk};
 
 /// To what a reading is narrowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,54 +15,80 @@ pub struct Narrowing {
     pub edge_groups: Vec<String>,
 }
 
-/// Where edges and phones stand.
-#[derive(Clone)]
-pub(super) struct Site {
-    pub(super) id: Foreign,
-    pub(super) location: Option<Reference>,
-}
-
-/// What became of each part.
-pub(super) struct Readings {
-    pub(super) edges: Result<Listing<Edge>, Failed>,
-    pub(super) edge_groups: Result<Listing<EdgeGroup>, Failed>,
-    pub(super) trunks: Result<Listing<Trunk>, Failed>,
-    pub(super) phones: Result<Listing<Phone>, Failed>,
-}
-
 impl Narrowing {
-    /// Leaves what belongs to the location: the edges and phones of its sites, and the trunks and
+    /// Leaves what belongs to the location: its sites, their edges and phones, and the trunks and
     /// groups of these edges. Without the sites nothing can be told apart, and without the edges
-    /// no trunk and no group.
-    pub(super) fn applied(&self, sites: Result<Listing<Site>, Failed>, all: Readings) -> Readings {
-        let here = match sites.and_then(|sites| self.sites(&sites.items)) {
+    /// no trunk and no group. Of the parts that were not asked for, `previous` has what belongs
+    /// here already.
+    pub(super) fn applied(&self, all: Readings, previous: &Snapshot) -> Readings {
+        let here = match self.sites_here(&all.sites, previous) {
             Ok(here) => here,
-            Err(failed) => return Readings::failed(&failed),
+            Err(failed) => return all.failed(&failed),
         };
-        let is_here = |site: Option<&Reference>| site.is_some_and(|site| here.contains(&site.id));
-        let edges = all.edges.map(|edges| edges.only(|edge| is_here(edge.site.as_ref())));
-        let kept = || match &edges {
-            Ok(edges) => Ok(edges.items.as_slice()),
-            Err(failed) => Err(failed.clone()),
+        let is_here = |site: Option<&Reference>| {
+            site.is_some_and(|site| here.iter().any(|it| it.reference.id == site.id))
         };
-        let trunks = all.trunks.and_then(|trunks| {
-            let edges = kept()?;
-            Ok(trunks.only(|trunk| self.keeps_trunk(trunk, edges)))
-        });
-        let edge_groups = all.edge_groups.and_then(|groups| {
-            let edges = kept()?;
-            Ok(groups.only(|group| self.keeps_group(group, edges)))
-        });
-        let phones = all.phones.map(|phones| phones.only(|phone| is_here(phone.site.as_ref())));
-        Readings { edges, edge_groups, trunks, phones }
+        let edges = only(all.edges, |edge| is_here(edge.site.as_ref()));
+        let kept: Result<&[Edge], Failed> = match &edges {
+            None => Ok(&previous.edges.items),
+            Some(Ok(edges)) => Ok(&edges.items),
+            Some(Err(failed)) => Err(failed.clone()),
+        };
+        let is_kept = |edge: Option<&Reference>| match (&kept, edge) {
+            (Ok(edges), Some(at)) => edges.iter().any(|edge| edge.reference.id == at.id),
+            (Ok(_) | Err(_), _) => false,
+        };
+        let trunks = match &kept {
+            Ok(edges) => only(all.trunks, |trunk| self.keeps_trunk(trunk, edges)),
+            Err(failed) => all.trunks.map(|_| Err(failed.clone())),
+        };
+        let edge_groups = match &kept {
+            Ok(edges) => only(all.edge_groups, |group| self.keeps_group(group, edges)),
+            Err(failed) => all.edge_groups.map(|_| Err(failed.clone())),
+        };
+        let trunks_here: &[Trunk] = match &trunks {
+            Some(Ok(trunks)) => &trunks.items,
+            None | Some(Err(_)) => &previous.trunks.items,
+        };
+        let is_trunk_here = |at: &Reference| trunks_here.iter().any(|it| it.reference.id == at.id);
+        let has_base = |at: &Reference| {
+            trunks_here.iter().filter_map(|it| it.base.as_ref()).any(|b| b.id == at.id)
+        };
+        let trunk_metrics = only(all.trunk_metrics, |it| is_trunk_here(&it.trunk));
+        let trunk_settings = only(all.trunk_settings, |it| has_base(&it.reference));
+        let edge_metrics = only(all.edge_metrics, |it| is_kept(Some(&it.edge)));
+        let quality = only(all.quality, |it| is_kept(Some(&it.edge)));
+        let phones = only(all.phones, |phone| is_here(phone.site.as_ref()));
+        let sites = only(all.sites, |site| is_here(Some(&site.reference)));
+        let locations = only(all.locations, |it| it.reference.is(&self.location));
+        Readings {
+            edges,
+            edge_groups,
+            trunks,
+            phones,
+            sites,
+            locations,
+            trunk_settings,
+            edge_metrics,
+            trunk_metrics,
+            quality,
+            organization: all.organization,
+            authorities: all.authorities,
+            changes: all.changes,
+        }
     }
 
     /// The sites of the location; there is at least one.
-    fn sites(&self, sites: &[Site]) -> Result<Vec<Foreign>, Failed> {
+    fn sites_here(&self, read: &Reading<Site>, previous: &Snapshot) -> Result<Vec<Site>, Failed> {
+        let sites = match read {
+            None => &previous.sites.items,
+            Some(Ok(sites)) => &sites.items,
+            Some(Err(failed)) => return Err(failed.clone()),
+        };
         let is_here = |site: &&Site| {
             site.location.as_ref().is_some_and(|location| location.is(&self.location))
         };
-        let here: Vec<Foreign> = sites.iter().filter(is_here).map(|site| site.id.clone()).collect();
+        let here: Vec<Site> = sites.iter().filter(is_here).cloned().collect();
         if here.is_empty() {
             return Err(ApiProblem::NoSuchLocation { location: self.location.clone() }.into());
         }
@@ -83,13 +107,31 @@ impl Narrowing {
     }
 }
 
+/// Leaves out what is not wanted.
+fn only<T>(reading: Reading<T>, is_wanted: impl Fn(&T) -> bool) -> Reading<T> {
+    Some(reading?.map(|listing| listing.only(is_wanted)))
+}
+
 impl Readings {
-    fn failed(failed: &Failed) -> Self {
+    /// Every part that was asked for and depends on the sites failed as they did.
+    fn failed(self, failed: &Failed) -> Self {
+        fn fails<T>(reading: Reading<T>, failed: &Failed) -> Reading<T> {
+            reading.map(|_| Err(failed.clone()))
+        }
         Self {
-            edges: Err(failed.clone()),
-            edge_groups: Err(failed.clone()),
-            trunks: Err(failed.clone()),
-            phones: Err(failed.clone()),
+            edges: fails(self.edges, failed),
+            edge_groups: fails(self.edge_groups, failed),
+            trunks: fails(self.trunks, failed),
+            phones: fails(self.phones, failed),
+            sites: fails(self.sites, failed),
+            locations: self.locations,
+            organization: self.organization,
+            trunk_settings: fails(self.trunk_settings, failed),
+            authorities: self.authorities,
+            edge_metrics: fails(self.edge_metrics, failed),
+            trunk_metrics: fails(self.trunk_metrics, failed),
+            quality: fails(self.quality, failed),
+            changes: self.changes,
         }
     }
 }

@@ -29,3 +29,9 @@ pub const REGIONS: &[(&str, &str)] = &[
 pub fn domain(region: &str) -> Option<&'static str> {
     REGIONS.iter().find(|(name, _)| *name == region).map(|(_, domain)| *domain)
 }
+
+/// The published region to which a host of the API belongs.
+pub(super) fn of_host(host: &str) -> Option<&'static str> {
+    let domain = host.strip_prefix("api.")?;
+    REGIONS.iter().find(|(_, of)| *of == domain).map(|(name, _)| *name)
+}

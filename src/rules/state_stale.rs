@@ -2,7 +2,6 @@
 
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
-use crate::rules::api;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -16,13 +15,14 @@ pub(super) static RULE: Rule = Rule {
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = &evidence.state else { return Vec::new() };
-    let old: Vec<Exhibit> = api::parts(state)
+    let old: Vec<Exhibit> = state
+        .parts()
         .into_iter()
         .filter_map(|part| {
             let part = Some(part).filter(|part| part.stale)?;
             let age = evidence.now.duration_since(part.read?).unwrap_or_default();
             let text = format!("read {} minutes ago", age.as_secs() / 60);
-            Some(Exhibit::of_state(part.name.to_owned(), text))
+            Some(Exhibit::of_state(part.name.in_words().to_owned(), text))
         })
         .collect();
     if old.is_empty() {

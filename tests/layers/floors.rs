@@ -116,6 +116,7 @@ pub(crate) const AGENT: Floors = &[
     ("check", &["guide", "sight"]),
     ("guide", &[]),
     ("sight", &[]),
+    ("signature", &[]),
     ("ladder", &[]),
     ("location", &[]),
     ("profile", &[]),

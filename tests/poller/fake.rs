@@ -7,7 +7,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, Method, Response};
-use branchline::poller::{Haste, Poller, Settings};
+use branchline::poller::{Haste, Poller, Profile, Settings};
+use branchline::telephony::PartName;
 use branchline_probes::Secret;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -130,6 +131,8 @@ impl Fake {
 
     pub(crate) fn settings(&self) -> Settings {
         Settings {
+            profile: Profile::Platform,
+            skip: PartName::ALL.into_iter().filter(|part| !part.is_vital()).collect(),
             api_url: self.url.clone(),
             login_url: self.url.clone(),
             client_id: "a-client".to_owned(),

@@ -1,7 +1,7 @@
 //! What is left of a reading that is narrowed to one location.
 
 use branchline::poller::{Narrowing, Poller, Settings};
-use branchline::telephony::{ApiProblem, Snapshot};
+use branchline::telephony::{ApiProblem, PartName, Snapshot};
 use serde_json::{Value, json};
 
 use crate::fake::{
@@ -54,7 +54,8 @@ fn narrowed(fake: &Fake, location: &str, links: [&[&str]; 2]) -> Poller {
     let [trunks, edge_groups] =
         links.map(|links| links.iter().map(|link| (*link).to_owned()).collect());
     let narrowing = Narrowing { location: location.to_owned(), trunks, edge_groups };
-    let settings = Settings { narrowing: Some(narrowing), ..fake.settings() };
+    let mut settings = Settings { narrowing: Some(narrowing), ..fake.settings() };
+    settings.skip.remove(&PartName::Sites);
     Poller::hasty(settings, HASTE).expect("a poller")
 }
 

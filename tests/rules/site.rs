@@ -541,6 +541,7 @@ impl Site {
             edge_groups: read([]),
             trunks: read([]),
             phones: read([]),
+            ..Snapshot::default()
         };
         change(self.state.get_or_insert_with(nothing));
         self
@@ -561,6 +562,7 @@ impl Site {
             edge_groups: failed(problem),
             trunks: failed(problem),
             phones: failed(problem),
+            ..Snapshot::default()
         });
         self
     }

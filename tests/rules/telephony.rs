@@ -46,14 +46,13 @@ pub(crate) fn edge(name: &str, state: State) -> Edge {
         state,
         is_in_service: true,
         raw: Foreign::new("the edge's words"),
-        edge_group: None,
-        site: None,
-        addresses: Vec::new(),
+        ..Edge::default()
     }
 }
 
 pub(crate) fn edge_group(name: &str, state: State) -> EdgeGroup {
-    EdgeGroup { reference: named(name), state, raw: Foreign::new("the group's words") }
+    let raw = Foreign::new("the group's words");
+    EdgeGroup { reference: named(name), state, raw, ..EdgeGroup::default() }
 }
 
 pub(crate) fn trunk(name: &str, state: State, registration: Registration) -> Trunk {
@@ -61,16 +60,13 @@ pub(crate) fn trunk(name: &str, state: State, registration: Registration) -> Tru
         reference: named(name),
         kind: Foreign::new("EXTERNAL"),
         state,
-        is_switched_off: false,
         registration,
         raw: Foreign::new("the trunk's words"),
-        problem: None,
-        base: None,
-        edge: None,
-        edge_group: None,
+        ..Trunk::default()
     }
 }
 
 pub(crate) fn phone(name: &str, state: PhoneState) -> Phone {
-    Phone { reference: named(name), state, raw: Foreign::new("the phone's words"), site: None }
+    let raw = Foreign::new("the phone's words");
+    Phone { reference: named(name), state, raw, ..Phone::default() }
 }

@@ -1,0 +1,132 @@
+//! One reading of the vendor's state: which parts it asks for, and what became of each.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use branchline_probes::Foreign;
+use metrics::counter;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::client::Client;
+use super::page::{self, Decoded, Listing};
+use super::transport::{Failed, host};
+use crate::telephony::{
+    ApiProblem, Authority, Change, Edge, EdgeGroup, EdgeMetrics, Location, Organization, Part,
+    PartName, Phone, Quality, Site, Snapshot, Trunk, TrunkMetrics, TrunkSettings,
+};
+
+/// The counter of entities that could not be read.
+pub(super) const SKIPPED: &str = "branchline_telephony_api_entities_skipped_total";
+
+/// What became of one part; `None` where it was not asked for.
+pub(super) type Reading<T> = Option<Result<Listing<T>, Failed>>;
+
+/// What became of each part.
+#[derive(Default)]
+pub(super) struct Readings {
+    pub(super) edges: Reading<Edge>,
+    pub(super) edge_groups: Reading<EdgeGroup>,
+    pub(super) trunks: Reading<Trunk>,
+    pub(super) phones: Reading<Phone>,
+    pub(super) sites: Reading<Site>,
+    pub(super) locations: Reading<Location>,
+    pub(super) organization: Reading<Organization>,
+    pub(super) trunk_settings: Reading<TrunkSettings>,
+    pub(super) authorities: Reading<Authority>,
+    pub(super) edge_metrics: Reading<EdgeMetrics>,
+    pub(super) trunk_metrics: Reading<TrunkMetrics>,
+    pub(super) quality: Reading<Quality>,
+    pub(super) changes: Reading<Change>,
+}
+
+/// A reading that goes on.
+pub(super) struct Asking<'a> {
+    pub(super) client: &'a Client,
+    /// What the reading before it knew; of a part that is not asked for, it still holds.
+    pub(super) previous: &'a Snapshot,
+    /// When it began.
+    pub(super) begun: SystemTime,
+    pub(super) wanted: BTreeSet<PartName>,
+    /// When it has to be over.
+    pub(super) end: Instant,
+}
+
+impl Asking<'_> {
+    /// Reads a part if it is wanted, and not beyond the end of the reading.
+    pub(super) async fn part<T>(
+        &self,
+        name: PartName,
+        reading: impl Future<Output = Result<Listing<T>, Failed>>,
+    ) -> Reading<T> {
+        if !self.wanted.contains(&name) {
+            return None;
+        }
+        let read = tokio::time::timeout_at(self.end, reading).await;
+        Some(read.unwrap_or_else(|_| {
+            let host = host(&self.client.api).to_owned();
+            let detail = "the reading took longer than 2 minutes".to_owned();
+            Err(ApiProblem::Unreachable { host, detail }.into())
+        }))
+    }
+
+    /// Reads a listing to its end.
+    pub(super) async fn list<T>(
+        &self,
+        path: &'static str,
+        query: &[(&str, &str)],
+        decode: impl Fn(Value, SystemTime) -> Decoded<T>,
+    ) -> Result<Listing<T>, Failed> {
+        page::read(self.client, path, query, |entity| decode(entity, self.begun)).await
+    }
+}
+
+/// A part after a reading: what it brought, or what was known before and why it brought nothing.
+pub(super) fn settled<T: Clone>(
+    name: PartName,
+    reading: Reading<T>,
+    previous: &Part<T>,
+    every: Option<Duration>,
+    (begun, now): (SystemTime, SystemTime),
+) -> Part<T> {
+    let before = previous.problem.as_ref().map(ApiProblem::label);
+    let part = name.label();
+    match reading {
+        None => Part { every, ..previous.clone() },
+        Some(Ok(listing)) => {
+            count_skipped(name, listing.unreadable);
+            if before.is_some() {
+                tracing::info!(part, "the vendor's state can be read again");
+            }
+            Part {
+                items: listing.items,
+                begun: Some(begun),
+                read: Some(now),
+                every,
+                problem: None,
+                correlation: None,
+                stale: false,
+                unreadable: listing.unreadable,
+                unknown: listing.unknown,
+            }
+        }
+        Some(Err(Failed { problem, correlation })) => {
+            let correlation_id = correlation.as_ref().map(Foreign::as_str);
+            if before != Some(problem.label()) {
+                let reason = problem.label();
+                tracing::warn!(part, reason, correlation_id, "the vendor's state cannot be read");
+            }
+            tracing::debug!(part, %problem, correlation_id, "failed reading");
+            Part { every, problem: Some(problem), correlation, stale: false, ..previous.clone() }
+        }
+    }
+}
+
+fn count_skipped(name: PartName, unreadable: usize) {
+    if unreadable > 0 {
+        tracing::debug!(part = name.label(), skipped = unreadable, "entities are skipped");
+        let skipped = u64::try_from(unreadable).unwrap_or(u64::MAX);
+        counter!(SKIPPED, "part" => name.label()).increment(skipped);
+    }
+}

@@ -1,0 +1,80 @@
+//! Why the vendor's API could not be read.
+
+use std::time::Duration;
+
+use branchline_probes::Foreign;
+
+/// Why the vendor's API could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiProblem {
+    /// No connection, no TLS, no answer in time.
+    #[error("{host} is unreachable: {detail}")]
+    Unreachable {
+        /// The host that was called.
+        host: String,
+        /// What the connection failed with.
+        detail: String,
+    },
+    /// The client id or secret was refused.
+    #[error("{host} refuses the client credentials: {detail}")]
+    Credentials {
+        /// The host that was called.
+        host: String,
+        /// The vendor's error code.
+        detail: Foreign,
+    },
+    /// The client may not read this.
+    #[error("the OAuth client lacks the permission to read {path}: {detail}")]
+    Permission {
+        /// What was to be read.
+        path: &'static str,
+        /// The vendor's error code or the missing permission.
+        detail: Foreign,
+    },
+    /// The vendor asks for patience, and the patience that we have is over.
+    #[error("{path} is throttled for {retry_after:?}")]
+    Throttled {
+        /// What was to be read.
+        path: &'static str,
+        /// How long the vendor asked to wait.
+        retry_after: Duration,
+    },
+    /// The vendor's service failed.
+    #[error("{path} answered {status}")]
+    Server {
+        /// What was to be read.
+        path: &'static str,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// No site stands at the location to which the reading is narrowed.
+    #[error("no site of the vendor belongs to location `{location}`")]
+    NoSuchLocation {
+        /// The location, as it is configured.
+        location: String,
+    },
+    /// The answer was not what the API publishes.
+    #[error("{path} answered nonsense: {what}")]
+    Malformed {
+        /// What was to be read.
+        path: &'static str,
+        /// What was wrong with it.
+        what: &'static str,
+    },
+}
+
+impl ApiProblem {
+    /// The value of the label `reason`: one of a small, fixed set.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Credentials { .. } => "credentials",
+            Self::Permission { .. } => "permission",
+            Self::Throttled { .. } => "throttled",
+            Self::Server { .. } => "server",
+            Self::NoSuchLocation { .. } => "location",
+            Self::Malformed { .. } => "malformed",
+        }
+    }
+}
