@@ -35,3 +35,41 @@ pub(super) fn of_host(host: &str) -> Option<&'static str> {
     let domain = host.strip_prefix("api.")?;
     REGIONS.iter().find(|(_, of)| *of == domain).map(|(name, _)| *name)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{REGIONS, domain, of_host};
+
+    #[test]
+    fn the_regions_are_those_that_the_vendor_publishes() {
+        let api: Value = serde_json::from_str(include_str!("../../tests/genesys/openapi.json"))
+            .expect("the published API is JSON");
+        let text = |region: &Value, key: &str| region[key].as_str().unwrap_or_default().to_owned();
+
+        let mut published: Vec<(String, String)> = api["x-regions"]
+            .as_array()
+            .expect("regions")
+            .iter()
+            .map(|region| (text(region, "region"), text(region, "domain")))
+            .collect();
+
+        let mut ours: Vec<(String, String)> = REGIONS
+            .iter()
+            .map(|(name, domain)| ((*name).to_owned(), (*domain).to_owned()))
+            .collect();
+        ours.sort();
+        published.sort();
+        assert_eq!(ours, published);
+    }
+
+    #[test]
+    fn a_host_of_the_api_tells_its_region_and_any_other_host_tells_none() {
+        assert_eq!(of_host("api.mypurecloud.de"), Some("eu-central-1"));
+        assert_eq!(domain("eu-central-1"), Some("mypurecloud.de"));
+        for host in ["login.mypurecloud.de", "mypurecloud.de", "api.example.net", "127.0.0.1"] {
+            assert_eq!(of_host(host), None, "{host}");
+        }
+    }
+}
