@@ -5,8 +5,9 @@ mod turn;
 use serde_json::Value;
 
 use super::client::Client;
+use super::exchange::Answer;
 use super::path::Path;
-use super::transport::{Answer, Failed};
+use super::transport::Failed;
 use crate::telephony::ApiProblem;
 
 use turn::{Next, Place, SoFar};
