@@ -8,6 +8,10 @@ mod fake;
 mod faults;
 #[path = "poller/location.rs"]
 mod location;
+#[path = "poller/paging.rs"]
+mod paging;
+#[path = "poller/refusals.rs"]
+mod refusals;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
