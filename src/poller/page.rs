@@ -24,7 +24,6 @@ const ENTITIES: usize = 50_000;
 pub(super) enum Decoded<T> {
     /// It is one of ours.
     Item(T),
-    #[allow(dead_code, reason = "which profile tells is its own affair")]
     /// It is one of ours, and holds a word of the vendor's that is not known.
     Odd(T),
     /// The vendor still lists it, and it is gone.
