@@ -43,6 +43,7 @@ pub(super) fn read(
         interval,
         narrowing,
         skip,
+        scopes: Vec::new(),
     })
 }
 

@@ -8,10 +8,12 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
+use super::body;
+use super::exchange::Answer;
 use super::path::Path;
 use super::policy;
 use super::token::{Bearer, Minted, Tokens};
-use super::transport::{Answer, Failed, Transport, host};
+use super::transport::{Failed, Transport, host};
 use crate::telephony::ApiProblem;
 
 /// Where tokens come from, below the login origin.
@@ -30,6 +32,8 @@ pub(super) struct Client {
     pub(super) login: Url,
     pub(super) id: String,
     pub(super) secret: Secret,
+    /// What is asked for with a token, separated by blanks; mostly nothing.
+    pub(super) scopes: String,
     pub(super) tokens: Tokens,
 }
 
@@ -94,7 +98,7 @@ impl Client {
     }
 
     async fn ask(&self, call: Call<'_>, bearer: &Bearer) -> Result<Answer, Failed> {
-        let http = &self.transport.http;
+        let http = self.transport.exchanger.http();
         let request = || {
             let request = match call.body {
                 None => http.get(call.url.clone()),
@@ -105,7 +109,7 @@ impl Client {
             };
             request.bearer_auth(bearer.secret.expose())
         };
-        self.transport.answer(call.path, host(&self.api), request).await
+        self.transport.guarded(call.path, host(&self.api), request).await
     }
 
     fn refusal(&self, path: &'static str, answer: &Answer) -> ApiProblem {
@@ -135,11 +139,15 @@ impl Client {
     async fn mint(&self) -> Result<Minted, Failed> {
         let url = at(&self.login, TOKEN_PATH);
         let request = || {
-            let request = self.transport.http.post(url.clone());
+            let request = self.transport.exchanger.http().post(url.clone());
             let request = request.basic_auth(&self.id, Some(self.secret.expose()));
-            request.form(&[("grant_type", "client_credentials")])
+            // RFC 6749 §4.4.2: the scope is optional.
+            let scope = Some(("scope", self.scopes.as_str())).filter(|(_, it)| !it.is_empty());
+            let form: Vec<_> =
+                Some(("grant_type", "client_credentials")).into_iter().chain(scope).collect();
+            request.form(&form)
         };
-        let answer = self.transport.answer(TOKEN_PATH, host(&self.login), request).await?;
+        let answer = self.transport.unguarded(TOKEN_PATH, host(&self.login), request).await?;
         if !answer.status.is_success() {
             return Err(answer.failed(self.token_refusal(&answer)));
         }
@@ -189,7 +197,7 @@ fn at(origin: &Url, path: &str) -> Url {
 }
 
 fn minted(body: &[u8]) -> Result<Minted, &'static str> {
-    let body = serde_json::from_slice::<Value>(body).map_err(|_| "no JSON")?;
+    let body = body::json(body)?;
     let token = body.get("access_token").and_then(Value::as_str);
     let token =
         token.filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));
@@ -207,13 +215,13 @@ fn minted(body: &[u8]) -> Result<Minted, &'static str> {
 
 /// The first of `keys` that the error body has, or its status.
 fn word(answer: &Answer, keys: &[&str]) -> Foreign {
-    let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    let body = body::json(&answer.body).unwrap_or_default();
     let word = keys.iter().find_map(|key| body.get(key)?.as_str());
     word.map_or_else(|| Foreign::new(answer.status.as_str()), Foreign::new)
 }
 
 fn missing_permission(answer: &Answer) -> Foreign {
-    let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    let body = body::json(&answer.body).unwrap_or_default();
     let parameters = body.get("messageParams");
     let named = ["permissions", "permission"]
         .iter()
