@@ -14,6 +14,7 @@ mod platform;
 mod policy;
 mod reading;
 pub mod region;
+mod since;
 mod token;
 mod transport;
 
@@ -293,6 +294,9 @@ impl Poller {
         let previous = previous.as_ref();
         let asking = Asking { client: &self.client, previous, begun, wanted, end };
         let mut readings = self.profile.read(&asking).await;
+        if let Some(Ok(phones)) = &mut readings.phones {
+            since::carry(&mut phones.items, &previous.phones.items, begun);
+        }
         if let Some(narrowing) = &self.narrowing {
             readings = narrowing.applied(readings, previous);
         }
@@ -364,6 +368,10 @@ pub fn describe_metrics() {
     describe_counter!(
         reading::SKIPPED,
         "Listed entities that were not what the vendor's API publishes"
+    );
+    describe_counter!(
+        reading::UNKNOWN,
+        "Things of the vendor's that held a word which its API does not publish, by part"
     );
     describe_gauge!(
         LAST_SUCCESS,

@@ -1,5 +1,9 @@
 //! The poller against a vendor on loopback that throttles, refuses, stalls and lies.
 
+#[path = "poller/changes.rs"]
+mod changes;
+#[path = "poller/contract.rs"]
+mod contract;
 #[path = "poller/decoding.rs"]
 mod decoding;
 #[path = "poller/fake.rs"]
@@ -12,6 +16,14 @@ mod location;
 mod paging;
 #[path = "poller/refusals.rs"]
 mod refusals;
+#[path = "poller/parts.rs"]
+mod parts;
+#[path = "poller/published.rs"]
+mod published;
+#[path = "poller/quality.rs"]
+mod quality;
+#[path = "poller/vocabulary.rs"]
+mod vocabulary;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -76,7 +88,14 @@ async fn every_listing_is_asked_for_with_the_parameters_that_the_vendor_publishe
         (EDGES, paging.to_vec()),
         (EDGE_GROUPS, paging.to_vec()),
         (TRUNKS, paging.to_vec()),
-        (PHONES, [paging.as_slice(), &[("expand", "status"), ("sortBy", "id")]].concat()),
+        (
+            PHONES,
+            [
+                paging.as_slice(),
+                &[("expand", "status"), ("expand", "properties"), ("sortBy", "id")],
+            ]
+            .concat(),
+        ),
     ];
     for (path, query) in expected {
         let seen = fake.seen().into_iter().find(|seen| seen.path == path).expect("a request");

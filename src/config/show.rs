@@ -58,6 +58,10 @@ pub fn show(plan: &Plan) -> String {
             line(&format_args!("location = {:?}", narrowing.location));
         }
         line(&format_args!("interval = \"{}\"", show_duration(telephony.interval)));
+        if !telephony.skip.is_empty() {
+            let skip: Vec<_> = telephony.skip.iter().map(|part| part.label()).collect();
+            line(&format_args!("skip = {skip:?}"));
+        }
     }
     let listen: Vec<_> = plan.web.listen.iter().map(|address| format!("\"{address}\"")).collect();
     let is_insecure =

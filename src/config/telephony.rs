@@ -14,6 +14,7 @@ use super::reader::{Reader, suggestion};
 use super::table::Table;
 use crate::check::Check;
 use crate::poller::{Narrowing, Profile, Settings, region};
+use crate::telephony::PartName;
 
 /// Reads `[telephony]`; `None` where there is none.
 pub(super) fn read(
@@ -29,6 +30,7 @@ pub(super) fn read(
     let client_secret = read_client_secret(&table, reader);
     let interval = read_interval(&table, reader);
     let narrowing = table.read(&LOCATION, reader).map(|location| narrowing(location, checks));
+    let skip = read_skip(&table, reader);
     let (api_url, login_url) = urls?;
     let (client_id, client_secret) = (client_id?, client_secret?);
     let interval = interval?;
@@ -40,7 +42,7 @@ pub(super) fn read(
         client_secret,
         interval,
         narrowing,
-        skip: BTreeSet::new(),
+        skip,
         scopes: Vec::new(),
     })
 }
@@ -205,6 +207,30 @@ fn read_interval(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Duration>
     Some(interval)
 }
 
+/// The parts that nobody asks for.
+fn read_skip(table: &Table<'_>, reader: &mut Reader<'_>) -> BTreeSet<PartName> {
+    let is_open = |part: &PartName| !part.is_vital() && *part != PartName::Sites;
+    let open: Vec<PartName> = PartName::ALL.into_iter().filter(is_open).collect();
+    let labels: Vec<_> = open.iter().map(|part| part.label()).collect();
+    let mut skip = BTreeSet::new();
+    for (at, text) in table.texts("skip", "parts that are not read", reader).unwrap_or_default() {
+        if let Some(part) = open.iter().find(|part| part.label() == text) {
+            skip.insert(*part);
+            continue;
+        }
+        let is_needed = PartName::ALL.iter().any(|part| part.label() == text);
+        let (problem, hint) = if is_needed {
+            let hint = format!("parts that can be left out are `{}`", labels.join("`, `"));
+            ("is always read", hint)
+        } else {
+            ("is no part of the vendor's state", suggestion(text, &labels, "part"))
+        };
+        let message = format!("`skip` of [telephony]: \"{}\" {problem}", Foreign::new(text));
+        reader.report(Some(at), message, Some(hint));
+    }
+    skip
+}
+
 /// The shortest interval: the vendor allows 300 requests a minute.
 const SHORTEST: Duration = Duration::from_secs(10);
 
@@ -223,6 +249,7 @@ const KEYS: &[Known] = &[
     Known::new("client_secret", "client_secret = { credential = \"client-secret\" }"),
     Known::new("location", "location = \"Lyon office\""),
     Known::new("interval", "interval = \"60s\""),
+    Known::new("skip", "skip = [\"quality\", \"changes\"]"),
 ];
 
 const PROFILE: OptionKey<&'static str> =

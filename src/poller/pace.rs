@@ -52,7 +52,8 @@ impl Clock {
         self.start + self.start.elapsed() * self.haste
     }
 
-    async fn sleep(&self, wait: Duration) {
+    /// Waits.
+    pub(super) async fn sleep(&self, wait: Duration) {
         tokio::time::sleep(wait / self.haste).await;
     }
 }

@@ -19,7 +19,6 @@ const PAGE_SIZE: &str = "100";
 pub(super) enum Decoded<T> {
     /// It is one of ours.
     Item(T),
-    #[allow(dead_code, reason = "which profile tells is its own affair")]
     /// It is one of ours, and holds a word of the vendor's that is not known.
     Odd(T),
     /// The vendor still lists it, and it is gone.

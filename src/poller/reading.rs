@@ -21,6 +21,9 @@ use crate::telephony::{
 /// The counter of entities that could not be read.
 pub(super) const SKIPPED: &str = "branchline_telephony_api_entities_skipped_total";
 
+/// The counter of things that hold a word which the API does not publish.
+pub(super) const UNKNOWN: &str = "branchline_telephony_unknown_values_total";
+
 /// What became of one part; `None` where it was not asked for.
 pub(super) type Reading<T> = Option<Result<Listing<T>, Failed>>;
 
@@ -102,13 +105,11 @@ impl Asking<'_> {
     }
 
     /// Reads one thing; `null` where the answer has no body.
-    #[allow(dead_code, reason = "which profile reads what is its own affair")]
     pub(super) async fn one(&self, path: Path, query: &[(&str, &str)]) -> Result<Value, Failed> {
         self.client.call(&path, query, None).await?.json(path.template())
     }
 
     /// What the API answers to a query in a body; `null` where the answer has no body.
-    #[allow(dead_code, reason = "which profile reads what is its own affair")]
     pub(super) async fn post(&self, path: Path, body: &Value) -> Result<Value, Failed> {
         self.client.call(&path, &[], Some(body)).await?.json(path.template())
     }
@@ -128,6 +129,7 @@ pub(super) fn settled<T: Clone>(
         None => Part { every, ..previous.clone() },
         Some(Ok(listing)) => {
             count_skipped(name, listing.unreadable);
+            count_unknown(name, listing.unknown);
             if before.is_some() {
                 tracing::info!(part, "the vendor's state can be read again");
             }
@@ -160,5 +162,13 @@ fn count_skipped(name: PartName, unreadable: usize) {
         tracing::debug!(part = name.label(), skipped = unreadable, "entities are skipped");
         let skipped = u64::try_from(unreadable).unwrap_or(u64::MAX);
         counter!(SKIPPED, "part" => name.label()).increment(skipped);
+    }
+}
+
+fn count_unknown(name: PartName, unknown: usize) {
+    if unknown > 0 {
+        tracing::debug!(part = name.label(), unknown, "words of the vendor's are not known");
+        let unknown = u64::try_from(unknown).unwrap_or(u64::MAX);
+        counter!(UNKNOWN, "part" => name.label()).increment(unknown);
     }
 }

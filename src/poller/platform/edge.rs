@@ -7,7 +7,9 @@ use branchline_probes::Foreign;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::entity::{Entity, Named, activity, decode, words, worst};
+use super::entity::{
+    Entity, Named, STATES, activity, decode, filled, has_odd, lenient, words, worst,
+};
 use crate::poller::page::Decoded;
 use crate::telephony::{Edge, EdgeGroup, Reference, State};
 
@@ -31,9 +33,37 @@ struct RawEdge {
     status_code: Option<String>,
     edge_group: Option<Named>,
     site: Option<Named>,
+    #[serde(default, deserialize_with = "lenient")]
+    edge_deployment_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    software_version: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    conversation_count: Option<u64>,
     /// Not every edge has them, and an odd one costs nothing but itself.
     interfaces: Option<Value>,
 }
+
+const ONLINE: &[&str] = &["ONLINE", "OFFLINE"];
+
+/// The one status of an edge that is expected to serve.
+const IN_SERVICE: &str = "ACTIVE";
+
+/// Those of an edge that waits for its pairing, or is on its way back.
+const OUT_OF_SERVICE: &[&str] = &[
+    "NEW",
+    "AWAITING_CONNECTION",
+    "AWAITING_FINGERPRINT",
+    "AWAITING_FINGERPRINT_VERIFICATION",
+    "FINGERPRINT_VERIFIED",
+    "AWAITING_BOOTSTRAP",
+    "INACTIVE",
+    "RMA",
+    "UNPAIRING",
+    "UNPAIRED",
+    "INITIALIZING",
+];
+
+const DEPLOYMENTS: &[&str] = &["HARDWARE", "LDM", "CDM", "CHS", "INVALID"];
 
 impl Entity for RawEdge {
     type Item = Edge;
@@ -42,35 +72,28 @@ impl Entity for RawEdge {
         self.state.as_deref()
     }
 
+    fn is_odd(&self) -> bool {
+        let is_code = |code: &str| code == IN_SERVICE || OUT_OF_SERVICE.contains(&code);
+        self.status_code.as_deref().is_some_and(|code| !is_code(code))
+            || has_odd(&[
+                (&self.state, STATES),
+                (&self.online_status, ONLINE),
+                (&self.edge_deployment_type, DEPLOYMENTS),
+            ])
+    }
+
     fn item(self, _now: SystemTime) -> Option<Edge> {
         let online = match self.online_status.as_deref() {
             Some("ONLINE") => State::Up,
             Some("OFFLINE") => State::Down,
             Some(_) | None => State::Unknown,
         };
-        let is_in_service = !matches!(
-            self.status_code.as_deref(),
-            Some(
-                "NEW"
-                    | "AWAITING_CONNECTION"
-                    | "AWAITING_FINGERPRINT"
-                    | "AWAITING_FINGERPRINT_VERIFICATION"
-                    | "FINGERPRINT_VERIFIED"
-                    | "AWAITING_BOOTSTRAP"
-                    | "INACTIVE"
-                    | "RMA"
-                    | "UNPAIRING"
-                    | "UNPAIRED"
-                    | "INITIALIZING"
-            )
-        );
-        let code = match self.status_code.as_deref() {
-            Some("ACTIVE") => State::Up,
-            Some(_) | None => State::Unknown,
-        };
-        // Of an edge that waits for its pairing, or is on its way back, nobody expects anything.
+        let code = self.status_code.as_deref();
+        let is_in_service = !code.is_some_and(|code| OUT_OF_SERVICE.contains(&code));
+        let paired = if code == Some(IN_SERVICE) { State::Up } else { State::Unknown };
+        // Of an edge that is out of service nobody expects anything.
         let state = if is_in_service {
-            worst([online, code, activity(self.state.as_deref())])
+            worst([online, paired, activity(self.state.as_deref())])
         } else {
             State::Unknown
         };
@@ -83,6 +106,9 @@ impl Entity for RawEdge {
             edge_group: self.edge_group.and_then(Named::reference),
             site: self.site.and_then(Named::reference),
             addresses: self.interfaces.as_ref().map(addresses).unwrap_or_default(),
+            deployment: filled(self.edge_deployment_type),
+            software: filled(self.software_version),
+            conversations: self.conversation_count,
             ..Edge::default()
         })
     }
@@ -100,7 +126,7 @@ fn addresses(interfaces: &Value) -> Vec<IpAddr> {
 }
 
 /// No appliance has more.
-const MOST_INTERFACES: usize = 64;
+pub(super) const MOST_INTERFACES: usize = 64;
 
 /// An edge group as it is listed: without its edges.
 #[derive(Clone)]
@@ -122,6 +148,10 @@ impl Entity for RawGroup {
 
     fn state(&self) -> Option<&str> {
         self.state.as_deref()
+    }
+
+    fn is_odd(&self) -> bool {
+        has_odd(&[(&self.state, STATES)])
     }
 
     fn item(self, _now: SystemTime) -> Option<LoneGroup> {
