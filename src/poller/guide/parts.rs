@@ -1,0 +1,293 @@
+//! The parts of a reading, each by the calls that the guide makes for it.
+
+use std::collections::BTreeSet;
+use std::future::{Future, ready};
+
+use branchline_probes::Foreign;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::narrowed::{Scope, known};
+use super::{
+    ANALYTICS, AUDIT_LOGS, DIAGNOSTICS, EDGES, EDGE_GROUPS, LOCATIONS, PHONES, REGISTRATIONS,
+    TENANT, TRUNKS, analytics, audit, edge, phone, place, trunk,
+};
+use crate::poller::page::Listing;
+use crate::poller::path::Path;
+use crate::poller::reading::{Asking, Reading, Readings};
+use crate::poller::transport::Failed;
+use crate::telephony::{
+    ApiProblem, Change, Edge, EdgeGroup, Location, Organization, PartName, Phone, Reference, Trunk,
+    TrunkMetrics, TrunkSettings,
+};
+
+/// How many requests of one part are under way at once; the guide sends ten at a time.
+const AT_ONCE: usize = 10;
+
+/// What says where things are, and so what belongs here.
+pub(super) async fn places<'a>(asking: &Asking<'a>) -> (Readings, Result<Scope<'a>, Failed>) {
+    let (locations, organization) = tokio::join!(
+        asking.part(PartName::Locations, asking.list(LOCATIONS, &[], place::location)),
+        asking.part(PartName::Organization, organization(asking)),
+    );
+    let scope = {
+        let locations = known(&locations, &asking.previous.locations.items);
+        Scope::of(asking.narrowing, locations)
+    };
+    (Readings { locations, organization, ..Readings::default() }, scope)
+}
+
+/// Leaves the location that belongs here; until then all of them are needed.
+pub(super) fn narrow_places(readings: &mut Readings, scope: &Result<Scope<'_>, Failed>) {
+    if let (Some(Ok(locations)), Ok(scope)) = (&mut readings.locations, scope) {
+        locations.items.retain(|location| scope.keeps_location(&location.reference));
+    }
+}
+
+async fn organization(asking: &Asking<'_>) -> Result<Listing<Organization>, Failed> {
+    let tenant = asking.one(Path::fixed(TENANT), &[]).await?;
+    let Some((organization, is_known)) = place::organization(&tenant) else {
+        let what = "a tenant without an id and a region";
+        return Err(ApiProblem::Malformed { path: TENANT, what }.into());
+    };
+    let unknown = usize::from(!is_known);
+    Ok(Listing { items: vec![organization], unreadable: 0, unknown })
+}
+
+/// Edges and their groups; which edge is of which group only the group says.
+pub(super) async fn edges_and_groups(
+    asking: &Asking<'_>,
+    scope: &Result<Scope<'_>, Failed>,
+    readings: &mut Readings,
+) {
+    let (edges, groups) = tokio::join!(
+        asking.part(PartName::Edges, async {
+            let scope = scope.as_ref().map_err(Failed::clone)?;
+            let edges = asking.list(EDGES, &[], edge::edge).await?;
+            Ok(edges.only(|edge| scope.keeps_edge(edge)))
+        }),
+        asking.part(PartName::EdgeGroups, asking.list(EDGE_GROUPS, &[], edge::edge_group)),
+    );
+    let edge_groups = {
+        let edges = known(&edges, &asking.previous.edges.items);
+        groups.map(|groups| {
+            let scope = scope.as_ref().map_err(Failed::clone)?;
+            // Without a location a group needs no edge to be told.
+            let edges = if asking.narrowing.is_some() { edges? } else { edges.unwrap_or_default() };
+            let groups = groups?.only(|group| scope.keeps_group(group, edges));
+            Ok(groups.map(|group| edge::named(group, edges)))
+        })
+    };
+    let edges = {
+        let groups = known(&edge_groups, &asking.previous.edge_groups.items).unwrap_or_default();
+        edges.map(|edges| Ok(edges?.map(|edge| edge::joined(edge, groups))))
+    };
+    readings.edges = edges;
+    readings.edge_groups = edge_groups;
+}
+
+/// The phones of every group, and of those that ail what the vendor says of them.
+pub(super) async fn phones(
+    asking: &Asking<'_>,
+    scope: &Result<Scope<'_>, Failed>,
+    groups: Result<&[EdgeGroup], Failed>,
+) -> Reading<Phone> {
+    let phones = asking.part(PartName::Phones, async {
+        scope.as_ref().map_err(Failed::clone)?;
+        let groups = groups?;
+        let of = |group: &EdgeGroup| {
+            let group = group.reference.clone();
+            async move {
+                let path = Path::of(PHONES, &[group.id.as_str()]);
+                let decode = |entity, _| phone::phone(entity, &group);
+                while_there(asking.list_at(path, &[], decode).await)
+            }
+        };
+        let phones = together(groups.iter().map(of)).await?;
+        let mut phones = once(phones, |phone: &Phone| &phone.reference);
+        let before = &asking.previous.phones.items;
+        phones = phones.map(|phone| phone::carried(phone, before, asking.begun));
+        diagnose(asking, &mut phones.items).await;
+        Ok(phones)
+    });
+    phones.await
+}
+
+/// Asks why phones ail; what the vendor does not tell changes nothing else of them.
+async fn diagnose(asking: &Asking<'_>, phones: &mut [Phone]) {
+    let diagnoses: Vec<_> = phone::to_diagnose(phones)
+        .into_iter()
+        .filter_map(|place| {
+            let phone = phones.get(place)?;
+            let group = phone.edge_group.as_ref()?;
+            let path = Path::of(DIAGNOSTICS, &[group.id.as_str(), phone.reference.id.as_str()]);
+            Some(async move { (place, asking.one(path, &[]).await) })
+        })
+        .collect();
+    let mut diagnoses = stream::iter(diagnoses).buffered(AT_ONCE);
+    while let Some((place, diagnosis)) = diagnoses.next().await {
+        match (diagnosis, phones.get_mut(place)) {
+            (Ok(diagnosis), Some(phone)) => phone.problem = phone::problem(&diagnosis),
+            (Ok(_), None) => {}
+            (Err(failed), _) => {
+                let (problem, correlation) = (failed.problem, failed.correlation);
+                let correlation_id = correlation.as_ref().map(Foreign::as_str);
+                tracing::debug!(%problem, correlation_id, "a phone cannot be diagnosed");
+            }
+        }
+    }
+}
+
+/// The trunks of every edge with their registrations, and their settings.
+pub(super) async fn trunks(
+    asking: &Asking<'_>,
+    scope: &Result<Scope<'_>, Failed>,
+    edges: Result<&[Edge], Failed>,
+) -> (Reading<Trunk>, Reading<TrunkSettings>) {
+    let settings = std::cell::OnceCell::new();
+    let trunks = asking.part(PartName::Trunks, async {
+        let scope = scope.as_ref().map_err(Failed::clone)?;
+        let edges = edges?;
+        let of = |edge: &Edge| {
+            let edge = edge.reference.clone();
+            async move {
+                let path = Path::of(TRUNKS, &[edge.id.as_str()]);
+                let decode = |entity, _| trunk::listed(entity, &edge);
+                while_there(asking.list_at(path, &[], decode).await)
+            }
+        };
+        let listed = together(edges.iter().map(of)).await?;
+        let listed = once(listed, |it: &trunk::Listed| &it.trunk.reference);
+        let listed = listed.only(|it| scope.keeps_trunk(&it.trunk, edges));
+        let _ = settings.set(listed.clone().map(|it| it.settings));
+        registered(asking, listed).await
+    });
+    let trunks = trunks.await;
+    let settings = match (&trunks, settings.into_inner()) {
+        (None, _) => None,
+        (Some(_), Some(settings)) => Some(Ok(settings)),
+        (Some(Err(failed)), None) => Some(Err(failed.clone())),
+        (Some(Ok(_)), None) => None,
+    };
+    (trunks, settings.filter(|_| asking.wanted.contains(&PartName::TrunkSettings)))
+}
+
+/// Tells trunks how they are registered.
+async fn registered(
+    asking: &Asking<'_>,
+    listed: Listing<trunk::Listed>,
+) -> Result<Listing<Trunk>, Failed> {
+    let Listing { items, unreadable, unknown } = listed;
+    let heard = items.into_iter().map(|listed| async move {
+        let edge = listed.trunk.edge.as_ref().map(|edge| edge.id.as_str()).unwrap_or_default();
+        let ids = [edge, listed.trunk.reference.id.as_str()];
+        if !listed.registers {
+            return Ok(one(trunk::joined(&listed, None), 0));
+        }
+        match asking.list_at(Path::of(REGISTRATIONS, &ids), &[], trunk::registration).await {
+            Ok(heard) => Ok(one(trunk::joined(&listed, Some(&heard.items)), heard.unknown)),
+            Err(failed) if is_gone(&failed) => Ok(one(trunk::joined(&listed, None), 0)),
+            Err(failed) => Err(failed),
+        }
+    });
+    let mut trunks = together(heard).await?;
+    trunks.unreadable += unreadable;
+    trunks.unknown += unknown;
+    Ok(trunks)
+}
+
+/// One thing as a listing; it is odd where anything of it is.
+fn one<T>(item: T, unknown: usize) -> Listing<T> {
+    Listing { items: vec![item], unreadable: 0, unknown: unknown.min(1) }
+}
+
+/// What trunks carried, by the hour.
+pub(super) async fn trunk_metrics(
+    asking: &Asking<'_>,
+    scope: &Result<Scope<'_>, Failed>,
+    trunks: Result<&[Trunk], Failed>,
+) -> Reading<TrunkMetrics> {
+    let metrics = asking.part(PartName::TrunkMetrics, async {
+        scope.as_ref().map_err(Failed::clone)?;
+        // Without a location numbers need no trunk to be told.
+        let is_narrowed = asking.narrowing.is_some();
+        let trunks = if is_narrowed { trunks? } else { trunks.unwrap_or_default() };
+        let mut hours = analytics::Hours::default();
+        asking.post_all(ANALYTICS, &analytics::query(asking.begun), |page| hours.read(page)).await?;
+        let mut items = hours.latest(trunks);
+        let is_known = |it: &TrunkMetrics| trunks.iter().any(|t| t.reference.id == it.trunk.id);
+        items.retain(|it| !is_narrowed || is_known(it));
+        Ok(Listing { items, unreadable: 0, unknown: 0 })
+    });
+    metrics.await
+}
+
+/// What somebody changed at the locations in the last day, the latest first.
+pub(super) async fn changes(
+    asking: &Asking<'_>,
+    scope: &Result<Scope<'_>, Failed>,
+    locations: Result<&[Location], Failed>,
+) -> Reading<Change> {
+    let changes = asking.part(PartName::Changes, async {
+        let scope = scope.as_ref().map_err(Failed::clone)?;
+        let here = locations?.iter().map(|location| &location.reference);
+        let here = here.filter(|location| scope.keeps_location(location)).take(MOST_AUDITED);
+        let of = |location: &Reference| {
+            let location = location.clone();
+            async move {
+                let query = audit::query(&location, asking.begun);
+                let query = query.each_ref().map(|(name, value)| (*name, value.as_str()));
+                let decode = |entity, _| audit::change(entity, &location);
+                while_there(asking.list_at(Path::fixed(AUDIT_LOGS), &query, decode).await)
+            }
+        };
+        let mut changes = together(here.map(of)).await?;
+        changes.items.sort_by_key(|change| std::cmp::Reverse(change.when));
+        changes.items.truncate(MOST_CHANGES);
+        Ok(changes)
+    });
+    changes.await
+}
+
+/// The audit log is asked of one location at a time.
+const MOST_AUDITED: usize = 20;
+
+/// The latest of them say what changed just before something broke.
+const MOST_CHANGES: usize = 200;
+
+/// Every listing as one, in order; the first that fails fails them all.
+async fn together<T, F>(listings: impl Iterator<Item = F>) -> Result<Listing<T>, Failed>
+where
+    F: Future<Output = Result<Listing<T>, Failed>>,
+{
+    let empty = Listing { items: Vec::new(), unreadable: 0, unknown: 0 };
+    let listings: Vec<F> = listings.collect();
+    let listings = stream::iter(listings).buffered(AT_ONCE);
+    let all = listings.try_fold(empty, |mut all, listing| {
+        all.items.extend(listing.items);
+        all.unreadable += listing.unreadable;
+        all.unknown += listing.unknown;
+        ready(Ok(all))
+    });
+    all.await
+}
+
+/// A thing that two listings have is one.
+fn once<T>(mut listing: Listing<T>, reference: impl Fn(&T) -> &Reference) -> Listing<T> {
+    let mut seen = BTreeSet::new();
+    listing.items.retain(|item| seen.insert(reference(item).id.as_str().to_owned()));
+    listing
+}
+
+/// What was deleted since it was listed has nothing below it.
+fn while_there<T>(listing: Result<Listing<T>, Failed>) -> Result<Listing<T>, Failed> {
+    match listing {
+        Err(failed) if is_gone(&failed) => {
+            Ok(Listing { items: Vec::new(), unreadable: 0, unknown: 0 })
+        }
+        Ok(_) | Err(_) => listing,
+    }
+}
+
+const fn is_gone(failed: &Failed) -> bool {
+    matches!(failed.problem, ApiProblem::NotFound { .. })
+}
