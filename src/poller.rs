@@ -25,7 +25,7 @@ use rand::rngs::SysError;
 use reqwest::Url;
 use tokio::time::Instant;
 
-use crate::telephony::{self, Hint, PartName, PartState, Snapshot};
+use crate::telephony::{self, ApiProblem, Hint, PartName, PartState, Snapshot};
 
 use client::Client;
 use pace::{Clock, Pace};
@@ -63,6 +63,10 @@ pub struct Settings {
     pub narrowing: Option<Narrowing>,
     /// The parts that nobody asks for.
     pub skip: BTreeSet<PartName>,
+    /// The scopes that a token is asked for; with none, the token request names none.
+    pub scopes: Vec<String>,
+    /// Whom the vendor is to call when a trunk's registration changes, in the guide's API.
+    pub subscribe: Option<String>,
 }
 
 impl Settings {
@@ -78,8 +82,12 @@ impl Settings {
             interval,
             narrowing,
             skip,
+            scopes,
+            subscribe,
         } = self;
         *profile == other.profile
+            && *scopes == other.scopes
+            && *subscribe == other.subscribe
             && *skip == other.skip
             && *api_url == other.api_url
             && *login_url == other.login_url
@@ -161,7 +169,13 @@ impl Profile {
 
     async fn read(self, asking: &Asking<'_>) -> Readings {
         match self {
-            Self::Platform => platform::read(asking).await,
+            Self::Platform => {
+                let all = platform::read(asking).await;
+                match asking.narrowing {
+                    Some(narrowing) => narrowing.applied(all, asking.previous),
+                    None => all,
+                }
+            }
             Self::Guide => guide::read(asking).await,
         }
     }
@@ -176,6 +190,7 @@ pub struct Poller {
     /// How long one reading may take in all.
     limit: Duration,
     narrowing: Option<Narrowing>,
+    subscription: Option<String>,
 }
 
 impl Poller {
@@ -206,6 +221,7 @@ impl Poller {
             login,
             id: settings.client_id,
             secret: settings.client_secret,
+            scopes: settings.scopes,
             tokens: Tokens::default(),
         };
         Ok(Self {
@@ -215,6 +231,7 @@ impl Poller {
             skip: settings.skip,
             limit: READING / haste.reading.max(1),
             narrowing: settings.narrowing,
+            subscription: settings.subscribe,
         })
     }
 
@@ -255,6 +272,36 @@ impl Poller {
         self.read_parts(self.of_here(previous), wanted).await
     }
 
+    /// What `previous` knew, with that read again which says whether an edge group is ready, wherever
+    /// the group is.
+    pub async fn read_edge_group(&self, previous: &Snapshot, link: &str) -> Snapshot {
+        let (begun, end) = (SystemTime::now(), Instant::now() + self.limit);
+        let wanted = BTreeSet::from([PartName::Edges, PartName::EdgeGroups]);
+        let client = &self.client;
+        let asking = Asking { client, previous, narrowing: None, begun, wanted, end };
+        let readings = match self.profile {
+            Profile::Platform => platform::read(&asking).await,
+            Profile::Guide => guide::read_edge_group(&asking, link).await,
+        };
+        self.settled(readings, previous, begun)
+    }
+
+    /// Whom the vendor is to call when a trunk's registration changes, where anybody is.
+    #[must_use]
+    pub fn subscription(&self) -> Option<&str> {
+        self.subscription.as_deref().filter(|_| self.profile == Profile::Guide)
+    }
+
+    /// Asks the vendor to call `url` whenever a trunk's registration changes: the one thing that is
+    /// ever written, and known to the guide's API alone. One that is there already will do.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiProblem`] when the vendor refuses or cannot be asked.
+    pub async fn subscribe(&self, url: &str) -> Result<(), ApiProblem> {
+        guide::subscribe(&self.client, url).await.map_err(|failed| failed.problem)
+    }
+
     /// What was read of another location says nothing of this one.
     fn of_here<'a>(&self, previous: &'a Snapshot) -> Cow<'a, Snapshot> {
         let location = self.narrowing.as_ref().map(|narrowing| &narrowing.location);
@@ -277,11 +324,14 @@ impl Poller {
     ) -> Snapshot {
         let (begun, end) = (SystemTime::now(), Instant::now() + self.limit);
         let previous = previous.as_ref();
-        let asking = Asking { client: &self.client, previous, begun, wanted, end };
-        let mut readings = self.profile.read(&asking).await;
-        if let Some(narrowing) = &self.narrowing {
-            readings = narrowing.applied(readings, previous);
-        }
+        let narrowing = self.narrowing.as_ref();
+        let asking = Asking { client: &self.client, previous, narrowing, begun, wanted, end };
+        let readings = self.profile.read(&asking).await;
+        self.settled(readings, previous, begun)
+    }
+
+    /// What is known after a reading that began at `begun`.
+    fn settled(&self, readings: Readings, previous: &Snapshot, begun: SystemTime) -> Snapshot {
         let now = SystemTime::now();
         macro_rules! settle {
             ($($field:ident = $name:ident),*) => {

@@ -30,6 +30,8 @@ pub(super) struct Client {
     pub(super) login: Url,
     pub(super) id: String,
     pub(super) secret: Secret,
+    /// Only the guide's API knows scopes here.
+    pub(super) scopes: Vec<String>,
     pub(super) tokens: Tokens,
 }
 
@@ -137,7 +139,11 @@ impl Client {
         let request = || {
             let request = self.transport.http.post(url.clone());
             let request = request.basic_auth(&self.id, Some(self.secret.expose()));
-            request.form(&[("grant_type", "client_credentials")])
+            // RFC 6749 §3.3
+            let scope = self.scopes.join(" ");
+            let scope = Some(("scope", scope.as_str())).filter(|(_, scope)| !scope.is_empty());
+            let grant = ("grant_type", "client_credentials");
+            request.form(&[Some(grant), scope].into_iter().flatten().collect::<Vec<_>>())
         };
         let answer = self.transport.answer(TOKEN_PATH, host(&self.login), request).await?;
         if !answer.status.is_success() {

@@ -55,16 +55,22 @@ const SLOW: Duration = Duration::from_secs(5 * 60);
 /// What rarely changes is read that rarely.
 const SLOWEST: Duration = Duration::from_secs(15 * 60);
 
+/// Reads one edge group and nothing else.
+pub(super) async fn read_edge_group(asking: &Asking<'_>, link: &str) -> Readings {
+    let edge_groups = asking.part(PartName::EdgeGroups, parts::edge_group(asking, link)).await;
+    Readings { edge_groups, ..Readings::default() }
+}
+
 /// Reads what is wanted, and of it what belongs to the location to which the reading is narrowed.
 pub(super) async fn read(asking: &Asking<'_>) -> Readings {
     let (mut readings, scope) = parts::places(asking).await;
     let previous = asking.previous;
-    parts::edges_and_groups(asking, &scope, &mut readings).await;
+    let asked = parts::edges_and_groups(asking, &scope, &mut readings).await;
     let edges = narrowed::known(&readings.edges, &previous.edges.items);
     let groups = narrowed::known(&readings.edge_groups, &previous.edge_groups.items);
     let locations = narrowed::known(&readings.locations, &previous.locations.items);
     let ((trunks, trunk_settings), phones, changes) = tokio::join!(
-        parts::trunks(asking, &scope, edges),
+        parts::trunks(asking, &scope, edges, &asked),
         parts::phones(asking, &scope, groups),
         parts::changes(asking, &scope, locations),
     );

@@ -1,17 +1,18 @@
 //! The parts of a reading, each by the calls that the guide makes for it.
 
 use std::collections::BTreeSet;
-use std::future::{Future, ready};
+use std::future::Future;
 
 use branchline_probes::Foreign;
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, StreamExt as _};
+use serde_json::Value;
 
 use super::narrowed::{Scope, known};
 use super::{
-    ANALYTICS, AUDIT_LOGS, DIAGNOSTICS, EDGES, EDGE_GROUPS, LOCATIONS, PHONES, REGISTRATIONS,
-    TENANT, TRUNKS, analytics, audit, edge, phone, place, trunk,
+    ANALYTICS, AUDIT_LOGS, DIAGNOSTICS, EDGE_GROUP, EDGE_GROUPS, EDGES, LOCATIONS, PHONES,
+    REGISTRATIONS, TENANT, TRUNKS, analytics, audit, edge, phone, place, trunk,
 };
-use crate::poller::page::Listing;
+use crate::poller::page::{Decoded, Listing, Pages};
 use crate::poller::path::Path;
 use crate::poller::reading::{Asking, Reading, Readings};
 use crate::poller::transport::Failed;
@@ -53,16 +54,21 @@ async fn organization(asking: &Asking<'_>) -> Result<Listing<Organization>, Fail
     Ok(Listing { items: vec![organization], unreadable: 0, unknown })
 }
 
-/// Edges and their groups; which edge is of which group only the group says.
+/// Edges and their groups; which edge is of which group only the group says. The edges whose trunks
+/// are to be asked for, which a link from a target may make more than those that are here.
 pub(super) async fn edges_and_groups(
     asking: &Asking<'_>,
     scope: &Result<Scope<'_>, Failed>,
     readings: &mut Readings,
-) {
+) -> Vec<Reference> {
+    let mut asked = Vec::new();
     let (edges, groups) = tokio::join!(
         asking.part(PartName::Edges, async {
             let scope = scope.as_ref().map_err(Failed::clone)?;
-            let edges = asking.list(EDGES, &[], edge::edge).await?;
+            let pages = Pages::of(Path::fixed(EDGES)).numbered(Some("page"));
+            let edges = asking.pages(pages, edge::edge).await?;
+            let asks = edges.items.iter().filter(|edge| scope.asks_edge(edge));
+            asked.extend(asks.map(|edge| edge.reference.clone()));
             Ok(edges.only(|edge| scope.keeps_edge(edge)))
         }),
         asking.part(PartName::EdgeGroups, asking.list(EDGE_GROUPS, &[], edge::edge_group)),
@@ -81,8 +87,45 @@ pub(super) async fn edges_and_groups(
         let groups = known(&edge_groups, &asking.previous.edge_groups.items).unwrap_or_default();
         edges.map(|edges| Ok(edges?.map(|edge| edge::joined(edge, groups))))
     };
+    if edges.is_none() {
+        let previous = asking.previous;
+        asked.extend(previous.edges.items.iter().map(|edge| edge.reference.clone()));
+        asked.extend(previous.trunks.items.iter().filter_map(|trunk| trunk.edge.clone()));
+        asked.sort_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
+        asked.dedup_by(|one, other| one.id == other.id);
+    }
     readings.edges = edges;
     readings.edge_groups = edge_groups;
+    asked
+}
+
+/// One edge group, by its name or id: asked for by its id, which its name has to be told of once.
+pub(super) async fn edge_group(
+    asking: &Asking<'_>,
+    link: &str,
+) -> Result<Listing<EdgeGroup>, Failed> {
+    let known = asking.previous.edge_groups_of(link).next().map(|group| group.reference.clone());
+    let known = match known {
+        Some(known) => Some(known),
+        None => {
+            let groups = asking.list(EDGE_GROUPS, &[], edge::edge_group).await?.items;
+            groups.into_iter().map(|group| group.reference).find(|group| group.is(link))
+        }
+    };
+    let Some(id) = known.map(|known| known.id) else { return Ok(nothing()) };
+    let group = match asking.one(Path::of(EDGE_GROUP, &[id.as_str()]), &[]).await {
+        Err(failed) if is_gone(&failed) => return Ok(nothing()),
+        group => group?,
+    };
+    match edge::edge_group(group, asking.begun) {
+        Decoded::Item(group) => Ok(one(group, 0)),
+        Decoded::Odd(group) => Ok(one(group, 1)),
+        Decoded::Deleted => Ok(nothing()),
+        Decoded::Unreadable => {
+            let what = "an edge group without an id";
+            Err(ApiProblem::Malformed { path: EDGE_GROUP, what }.into())
+        }
+    }
 }
 
 /// The phones of every group, and of those that ail what the vendor says of them.
@@ -99,7 +142,7 @@ pub(super) async fn phones(
             async move {
                 let path = Path::of(PHONES, &[group.id.as_str()]);
                 let decode = |entity, _| phone::phone(entity, &group);
-                while_there(asking.list_at(path, &[], decode).await)
+                asking.list_at(path, &[], decode).await
             }
         };
         let phones = together(groups.iter().map(of)).await?;
@@ -142,27 +185,28 @@ pub(super) async fn trunks(
     asking: &Asking<'_>,
     scope: &Result<Scope<'_>, Failed>,
     edges: Result<&[Edge], Failed>,
+    asked: &[Reference],
 ) -> (Reading<Trunk>, Reading<TrunkSettings>) {
-    let settings = std::cell::OnceCell::new();
+    let mut settings = None;
     let trunks = asking.part(PartName::Trunks, async {
         let scope = scope.as_ref().map_err(Failed::clone)?;
         let edges = edges?;
-        let of = |edge: &Edge| {
-            let edge = edge.reference.clone();
+        let of = |edge: &Reference| {
+            let edge = edge.clone();
             async move {
                 let path = Path::of(TRUNKS, &[edge.id.as_str()]);
                 let decode = |entity, _| trunk::listed(entity, &edge);
-                while_there(asking.list_at(path, &[], decode).await)
+                asking.list_at(path, &[], decode).await
             }
         };
-        let listed = together(edges.iter().map(of)).await?;
+        let listed = together(asked.iter().map(of)).await?;
         let listed = once(listed, |it: &trunk::Listed| &it.trunk.reference);
         let listed = listed.only(|it| scope.keeps_trunk(&it.trunk, edges));
-        let _ = settings.set(listed.clone().map(|it| it.settings));
+        settings = Some(listed.clone().map(|it| it.settings));
         registered(asking, listed).await
     });
     let trunks = trunks.await;
-    let settings = match (&trunks, settings.into_inner()) {
+    let settings = match (&trunks, settings) {
         (None, _) => None,
         (Some(_), Some(settings)) => Some(Ok(settings)),
         (Some(Err(failed)), None) => Some(Err(failed.clone())),
@@ -200,6 +244,10 @@ fn one<T>(item: T, unknown: usize) -> Listing<T> {
     Listing { items: vec![item], unreadable: 0, unknown: unknown.min(1) }
 }
 
+const fn nothing<T>() -> Listing<T> {
+    Listing { items: Vec::new(), unreadable: 0, unknown: 0 }
+}
+
 /// What trunks carried, by the hour.
 pub(super) async fn trunk_metrics(
     asking: &Asking<'_>,
@@ -212,7 +260,7 @@ pub(super) async fn trunk_metrics(
         let is_narrowed = asking.narrowing.is_some();
         let trunks = if is_narrowed { trunks? } else { trunks.unwrap_or_default() };
         let mut hours = analytics::Hours::default();
-        asking.post_all(ANALYTICS, &analytics::query(asking.begun), |page| hours.read(page)).await?;
+        numbers(asking, &mut hours).await?;
         let mut items = hours.latest(trunks);
         let is_known = |it: &TrunkMetrics| trunks.iter().any(|t| t.reference.id == it.trunk.id);
         items.retain(|it| !is_narrowed || is_known(it));
@@ -220,6 +268,31 @@ pub(super) async fn trunk_metrics(
     });
     metrics.await
 }
+
+/// Reads the answer to the question for numbers, page by page as its `nextUri` leads on.
+async fn numbers(asking: &Asking<'_>, hours: &mut analytics::Hours) -> Result<(), Failed> {
+    let (path, query) = (Path::fixed(ANALYTICS), analytics::query(asking.begun));
+    let mut followed = BTreeSet::new();
+    let mut answer = asking.post(Path::fixed(ANALYTICS), &query).await?;
+    loop {
+        hours.read(&answer);
+        let next = answer.get("nextUri").and_then(Value::as_str).filter(|uri| !uri.is_empty());
+        let Some(next) = next.map(str::to_owned) else { return Ok(()) };
+        let what = match (followed.len() < MOST_PAGES, followed.insert(next.clone())) {
+            (false, _) => "more than 50 pages",
+            (true, false) => "the same page twice",
+            (true, true) => {
+                let page = asking.client.follow(&path, &next, Some(&query)).await?;
+                answer = page.json(ANALYTICS)?;
+                continue;
+            }
+        };
+        return Err(ApiProblem::Malformed { path: ANALYTICS, what }.into());
+    }
+}
+
+/// Two hours of 200 trunks are a few pages.
+const MOST_PAGES: usize = 50;
 
 /// What somebody changed at the locations in the last day, the latest first.
 pub(super) async fn changes(
@@ -237,7 +310,7 @@ pub(super) async fn changes(
                 let query = audit::query(&location, asking.begun);
                 let query = query.each_ref().map(|(name, value)| (*name, value.as_str()));
                 let decode = |entity, _| audit::change(entity, &location);
-                while_there(asking.list_at(Path::fixed(AUDIT_LOGS), &query, decode).await)
+                asking.list_at(Path::fixed(AUDIT_LOGS), &query, decode).await
             }
         };
         let mut changes = together(here.map(of)).await?;
@@ -254,21 +327,29 @@ const MOST_AUDITED: usize = 20;
 /// The latest of them say what changed just before something broke.
 const MOST_CHANGES: usize = 200;
 
-/// Every listing as one, in order; the first that fails fails them all.
+/// Every listing as one, in order; the first that fails fails them all. Below what was deleted since
+/// it was listed there is nothing, unless that is so of everything: then the call itself is unknown.
 async fn together<T, F>(listings: impl Iterator<Item = F>) -> Result<Listing<T>, Failed>
 where
     F: Future<Output = Result<Listing<T>, Failed>>,
 {
-    let empty = Listing { items: Vec::new(), unreadable: 0, unknown: 0 };
+    let mut all = nothing();
+    let (mut gone, mut has_one) = (None, false);
     let listings: Vec<F> = listings.collect();
-    let listings = stream::iter(listings).buffered(AT_ONCE);
-    let all = listings.try_fold(empty, |mut all, listing| {
-        all.items.extend(listing.items);
-        all.unreadable += listing.unreadable;
-        all.unknown += listing.unknown;
-        ready(Ok(all))
-    });
-    all.await
+    let mut listings = stream::iter(listings).buffered(AT_ONCE);
+    while let Some(listing) = listings.next().await {
+        match listing {
+            Ok(listing) => {
+                has_one = true;
+                all.items.extend(listing.items);
+                all.unreadable += listing.unreadable;
+                all.unknown += listing.unknown;
+            }
+            Err(failed) if is_gone(&failed) => gone = Some(failed),
+            Err(failed) => return Err(failed),
+        }
+    }
+    gone.filter(|_| !has_one).map_or(Ok(all), Err)
 }
 
 /// A thing that two listings have is one.
@@ -276,16 +357,6 @@ fn once<T>(mut listing: Listing<T>, reference: impl Fn(&T) -> &Reference) -> Lis
     let mut seen = BTreeSet::new();
     listing.items.retain(|item| seen.insert(reference(item).id.as_str().to_owned()));
     listing
-}
-
-/// What was deleted since it was listed has nothing below it.
-fn while_there<T>(listing: Result<Listing<T>, Failed>) -> Result<Listing<T>, Failed> {
-    match listing {
-        Err(failed) if is_gone(&failed) => {
-            Ok(Listing { items: Vec::new(), unreadable: 0, unknown: 0 })
-        }
-        Ok(_) | Err(_) => listing,
-    }
 }
 
 const fn is_gone(failed: &Failed) -> bool {

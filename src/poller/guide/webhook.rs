@@ -12,7 +12,7 @@ const WEBHOOKS: &str = "/api/v2/webhooks";
 /// Asks the vendor to call `url` whenever a trunk's registration changes. One that is there already
 /// is as good as a new one.
 pub(in crate::poller) async fn subscribe(client: &Client, url: &str) -> Result<(), Failed> {
-    match client.post(&Path::fixed(WEBHOOKS), &[], &body(url)).await {
+    match client.call(&Path::fixed(WEBHOOKS), &[], Some(&body(url))).await {
         Ok(_) => Ok(()),
         Err(failed) if is_there(&failed.problem) => Ok(()),
         Err(failed) => Err(failed),
