@@ -1,6 +1,10 @@
 //! The poller: reads the vendor's state through its published API, whole parts or none.
 
+mod allowance;
+mod body;
+mod breaker;
 mod client;
+mod exchange;
 mod guide;
 mod location;
 mod pace;
@@ -28,6 +32,7 @@ use tokio::time::Instant;
 use crate::telephony::{self, ApiProblem, Hint, PartName, PartState, Snapshot};
 
 use client::Client;
+use exchange::Exchanger;
 use pace::{Clock, Pace};
 use reading::{Asking, Readings};
 use token::Tokens;
@@ -63,10 +68,15 @@ pub struct Settings {
     pub narrowing: Option<Narrowing>,
     /// The parts that nobody asks for.
     pub skip: BTreeSet<PartName>,
+<<<<<<< HEAD
     /// The scopes that a token is asked for; with none, the token request names none.
     pub scopes: Vec<String>,
     /// Whom the vendor is to call when a trunk's registration changes, in the guide's API.
     pub subscribe: Option<String>,
+=======
+    /// The scopes that are asked for with a token; none where the client's roles decide.
+    pub scopes: Vec<String>,
+>>>>>>> client
 }
 
 impl Settings {
@@ -83,12 +93,16 @@ impl Settings {
             narrowing,
             skip,
             scopes,
+<<<<<<< HEAD
             subscribe,
+=======
+>>>>>>> client
         } = self;
         *profile == other.profile
             && *scopes == other.scopes
             && *subscribe == other.subscribe
             && *skip == other.skip
+            && *scopes == other.scopes
             && *api_url == other.api_url
             && *login_url == other.login_url
             && *client_id == other.client_id
@@ -158,6 +172,15 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Guide => "guide",
+        }
+    }
+
     /// How often a part is read where everything else is read at `interval`; `None` where this API
     /// does not have the part.
     fn pace(self, part: PartName, interval: Duration) -> Option<Duration> {
@@ -213,15 +236,23 @@ impl Poller {
         let api = origin("API's address", &settings.api_url)?;
         let login = origin("login address", &settings.login_url)?;
         let loopback = api.scheme() == "http" || login.scheme() == "http";
-        let http = transport::http_client(loopback, haste.limits)?;
+        let exchanger = Exchanger::new(loopback, haste.limits)?;
         let pace = Pace::new(Clock::new(haste.waits)).map_err(SetupError::Chance)?;
+        for scope in settings.scopes.iter().filter(|scope| scope.ends_with("write")) {
+            let hint = "leave it out: this program only reads";
+            tracing::warn!(%scope, hint, "the token may change the vendor's settings");
+        }
         let client = Client {
-            transport: Transport { http, pace },
+            transport: Transport::new(exchanger, pace),
             api,
             login,
             id: settings.client_id,
             secret: settings.client_secret,
+<<<<<<< HEAD
             scopes: settings.scopes,
+=======
+            scopes: settings.scopes.join(" "),
+>>>>>>> client
             tokens: Tokens::default(),
         };
         Ok(Self {
@@ -370,12 +401,32 @@ impl Poller {
 /// Says what the poller's metrics mean; to be called once, after a recorder is installed.
 pub fn describe_metrics() {
     describe_counter!(
-        transport::REQUESTS,
+        exchange::REQUESTS,
         "Requests to the vendor's API, by class of answer; error: there was none"
     );
     describe_counter!(
         transport::THROTTLED,
         "Answers of the vendor's API that asked to send fewer requests"
+    );
+    describe_counter!(
+        client::CLIENT_BUGS,
+        "Requests that the vendor's API did not understand, which is a defect of this program"
+    );
+    describe_counter!(
+        token::REFRESHES,
+        "Access tokens that were fetched, by cause: start, expiry, or 401"
+    );
+    describe_gauge!(
+        pace::BUDGET,
+        "Requests that may leave at once, of a burst of 30 within 180 a minute"
+    );
+    describe_gauge!(
+        pace::PAUSED,
+        "Whether the vendor's API makes this program wait or slow down (1) or not (0)"
+    );
+    describe_gauge!(
+        transport::BREAKER,
+        "Whether the vendor's API is left alone after five failures in a row (1) or not (0)"
     );
     describe_counter!(
         reading::SKIPPED,

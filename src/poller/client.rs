@@ -8,10 +8,12 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
+use super::body;
+use super::exchange::Answer;
 use super::path::Path;
 use super::policy;
 use super::token::{Bearer, Minted, Tokens};
-use super::transport::{Answer, Failed, Transport, host};
+use super::transport::{Failed, Transport, host};
 use crate::telephony::ApiProblem;
 
 /// Where tokens come from, below the login origin.
@@ -30,8 +32,13 @@ pub(super) struct Client {
     pub(super) login: Url,
     pub(super) id: String,
     pub(super) secret: Secret,
+<<<<<<< HEAD
     /// Only the guide's API knows scopes here.
     pub(super) scopes: Vec<String>,
+=======
+    /// What is asked for with a token, separated by blanks; mostly nothing.
+    pub(super) scopes: String,
+>>>>>>> client
     pub(super) tokens: Tokens,
 }
 
@@ -96,7 +103,7 @@ impl Client {
     }
 
     async fn ask(&self, call: Call<'_>, bearer: &Bearer) -> Result<Answer, Failed> {
-        let http = &self.transport.http;
+        let http = self.transport.exchanger.http();
         let request = || {
             let request = match call.body {
                 None => http.get(call.url.clone()),
@@ -107,7 +114,7 @@ impl Client {
             };
             request.bearer_auth(bearer.secret.expose())
         };
-        self.transport.answer(call.path, host(&self.api), request).await
+        self.transport.guarded(call.path, host(&self.api), request).await
     }
 
     fn refusal(&self, path: &'static str, answer: &Answer) -> ApiProblem {
@@ -137,15 +144,23 @@ impl Client {
     async fn mint(&self) -> Result<Minted, Failed> {
         let url = at(&self.login, TOKEN_PATH);
         let request = || {
-            let request = self.transport.http.post(url.clone());
+            let request = self.transport.exchanger.http().post(url.clone());
             let request = request.basic_auth(&self.id, Some(self.secret.expose()));
+<<<<<<< HEAD
             // RFC 6749 §3.3
             let scope = self.scopes.join(" ");
             let scope = Some(("scope", scope.as_str())).filter(|(_, scope)| !scope.is_empty());
             let grant = ("grant_type", "client_credentials");
             request.form(&[Some(grant), scope].into_iter().flatten().collect::<Vec<_>>())
+=======
+            // RFC 6749 §4.4.2: the scope is optional.
+            let scope = Some(("scope", self.scopes.as_str())).filter(|(_, it)| !it.is_empty());
+            let form: Vec<_> =
+                Some(("grant_type", "client_credentials")).into_iter().chain(scope).collect();
+            request.form(&form)
+>>>>>>> client
         };
-        let answer = self.transport.answer(TOKEN_PATH, host(&self.login), request).await?;
+        let answer = self.transport.unguarded(TOKEN_PATH, host(&self.login), request).await?;
         if !answer.status.is_success() {
             return Err(answer.failed(self.token_refusal(&answer)));
         }
@@ -195,7 +210,7 @@ fn at(origin: &Url, path: &str) -> Url {
 }
 
 fn minted(body: &[u8]) -> Result<Minted, &'static str> {
-    let body = serde_json::from_slice::<Value>(body).map_err(|_| "no JSON")?;
+    let body = body::json(body)?;
     let token = body.get("access_token").and_then(Value::as_str);
     let token =
         token.filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));
@@ -213,13 +228,13 @@ fn minted(body: &[u8]) -> Result<Minted, &'static str> {
 
 /// The first of `keys` that the error body has, or its status.
 fn word(answer: &Answer, keys: &[&str]) -> Foreign {
-    let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    let body = body::json(&answer.body).unwrap_or_default();
     let word = keys.iter().find_map(|key| body.get(key)?.as_str());
     word.map_or_else(|| Foreign::new(answer.status.as_str()), Foreign::new)
 }
 
 fn missing_permission(answer: &Answer) -> Foreign {
-    let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    let body = body::json(&answer.body).unwrap_or_default();
     let parameters = body.get("messageParams");
     let named = ["permissions", "permission"]
         .iter()
