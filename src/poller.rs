@@ -68,15 +68,10 @@ pub struct Settings {
     pub narrowing: Option<Narrowing>,
     /// The parts that nobody asks for.
     pub skip: BTreeSet<PartName>,
-<<<<<<< HEAD
-    /// The scopes that a token is asked for; with none, the token request names none.
+    /// The scopes that are asked for with a token; none where the client's roles decide.
     pub scopes: Vec<String>,
     /// Whom the vendor is to call when a trunk's registration changes, in the guide's API.
     pub subscribe: Option<String>,
-=======
-    /// The scopes that are asked for with a token; none where the client's roles decide.
-    pub scopes: Vec<String>,
->>>>>>> client
 }
 
 impl Settings {
@@ -93,10 +88,7 @@ impl Settings {
             narrowing,
             skip,
             scopes,
-<<<<<<< HEAD
             subscribe,
-=======
->>>>>>> client
         } = self;
         *profile == other.profile
             && *scopes == other.scopes
@@ -248,11 +240,7 @@ impl Poller {
             login,
             id: settings.client_id,
             secret: settings.client_secret,
-<<<<<<< HEAD
-            scopes: settings.scopes,
-=======
             scopes: settings.scopes.join(" "),
->>>>>>> client
             tokens: Tokens::default(),
         };
         Ok(Self {

@@ -6,6 +6,8 @@ mod decoding;
 mod fake;
 #[path = "poller/faults.rs"]
 mod faults;
+#[path = "poller/guide.rs"]
+mod guide;
 #[path = "poller/location.rs"]
 mod location;
 

@@ -45,12 +45,8 @@ pub(super) fn read(
         interval,
         narrowing,
         skip: BTreeSet::new(),
-<<<<<<< HEAD
         scopes: scopes?,
         subscribe: subscribe?,
-=======
-        scopes: Vec::new(),
->>>>>>> client
     })
 }
 

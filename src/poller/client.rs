@@ -32,13 +32,8 @@ pub(super) struct Client {
     pub(super) login: Url,
     pub(super) id: String,
     pub(super) secret: Secret,
-<<<<<<< HEAD
-    /// Only the guide's API knows scopes here.
-    pub(super) scopes: Vec<String>,
-=======
     /// What is asked for with a token, separated by blanks; mostly nothing.
     pub(super) scopes: String,
->>>>>>> client
     pub(super) tokens: Tokens,
 }
 
@@ -146,19 +141,11 @@ impl Client {
         let request = || {
             let request = self.transport.exchanger.http().post(url.clone());
             let request = request.basic_auth(&self.id, Some(self.secret.expose()));
-<<<<<<< HEAD
-            // RFC 6749 §3.3
-            let scope = self.scopes.join(" ");
-            let scope = Some(("scope", scope.as_str())).filter(|(_, scope)| !scope.is_empty());
-            let grant = ("grant_type", "client_credentials");
-            request.form(&[Some(grant), scope].into_iter().flatten().collect::<Vec<_>>())
-=======
             // RFC 6749 §4.4.2: the scope is optional.
             let scope = Some(("scope", self.scopes.as_str())).filter(|(_, it)| !it.is_empty());
             let form: Vec<_> =
                 Some(("grant_type", "client_credentials")).into_iter().chain(scope).collect();
             request.form(&form)
->>>>>>> client
         };
         let answer = self.transport.unguarded(TOKEN_PATH, host(&self.login), request).await?;
         if !answer.status.is_success() {

@@ -83,9 +83,9 @@ impl Hours {
             }
         }
         let named = fields.text(&["name", "metric"]);
-        let metric = METRICS.iter().find(|(name, _)| {
-            named.is_some_and(|named| named.eq_ignore_ascii_case(name))
-        });
+        let metric = METRICS
+            .iter()
+            .find(|(name, _)| named.is_some_and(|named| named.eq_ignore_ascii_case(name)));
         if let Some((name, unit)) = metric {
             self.note(&around, name, unit, value);
         }
@@ -106,7 +106,9 @@ impl Hours {
         });
         let Some(hour) = hours.get_mut(place) else { return };
         match name {
-            "setupSuccess" => hour.setup_success_ratio = ratio(number, unit),
+            "setupSuccess" => {
+                hour.setup_success_ratio = ratio(number, unit).filter(|ratio| *ratio <= 1.0);
+            }
             "jitter" => hour.jitter = duration(number, unit),
             "utilization" => hour.utilization_ratio = ratio(number, unit),
             _ => hour.peak_calls = calls(number),

@@ -32,8 +32,7 @@ pub(super) fn change(entity: Value, about: &Reference) -> Decoded<Change> {
     let action = fields.foreign(&["action", "operation", "eventType"]);
     let actor = ["actor", "user", "client"].iter().find_map(|name| actor(fields, name));
     let changes = fields.list(&["changes", "propertyChanges", "diff"]);
-    let properties: Vec<ChangedProperty> =
-        changes.filter_map(property).take(MOST_ITEMS).collect();
+    let properties: Vec<ChangedProperty> = changes.filter_map(property).take(MOST_ITEMS).collect();
     let entity = fields.reference(&["entity"]).or_else(|| fields.reference(&["entityId"]));
     let entity = match entity {
         Some(entity) if entity.id != about.id => entity,

@@ -56,7 +56,8 @@ impl<'a> Scope<'a> {
 
     /// Whether an edge that is not here can have a trunk that is: only where a target links to one.
     pub(super) fn asks_edge(&self, edge: &Edge) -> bool {
-        let links = self.narrowed.as_ref().is_some_and(|(narrowing, _)| !narrowing.trunks.is_empty());
+        let links =
+            self.narrowed.as_ref().is_some_and(|(narrowing, _)| !narrowing.trunks.is_empty());
         links || self.keeps_edge(edge)
     }
 }
@@ -67,10 +68,7 @@ fn is(of: Option<&Reference>, what: &Reference) -> bool {
 
 /// The things of a part by the latest reading of it or, where it was not asked for, by the one
 /// before.
-pub(super) fn known<'a, T>(
-    reading: &'a Reading<T>,
-    previous: &'a [T],
-) -> Result<&'a [T], Failed> {
+pub(super) fn known<'a, T>(reading: &'a Reading<T>, previous: &'a [T]) -> Result<&'a [T], Failed> {
     match reading {
         None => Ok(previous),
         Some(Ok(listing)) => Ok(&listing.items),

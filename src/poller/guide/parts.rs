@@ -155,7 +155,12 @@ pub(super) async fn phones(
     phones.await
 }
 
-/// Asks why phones ail; what the vendor does not tell changes nothing else of them.
+/// Fewer than the failures in a row after which nothing at all is asked any more: a diagnosis is worth
+/// less than the rest of the reading.
+const DIAGNOSES_AT_ONCE: usize = 4;
+
+/// Asks why phones ail, until the vendor fails to say; what it does not tell changes nothing else of
+/// them.
 async fn diagnose(asking: &Asking<'_>, phones: &mut [Phone]) {
     let diagnoses: Vec<_> = phone::to_diagnose(phones)
         .into_iter()
@@ -166,7 +171,7 @@ async fn diagnose(asking: &Asking<'_>, phones: &mut [Phone]) {
             Some(async move { (place, asking.one(path, &[]).await) })
         })
         .collect();
-    let mut diagnoses = stream::iter(diagnoses).buffered(AT_ONCE);
+    let mut diagnoses = stream::iter(diagnoses).buffered(DIAGNOSES_AT_ONCE);
     while let Some((place, diagnosis)) = diagnoses.next().await {
         match (diagnosis, phones.get_mut(place)) {
             (Ok(diagnosis), Some(phone)) => phone.problem = phone::problem(&diagnosis),
@@ -175,6 +180,9 @@ async fn diagnose(asking: &Asking<'_>, phones: &mut [Phone]) {
                 let (problem, correlation) = (failed.problem, failed.correlation);
                 let correlation_id = correlation.as_ref().map(Foreign::as_str);
                 tracing::debug!(%problem, correlation_id, "a phone cannot be diagnosed");
+                if !matches!(problem, ApiProblem::NotFound { .. } | ApiProblem::Conflict { .. }) {
+                    return;
+                }
             }
         }
     }

@@ -61,10 +61,8 @@ pub(super) fn carried(mut phone: Phone, previous: &[Phone], now: SystemTime) -> 
 /// Whose diagnosis is worth a request, by their places in `phones`: those that failed or wait, first
 /// of whom nothing is known, and of these first who has been so for longest.
 pub(super) fn to_diagnose(phones: &[Phone]) -> Vec<usize> {
-    let ails =
-        |phone: &Phone| matches!(phone.state, PhoneState::Failed | PhoneState::Pending);
-    let mut places: Vec<usize> =
-        (0..phones.len()).filter(|place| ails(&phones[*place])).collect();
+    let ails = |phone: &Phone| matches!(phone.state, PhoneState::Failed | PhoneState::Pending);
+    let mut places: Vec<usize> = (0..phones.len()).filter(|place| ails(&phones[*place])).collect();
     places.sort_by_key(|place| (phones[*place].problem.is_some(), phones[*place].since));
     places.truncate(MOST_DIAGNOSES);
     places
