@@ -10,6 +10,10 @@ mod faults;
 mod guide;
 #[path = "poller/location.rs"]
 mod location;
+#[path = "poller/paging.rs"]
+mod paging;
+#[path = "poller/refusals.rs"]
+mod refusals;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
