@@ -304,6 +304,7 @@ const TABLES: &[Known] = &[
     Known::new("names", "[[names]]"),
     Known::new("telephony", "[telephony]"),
     Known::new("web", "[web]"),
+    Known::new("webhooks", "[webhooks]"),
 ];
 
 const SITE_KEYS: &[Known] =

@@ -30,7 +30,7 @@ use rand::rngs::SysError;
 use reqwest::Url;
 use tokio::time::Instant;
 
-use crate::telephony::{self, Hint, PartName, PartState, Snapshot};
+use crate::telephony::{self, ApiProblem, Hint, PartName, PartState, Snapshot};
 
 use client::Client;
 use exchange::Exchanger;
@@ -71,6 +71,8 @@ pub struct Settings {
     pub skip: BTreeSet<PartName>,
     /// The scopes that are asked for with a token; none where the client's roles decide.
     pub scopes: Vec<String>,
+    /// Whom the vendor is to call when a trunk's registration changes, in the guide's API.
+    pub subscribe: Option<String>,
 }
 
 impl Settings {
@@ -87,8 +89,11 @@ impl Settings {
             narrowing,
             skip,
             scopes,
+            subscribe,
         } = self;
         *profile == other.profile
+            && *scopes == other.scopes
+            && *subscribe == other.subscribe
             && *skip == other.skip
             && *scopes == other.scopes
             && *api_url == other.api_url
@@ -160,6 +165,15 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Guide => "guide",
+        }
+    }
+
     /// How often a part is read where everything else is read at `interval`; `None` where this API
     /// does not have the part.
     fn pace(self, part: PartName, interval: Duration) -> Option<Duration> {
@@ -171,7 +185,13 @@ impl Profile {
 
     async fn read(self, asking: &Asking<'_>) -> Readings {
         match self {
-            Self::Platform => platform::read(asking).await,
+            Self::Platform => {
+                let all = platform::read(asking).await;
+                match asking.narrowing {
+                    Some(narrowing) => narrowing.applied(all, asking.previous),
+                    None => all,
+                }
+            }
             Self::Guide => guide::read(asking).await,
         }
     }
@@ -186,6 +206,7 @@ pub struct Poller {
     /// How long one reading may take in all.
     limit: Duration,
     narrowing: Option<Narrowing>,
+    subscription: Option<String>,
 }
 
 impl Poller {
@@ -230,6 +251,7 @@ impl Poller {
             skip: settings.skip,
             limit: READING / haste.reading.max(1),
             narrowing: settings.narrowing,
+            subscription: settings.subscribe,
         })
     }
 
@@ -270,6 +292,36 @@ impl Poller {
         self.read_parts(self.of_here(previous), wanted).await
     }
 
+    /// What `previous` knew, with that read again which says whether an edge group is ready, wherever
+    /// the group is.
+    pub async fn read_edge_group(&self, previous: &Snapshot, link: &str) -> Snapshot {
+        let (begun, end) = (SystemTime::now(), Instant::now() + self.limit);
+        let wanted = BTreeSet::from([PartName::Edges, PartName::EdgeGroups]);
+        let client = &self.client;
+        let asking = Asking { client, previous, narrowing: None, begun, wanted, end };
+        let readings = match self.profile {
+            Profile::Platform => platform::read(&asking).await,
+            Profile::Guide => guide::read_edge_group(&asking, link).await,
+        };
+        self.settled(readings, previous, begun)
+    }
+
+    /// Whom the vendor is to call when a trunk's registration changes, where anybody is.
+    #[must_use]
+    pub fn subscription(&self) -> Option<&str> {
+        self.subscription.as_deref().filter(|_| self.profile == Profile::Guide)
+    }
+
+    /// Asks the vendor to call `url` whenever a trunk's registration changes: the one thing that is
+    /// ever written, and known to the guide's API alone. One that is there already will do.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiProblem`] when the vendor refuses or cannot be asked.
+    pub async fn subscribe(&self, url: &str) -> Result<(), ApiProblem> {
+        guide::subscribe(&self.client, url).await.map_err(|failed| failed.problem)
+    }
+
     /// What was read of another location says nothing of this one.
     fn of_here<'a>(&self, previous: &'a Snapshot) -> Cow<'a, Snapshot> {
         let location = self.narrowing.as_ref().map(|narrowing| &narrowing.location);
@@ -292,14 +344,17 @@ impl Poller {
     ) -> Snapshot {
         let (begun, end) = (SystemTime::now(), Instant::now() + self.limit);
         let previous = previous.as_ref();
-        let asking = Asking { client: &self.client, previous, begun, wanted, end };
+        let narrowing = self.narrowing.as_ref();
+        let asking = Asking { client: &self.client, previous, narrowing, begun, wanted, end };
         let mut readings = self.profile.read(&asking).await;
         if let Some(Ok(phones)) = &mut readings.phones {
             since::carry(&mut phones.items, &previous.phones.items, begun);
         }
-        if let Some(narrowing) = &self.narrowing {
-            readings = narrowing.applied(readings, previous);
-        }
+        self.settled(readings, previous, begun)
+    }
+
+    /// What is known after a reading that began at `begun`.
+    fn settled(&self, readings: Readings, previous: &Snapshot, begun: SystemTime) -> Snapshot {
         let now = SystemTime::now();
         macro_rules! settle {
             ($($field:ident = $name:ident),*) => {

@@ -10,6 +10,8 @@ mod decoding;
 mod fake;
 #[path = "poller/faults.rs"]
 mod faults;
+#[path = "poller/guide.rs"]
+mod guide;
 #[path = "poller/location.rs"]
 mod location;
 #[path = "poller/paging.rs"]

@@ -49,11 +49,14 @@ pub fn show(plan: &Plan) -> String {
         name.lines().iter().for_each(|it| line(it));
     }
     if let Some(telephony) = &plan.telephony {
-        line(&"\n[telephony]\nprofile = \"platform\"");
+        line(&format_args!("\n[telephony]\nprofile = \"{}\"", telephony.profile.label()));
         line(&format_args!("base_url = {:?}", telephony.api_url));
         line(&format_args!("login_url = {:?}", telephony.login_url));
         line(&format_args!("client_id = {:?}", telephony.client_id));
         line(&"client_secret = \"<secret>\"");
+        if !telephony.scopes.is_empty() {
+            line(&format_args!("scopes = {:?}", telephony.scopes));
+        }
         if let Some(narrowing) = &telephony.narrowing {
             line(&format_args!("location = {:?}", narrowing.location));
         }
@@ -61,6 +64,9 @@ pub fn show(plan: &Plan) -> String {
         if !telephony.skip.is_empty() {
             let skip: Vec<_> = telephony.skip.iter().map(|part| part.label()).collect();
             line(&format_args!("skip = {skip:?}"));
+        }
+        if let Some(url) = &telephony.subscribe {
+            line(&format_args!("\n[webhooks]\nsubscribe = {url:?}"));
         }
     }
     let listen: Vec<_> = plan.web.listen.iter().map(|address| format!("\"{address}\"")).collect();

@@ -1,5 +1,7 @@
 //! The table `[telephony]`: how the vendor's API is read.
 
+mod guide;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,8 +26,10 @@ pub(super) fn read(
 ) -> Option<Settings> {
     let table = root.subtable("telephony", KEYS, reader)??;
     table.refuse_unknown(reader);
-    check_profile(&table, reader);
-    let urls = read_urls(&table, reader);
+    let profile = read_profile(&table, reader);
+    let urls = read_urls(&table, profile, reader);
+    let scopes = guide::scopes(&table, profile, reader);
+    let subscribe = guide::subscription(root, profile, reader);
     let client_id = read_client_id(&table, reader);
     let client_secret = read_client_secret(&table, reader);
     let interval = read_interval(&table, reader);
@@ -35,7 +39,7 @@ pub(super) fn read(
     let (client_id, client_secret) = (client_id?, client_secret?);
     let interval = interval?;
     Some(Settings {
-        profile: Profile::Platform,
+        profile: profile?,
         api_url,
         login_url,
         client_id,
@@ -43,7 +47,8 @@ pub(super) fn read(
         interval,
         narrowing,
         skip,
-        scopes: Vec::new(),
+        scopes: scopes?,
+        subscribe: subscribe?,
     })
 }
 
@@ -57,19 +62,21 @@ fn narrowing(location: String, checks: &[Check]) -> Narrowing {
     Narrowing { location, trunks, edge_groups }
 }
 
-fn check_profile(table: &Table<'_>, reader: &mut Reader<'_>) {
-    let written = table.field("profile").and_then(|field| field.value.as_str());
-    if written == Some("guide") {
-        let hint = "write profile = \"platform\", the published API, or leave it out".to_owned();
-        table.refuse("profile", "cannot be \"guide\" yet", Some(hint), reader);
-    } else {
-        table.read(&PROFILE, reader);
-    }
+fn read_profile(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Profile> {
+    let profile = table.read(&PROFILE, reader)?;
+    Some(if profile == "guide" { Profile::Guide } else { Profile::Platform })
 }
 
 /// The URLs of the API and of its login, by the one way in which the file names them.
-fn read_urls(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<(String, String)> {
+fn read_urls(
+    table: &Table<'_>,
+    profile: Option<Profile>,
+    reader: &mut Reader<'_>,
+) -> Option<(String, String)> {
     let has = |name| table.field(name).is_some();
+    if has("tenant") {
+        return guide::urls(table, profile, reader);
+    }
     let has_urls = has("base_url") || has("login_url");
     match (has("region"), has("domain"), has_urls) {
         (true, false, false) => {
@@ -245,6 +252,8 @@ const KEYS: &[Known] = &[
     Known::new("domain", "domain = \"mypurecloud.de\""),
     Known::new("base_url", "base_url = \"https://api.mypurecloud.de\""),
     Known::new("login_url", "login_url = \"https://login.mypurecloud.de\""),
+    Known::new("tenant", "tenant = \"acme\""),
+    Known::new("scopes", "scopes = [\"telephony:edge:read\", \"telephony:siptrunk:read\"]"),
     Known::new("client_id", "client_id = \"0f2b6c1e-…\""),
     Known::new("client_secret", "client_secret = { credential = \"client-secret\" }"),
     Known::new("location", "location = \"Lyon office\""),
@@ -253,7 +262,8 @@ const KEYS: &[Known] = &[
 ];
 
 const PROFILE: OptionKey<&'static str> =
-    OptionKey::new("profile", Kind::Word(&["platform"]), "which API is spoken").default("platform");
+    OptionKey::new("profile", Kind::Word(&["platform", "guide"]), "which API is spoken")
+        .default("platform");
 const REGION: OptionKey<String> =
     OptionKey::new("region", Kind::Text, "where the organisation lives");
 const DOMAIN: OptionKey<String> = OptionKey::new("domain", Kind::Text, "the region's domain");

@@ -53,6 +53,7 @@ async fn read_on(
 ) {
     let mut snapshot = Arc::default();
     let mut hints = BTreeSet::new();
+    let mut subscription = poller.subscription().map(str::to_owned);
     loop {
         let reading = async {
             if hints.is_empty() {
@@ -72,6 +73,10 @@ async fn read_on(
             return;
         }
         tokio::select! {
+            () = subscribe(&poller, &mut subscription) => {}
+            () = stop.cancelled() => return,
+        }
+        tokio::select! {
             () = tokio::time::sleep(poller.interval()) => {}
             Some(hint) = hinted.recv() => {
                 hints.insert(hint);
@@ -80,6 +85,21 @@ async fn read_on(
                 }
             }
             () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Asks the vendor to call us, until it has once agreed.
+async fn subscribe(poller: &Poller, subscription: &mut Option<String>) {
+    let Some(url) = subscription.as_deref() else { return };
+    match poller.subscribe(url).await {
+        Ok(()) => {
+            tracing::info!(url, "the vendor is asked to call when a trunk changes");
+            *subscription = None;
+        }
+        Err(problem) => {
+            let reason = problem.label();
+            tracing::warn!(url, reason, %problem, "the vendor cannot be asked to call");
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::Client;
+use super::location::Narrowing;
 use super::page::{self, Decoded, Listing, Pages};
 use super::path::Path;
 use super::transport::{Failed, host};
@@ -50,6 +51,8 @@ pub(super) struct Asking<'a> {
     pub(super) client: &'a Client,
     /// What the reading before it knew; of a part that is not asked for, it still holds.
     pub(super) previous: &'a Snapshot,
+    /// To which location it is narrowed.
+    pub(super) narrowing: Option<&'a Narrowing>,
     /// When it began.
     pub(super) begun: SystemTime,
     pub(super) wanted: BTreeSet<PartName>,

@@ -30,9 +30,9 @@ pub fn domain(region: &str) -> Option<&'static str> {
     REGIONS.iter().find(|(name, _)| *name == region).map(|(_, domain)| *domain)
 }
 
-/// The published region to which a host of the API belongs.
+/// The published region to which a host of the API belongs: `api`, or a tenant's own.
 pub(super) fn of_host(host: &str) -> Option<&'static str> {
-    let domain = host.strip_prefix("api.")?;
+    let (_, domain) = host.split_once('.')?;
     REGIONS.iter().find(|(_, of)| *of == domain).map(|(name, _)| *name)
 }
 

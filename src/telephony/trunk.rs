@@ -134,4 +134,7 @@ pub struct TrunkSettings {
     pub sip_dscp: Option<u8>,
     /// Who may send to them, as addresses and prefixes.
     pub allowed: Vec<Foreign>,
+    /// The STUN server that they ask for their own address, where they go through a NAT and the
+    /// vendor tells it.
+    pub stun_server: Option<Foreign>,
 }

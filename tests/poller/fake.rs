@@ -143,6 +143,7 @@ impl Fake {
             interval: Duration::from_secs(60),
             narrowing: None,
             scopes: Vec::new(),
+            subscribe: None,
         }
     }
 }

@@ -5,15 +5,29 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::poller::Poller;
+use crate::poller::{Poller, Profile, Settings};
 use crate::telephony::{ApiProblem, EdgeGroup, Snapshot, State};
 
-/// Reads the vendor's state at the pace of its own guide.
-pub(super) async fn read_on(poller: &Poller, states: &watch::Sender<Option<Arc<Snapshot>>>) {
+/// Reads what the vendor says of the group at the pace of its own guide, and there as often as the
+/// guide does.
+pub(super) async fn read_on(
+    poller: &Poller,
+    (link, settings): &(String, Settings),
+    states: &watch::Sender<Option<Arc<Snapshot>>>,
+) {
     let mut snapshot = Arc::default();
+    let mut polls = 0;
     loop {
-        snapshot = Arc::new(poller.read(&snapshot).await);
+        snapshot = Arc::new(poller.read_edge_group(&snapshot, link).await);
+        polls += 1;
         if states.send(Some(Arc::clone(&snapshot))).is_err() {
+            return;
+        }
+        let is_over = match settings.profile {
+            Profile::Platform => false,
+            Profile::Guide => polls == POLLS || is_ready(Some(&snapshot), link),
+        };
+        if is_over {
             return;
         }
         tokio::time::sleep(PACE).await;
@@ -38,3 +52,4 @@ pub(super) fn problem(state: &Snapshot) -> Option<&ApiProblem> {
 
 /// The vendor's guide asks every five seconds, twenty times.
 const PACE: Duration = Duration::from_secs(5);
+const POLLS: u32 = 20;

@@ -91,12 +91,13 @@ impl<'a> Waiting<'a> {
     async fn until_the_end(mut self, poller: Option<&Poller>) -> Exit {
         let (states, mut news) = watch::channel(None);
         let reading = async {
-            match poller {
-                Some(poller) => vendor::read_on(poller, &states).await,
-                None => std::future::pending().await,
+            match (poller, self.goal.group.as_ref()) {
+                (Some(poller), Some(group)) => vendor::read_on(poller, group, &states).await,
+                (Some(_) | None, _) => std::future::pending().await,
             }
         };
         let mut reading = std::pin::pin!(reading);
+        let mut is_reading = true;
         let deadline = tokio::time::Instant::from_std(self.begun + self.goal.timeout);
         let checks = self.checks.clone();
         let mut running: FuturesUnordered<BoxFuture<'_, Asked>> = FuturesUnordered::new();
@@ -127,7 +128,13 @@ impl<'a> Waiting<'a> {
                 Some((place, whom, observations)) = running.next() => {
                     self.heard(place, whom, observations);
                 }
-                () = &mut reading => {}
+                () = &mut reading, if is_reading => {
+                    is_reading = false;
+                    self.state = news.borrow_and_update().clone();
+                    if !self.is_group_ready() {
+                        return self.end(&names, false);
+                    }
+                }
                 Ok(()) = news.changed() => self.state = news.borrow_and_update().clone(),
                 () = tokio::time::sleep(tick) => {}
                 () = tokio::time::sleep_until(deadline) => return self.end(&names, false),

@@ -93,8 +93,9 @@ impl<T> SoFar<T> {
         }
         self.take(entities, decode)?;
         self.read += 1;
-        let next = if length == 0 { None } else { said.next(self.read) };
-        let is_short = |size| u64::try_from(length).is_ok_and(|length| length < size);
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        let next = if length == 0 { None } else { said.next(self.read, length) };
+        let is_short = |size| length < size;
         let shrank = match &next {
             None => self.is_short_of_the_total(),
             Some(_) => said.size.is_some_and(is_short),
@@ -157,6 +158,8 @@ struct Said {
     size: Option<u64>,
     total: Option<u64>,
     uri: Option<String>,
+    /// Whether it says that nothing follows: its `nextUri` is there and empty.
+    says_last: bool,
     token: Option<(&'static str, String)>,
 }
 
@@ -173,12 +176,14 @@ impl Said {
             size: number("pageSize"),
             total: number("total").or_else(|| number("totalHits")),
             uri: text("nextUri"),
+            says_last: page.contains_key("nextUri"),
             token: token("nextPageToken", "pageToken").or_else(|| token("cursor", "cursor")),
         }
     }
 
-    /// Where the page after the first `read` is; `None` after the last one.
-    fn next(&self, read: u32) -> Option<Place> {
+    /// Where the page after the first `read` is, of which the latest has `length` entities; `None`
+    /// after the last one.
+    fn next(&self, read: u32, length: u64) -> Option<Place> {
         let number = Place::Number(read + 1);
         if let Some(pages) = self.pages {
             return (u64::from(read) < pages).then_some(number);
@@ -190,8 +195,12 @@ impl Said {
             return Some(Place::Token(parameter, token.clone()));
         }
         let size = self.size.unwrap_or(OUR_SIZE);
-        let reached = u64::from(read).saturating_mul(size);
-        self.total.filter(|total| reached < *total).map(|_| number)
+        let Some(total) = self.total else {
+            // An answer that says its size alone: a page that is full may not be the last.
+            let is_full = self.size.is_some_and(|size| (1..=length).contains(&size));
+            return (is_full && !self.says_last).then_some(number);
+        };
+        (u64::from(read).saturating_mul(size) < total).then_some(number)
     }
 }
 
@@ -278,6 +287,19 @@ mod tests {
         assert_eq!(turn(&mut pages, page(2)), number(3));
         assert_eq!(turn(&mut pages, page(3)), Ok(Next::End));
         assert_eq!(pages.listing.items.len(), 5);
+    }
+
+    #[test]
+    fn a_listing_that_says_its_page_size_alone_ends_with_a_page_that_is_not_full() {
+        let page = |ids| json!({ "entities": entities(ids), "pageNumber": 1, "pageSize": 2 });
+        let mut pages = SoFar::default();
+
+        assert_eq!(turn(&mut pages, page(0..2)), number(2));
+        assert_eq!(turn(&mut pages, page(2..4)), number(3));
+        assert_eq!(turn(&mut pages, page(4..5)), Ok(Next::End));
+        assert_eq!(pages.listing.items.len(), 5);
+        assert_eq!(after(two(json!({ "pageSize": 2, "nextUri": null }))), Ok(Next::End));
+        assert_eq!(after(two(json!({ "pageSize": 0 }))), Ok(Next::End));
     }
 
     // F18

@@ -99,6 +99,7 @@ impl Entity for RawSettings {
     fn item(self, _now: SystemTime) -> Option<TrunkSettings> {
         let properties = self.properties.unwrap_or_default();
         Some(TrunkSettings {
+            stun_server: None,
             reference: Named { id: self.id, name: self.name }.reference()?,
             is_enabled: properties.trunk_enabled.flag(),
             transport: properties.transport.word(),
