@@ -4,6 +4,7 @@ mod edge;
 mod entity;
 mod phone;
 mod site;
+pub(super) mod thing;
 mod trunk;
 
 use std::time::Duration;
