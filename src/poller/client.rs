@@ -3,15 +3,22 @@
 use std::time::Duration;
 
 use branchline_probes::{Foreign, Secret};
+use metrics::counter;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
+use super::path::Path;
+use super::policy;
 use super::token::{Bearer, Minted, Tokens};
 use super::transport::{Answer, Failed, Transport, host};
 use crate::telephony::ApiProblem;
 
 /// Where tokens come from, below the login origin.
 const TOKEN_PATH: &str = "/oauth/token";
+
+/// The counter of requests that the API does not understand.
+pub(super) const CLIENT_BUGS: &str = "branchline_telephony_api_client_bugs_total";
 
 /// The lifetime of a token that does not say: the shortest that the vendor lets one configure.
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(300);
@@ -27,42 +34,82 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// The body that the API answers with; at most one renewal of the token and one retry on 401.
-    pub(super) async fn get(
+    /// What the API answers: to a read, or to the query in `body`, which may be asked twice.
+    pub(super) async fn call(
         &self,
-        path: &'static str,
+        path: &Path,
         query: &[(&str, &str)],
+        body: Option<&Value>,
     ) -> Result<Answer, Failed> {
+        let template = path.template();
+        let Some(sent) = path.sent() else {
+            let what = "an id that cannot stand in a path";
+            return Err(ApiProblem::Malformed { path: template, what }.into());
+        };
+        let mut url = at(&self.api, sent);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.send(Call { path: template, url: &url, body }).await
+    }
+
+    /// The page that an answer leads to, which has to be of the listing at `path`.
+    pub(super) async fn follow(
+        &self,
+        path: &Path,
+        uri: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failed> {
+        let template = path.template();
+        let url = policy::followed(&self.api, path.sent().unwrap_or_default(), uri);
+        let url = url.map_err(|what| ApiProblem::Denied { path: template, what })?;
+        self.send(Call { path: template, url: &url, body }).await
+    }
+
+    /// At most one renewal of the token and one retry on 401, and one more on a conflict.
+    async fn send(&self, call: Call<'_>) -> Result<Answer, Failed> {
+        let path = call.path;
         let now = || self.transport.pace.clock().now();
         let bearer = self.tokens.bearer(now, self.mint()).await?;
-        let mut answer = self.ask(path, query, &bearer).await?;
+        let mut answer = self.ask(call, &bearer).await?;
         if answer.status == StatusCode::UNAUTHORIZED
             && let Some(bearer) = self.tokens.replace(&bearer, now, self.mint()).await?
         {
-            answer = self.ask(path, query, &bearer).await?;
+            answer = self.ask(call, &bearer).await?;
+        }
+        if is_conflict(answer.status) {
+            let bearer = self.tokens.bearer(now, self.mint()).await?;
+            answer = self.ask(call, &bearer).await?;
         }
         if answer.status.is_success() {
-            Ok(answer)
-        } else {
-            Err(answer.failed(self.refusal(path, &answer)))
+            return Ok(answer);
         }
+        let problem = self.refusal(path, &answer);
+        if let ApiProblem::Request { status, code, .. } = &problem {
+            counter!(CLIENT_BUGS).increment(1);
+            let names: Vec<_> = call.url.query_pairs().map(|(name, _)| name).collect();
+            tracing::debug!(path, status, %code, ?names, "the API does not understand us");
+        }
+        Err(answer.failed(problem))
     }
 
-    async fn ask(
-        &self,
-        path: &'static str,
-        query: &[(&str, &str)],
-        bearer: &Bearer,
-    ) -> Result<Answer, Failed> {
-        let url = at(&self.api, path);
+    async fn ask(&self, call: Call<'_>, bearer: &Bearer) -> Result<Answer, Failed> {
+        let http = &self.transport.http;
         let request = || {
-            let request = self.transport.http.get(url.clone()).query(query);
+            let request = match call.body {
+                None => http.get(call.url.clone()),
+                Some(body) => http
+                    .post(call.url.clone())
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(body.to_string()),
+            };
             request.bearer_auth(bearer.secret.expose())
         };
-        self.transport.answer(path, host(&self.api), request).await
+        self.transport.answer(call.path, host(&self.api), request).await
     }
 
     fn refusal(&self, path: &'static str, answer: &Answer) -> ApiProblem {
+        let status = answer.status.as_u16();
         match answer.status {
             StatusCode::UNAUTHORIZED => ApiProblem::Credentials {
                 host: host(&self.api).to_owned(),
@@ -71,10 +118,17 @@ impl Client {
             StatusCode::FORBIDDEN => {
                 ApiProblem::Permission { path, detail: missing_permission(answer) }
             }
-            status if status.is_redirection() => {
+            StatusCode::NOT_FOUND | StatusCode::GONE => ApiProblem::NotFound { path },
+            it if is_conflict(it) => ApiProblem::Conflict { path, status },
+            // RFC 9110 §15.5.9: the server did not get the request in time.
+            StatusCode::REQUEST_TIMEOUT => ApiProblem::Server { path, status },
+            it if it.is_redirection() => {
                 ApiProblem::Malformed { path, what: "a redirect, and none is followed" }
             }
-            status => ApiProblem::Server { path, status: status.as_u16() },
+            it if it.is_client_error() => {
+                ApiProblem::Request { path, status, code: word(answer, &["code"]) }
+            }
+            _ => ApiProblem::Server { path, status },
         }
     }
 
@@ -112,6 +166,20 @@ impl Client {
             status => ApiProblem::Server { path: TOKEN_PATH, status: status.as_u16() },
         }
     }
+}
+
+/// One call of the API.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    /// What messages say.
+    path: &'static str,
+    url: &'a Url,
+    body: Option<&'a Value>,
+}
+
+/// Somebody else's change was in the way, and may be over.
+fn is_conflict(status: StatusCode) -> bool {
+    matches!(status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
 }
 
 fn at(origin: &Url, path: &str) -> Url {

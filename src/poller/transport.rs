@@ -63,6 +63,15 @@ impl Answer {
         Failed { problem, correlation: self.correlation.clone() }
     }
 
+    /// The body; `null` where there is none, as in 204.
+    pub(super) fn json(&self, path: &'static str) -> Result<Value, Failed> {
+        let malformed = |what| self.failed(ApiProblem::Malformed { path, what });
+        if self.body.is_empty() && self.status != StatusCode::OK {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&self.body).map_err(|_| malformed("no JSON"))
+    }
+
     /// The token endpoint says "rate limit exceeded" with status 400.
     fn is_throttled(&self) -> bool {
         let says_so = || {

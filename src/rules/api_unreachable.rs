@@ -20,7 +20,12 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         matches!(
             problem,
             ApiProblem::Unreachable { .. }
+                | ApiProblem::Tls { .. }
                 | ApiProblem::Server { .. }
+                | ApiProblem::NotFound { .. }
+                | ApiProblem::Conflict { .. }
+                | ApiProblem::Request { .. }
+                | ApiProblem::Denied { .. }
                 | ApiProblem::Malformed { .. }
         )
     };
@@ -29,8 +34,9 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     // Somebody who answers wrongly is the vendor's; nobody at all may be the way there.
-    let answered =
-        !api::exhibits(evidence, |it| !matches!(it, ApiProblem::Unreachable { .. })).is_empty();
+    let is_answer =
+        |it: &ApiProblem| !matches!(it, ApiProblem::Unreachable { .. } | ApiProblem::Tls { .. });
+    let answered = !api::exhibits(evidence, is_answer).is_empty();
     let owner = if answered { Owner::Vendor } else { Owner::SiteNetwork };
     let summary = "the vendor API cannot be read; the verdict rests on the site alone";
     vec![
