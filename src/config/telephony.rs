@@ -41,6 +41,7 @@ pub(super) fn read(
         interval,
         narrowing,
         skip: BTreeSet::new(),
+        streaming_url: None,
     })
 }
 

@@ -19,7 +19,7 @@ use reqwest::Url;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::client::Client;
+use super::client::{Client, Verb};
 use super::path::Path;
 use super::transport::{Failed, host};
 use crate::telephony::{ApiProblem, Hint, PartName, Snapshot};
@@ -132,7 +132,7 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
     }
 
     async fn open(&self, topics: Topics) -> Result<Channel, Failed> {
-        let answer = self.client.post(&Path::fixed(CHANNELS), &[], None).await?;
+        let answer = self.client.order(Verb::Post, &Path::fixed(CHANNELS), &[], None).await?;
         let malformed = |what| ApiProblem::Malformed { path: CHANNELS, what };
         let body = answer.json(CHANNELS)?;
         let text = |key| body.get(key).and_then(Value::as_str);
@@ -165,7 +165,8 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
     /// Asks for these topics and for no other; the parts of which every change will be heard.
     async fn subscribe(&self, id: &str, topics: &Topics) -> Result<BTreeSet<PartName>, Failed> {
         let path = Path::of(SUBSCRIPTIONS, &[id]);
-        let answer = self.client.put(&path, SUBSCRIPTIONS_QUERY, &topics.body()).await?;
+        let (query, body) = (SUBSCRIPTIONS_QUERY, topics.body());
+        let answer = self.client.order(Verb::Put, &path, query, Some(&body)).await?;
         let answer = answer.json(SUBSCRIPTIONS)?;
         let refusals = refusals(&answer, topics);
         let rejected = refusals.topics.len();

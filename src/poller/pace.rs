@@ -43,7 +43,8 @@ impl Clock {
         self.start + self.start.elapsed() * self.haste
     }
 
-    async fn sleep(&self, wait: Duration) {
+    /// Waits.
+    pub(super) async fn sleep(&self, wait: Duration) {
         tokio::time::sleep(wait / self.haste).await;
     }
 }
@@ -88,9 +89,14 @@ impl Pace {
         pause
     }
 
+    /// A number from 0 to 1, so that many agents do not do the same at the same moment.
+    pub(super) fn share(&self) -> f64 {
+        held(&self.chance).random_range(0.0..=1.0)
+    }
+
     /// Waits before the retry that follows the failure number `failure`, counted from 0.
     pub(super) async fn back_off(&self, failure: usize) {
-        let share = held(&self.chance).random_range(0.0..=1.0);
+        let share = self.share();
         self.clock.sleep(back_off(failure, share)).await;
     }
 }

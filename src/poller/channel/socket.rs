@@ -123,9 +123,8 @@ fn has(headers: &HeaderMap, name: &str, word: &str) -> bool {
 
 /// The outer errors repeat the address, which whoever holds it may listen at.
 fn innermost(error: &reqwest::Error) -> Foreign {
-    let first: &(dyn Error + 'static) = error;
-    let causes = std::iter::successors(Some(first), |cause| cause.source());
-    Foreign::new(causes.skip(1).last().map_or_else(|| "no answer".to_owned(), ToString::to_string))
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    Foreign::new(causes.last().map_or_else(|| "no answer".to_owned(), ToString::to_string))
 }
 
 #[cfg(test)]
