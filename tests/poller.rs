@@ -1,5 +1,7 @@
 //! The poller against a vendor on loopback that throttles, refuses, stalls and lies.
 
+#[path = "poller/channel.rs"]
+mod channel;
 #[path = "poller/decoding.rs"]
 mod decoding;
 #[path = "poller/fake.rs"]
@@ -8,6 +10,8 @@ mod fake;
 mod faults;
 #[path = "poller/location.rs"]
 mod location;
+#[path = "poller/things.rs"]
+mod things;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

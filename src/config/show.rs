@@ -52,6 +52,9 @@ pub fn show(plan: &Plan) -> String {
         line(&"\n[telephony]\nprofile = \"platform\"");
         line(&format_args!("base_url = {:?}", telephony.api_url));
         line(&format_args!("login_url = {:?}", telephony.login_url));
+        if let Some(streaming_url) = &telephony.streaming_url {
+            line(&format_args!("notifications = true\nstreaming_url = {streaming_url:?}"));
+        }
         line(&format_args!("client_id = {:?}", telephony.client_id));
         line(&"client_secret = \"<secret>\"");
         if let Some(narrowing) = &telephony.narrowing {
