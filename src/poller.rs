@@ -1,7 +1,11 @@
 //! The poller: reads the vendor's state through its published API, whole parts or none.
 
+mod allowance;
+mod body;
+mod breaker;
 mod channel;
 mod client;
+mod exchange;
 mod guide;
 mod hints;
 mod location;
@@ -33,6 +37,7 @@ use tokio::time::Instant;
 use crate::telephony::{self, Hint, PartName, PartState, Snapshot};
 
 use client::Client;
+use exchange::Exchanger;
 use pace::{Clock, Pace};
 use reading::{Asking, Readings};
 use thing::{Missing, Wanted};
@@ -73,6 +78,8 @@ pub struct Settings {
     /// The origin of the vendor's notifications: `wss://streaming.mypurecloud.de`; `None` where
     /// nobody listens to them.
     pub streaming_url: Option<String>,
+    /// The scopes that are asked for with a token; none where the client's roles decide.
+    pub scopes: Vec<String>,
 }
 
 impl Settings {
@@ -89,10 +96,12 @@ impl Settings {
             narrowing,
             skip,
             streaming_url,
+            scopes,
         } = self;
         *profile == other.profile
             && *skip == other.skip
             && *streaming_url == other.streaming_url
+            && *scopes == other.scopes
             && *api_url == other.api_url
             && *login_url == other.login_url
             && *client_id == other.client_id
@@ -229,14 +238,19 @@ impl Poller {
             .into_iter()
             .flatten()
             .any(|url| url.scheme() == "http");
-        let http = transport::http_client(loopback, haste.limits)?;
+        let exchanger = Exchanger::new(loopback, haste.limits)?;
         let pace = Pace::new(Clock::new(haste.waits)).map_err(SetupError::Chance)?;
+        for scope in settings.scopes.iter().filter(|scope| scope.ends_with("write")) {
+            let hint = "leave it out: this program only reads";
+            tracing::warn!(%scope, hint, "the token may change the vendor's settings");
+        }
         let client = Client {
-            transport: Transport { http, pace },
+            transport: Transport::new(exchanger, pace),
             api,
             login,
             id: settings.client_id,
             secret: settings.client_secret,
+            scopes: settings.scopes.join(" "),
             tokens: Tokens::default(),
         };
         Ok(Self {
@@ -391,12 +405,32 @@ impl Poller {
 pub fn describe_metrics() {
     channel::describe_metrics();
     describe_counter!(
-        transport::REQUESTS,
+        exchange::REQUESTS,
         "Requests to the vendor's API, by class of answer; error: there was none"
     );
     describe_counter!(
         transport::THROTTLED,
         "Answers of the vendor's API that asked to send fewer requests"
+    );
+    describe_counter!(
+        client::CLIENT_BUGS,
+        "Requests that the vendor's API did not understand, which is a defect of this program"
+    );
+    describe_counter!(
+        token::REFRESHES,
+        "Access tokens that were fetched, by cause: start, expiry, or 401"
+    );
+    describe_gauge!(
+        pace::BUDGET,
+        "Requests that may leave at once, of a burst of 30 within 180 a minute"
+    );
+    describe_gauge!(
+        pace::PAUSED,
+        "Whether the vendor's API makes this program wait or slow down (1) or not (0)"
+    );
+    describe_gauge!(
+        transport::BREAKER,
+        "Whether the vendor's API is left alone after five failures in a row (1) or not (0)"
     );
     describe_counter!(
         reading::SKIPPED,

@@ -43,6 +43,7 @@ pub(super) fn read(
         narrowing,
         skip: BTreeSet::new(),
         streaming_url,
+        scopes: Vec::new(),
     })
 }
 

@@ -40,6 +40,9 @@ const RECONNECTS: &str = "branchline_telephony_channel_reconnects_total";
 const EVENTS: &str = "branchline_telephony_channel_events_total";
 const TOPICS: &str = "branchline_telephony_channel_topics";
 
+/// How long it may take to open a socket.
+const OPENING: Duration = Duration::from_secs(15);
+
 /// While every change of a part is heard, it is read with every so manieth reading.
 const HEARD: u32 = 5;
 
@@ -132,7 +135,7 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
     }
 
     async fn open(&self, topics: Topics) -> Result<Channel, Failed> {
-        let answer = self.client.order(Verb::Post, &Path::fixed(CHANNELS), &[], None).await?;
+        let answer = self.client.order(Verb::Make, &Path::fixed(CHANNELS), &[], None).await?;
         let malformed = |what| ApiProblem::Malformed { path: CHANNELS, what };
         let body = answer.json(CHANNELS)?;
         let text = |key| body.get(key).and_then(Value::as_str);
@@ -147,8 +150,10 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
         })?;
         let lifetime = text("expires").and_then(|expires| until(expires, SystemTime::now()));
         let covered = self.subscribe(id, &topics).await?;
-        let http = &self.client.transport.http;
-        let socket = Socket::open(http, address).await.map_err(|detail| {
+        let opening = Socket::open(self.client.transport.exchanger.http(), address);
+        let opening = tokio::time::timeout(OPENING, opening).await;
+        let opened = opening.unwrap_or_else(|_| Err(Foreign::new("it does not answer")));
+        let socket = opened.map_err(|detail| {
             let host = host(self.streaming).to_owned();
             ApiProblem::Unreachable { host, detail: detail.to_string() }
         })?;

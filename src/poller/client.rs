@@ -8,10 +8,12 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
+use super::body;
+use super::exchange::Answer;
 use super::path::Path;
 use super::policy;
 use super::token::{Bearer, Minted, Tokens};
-use super::transport::{Answer, Failed, Transport, host};
+use super::transport::{Failed, Transport, host};
 use crate::telephony::ApiProblem;
 
 /// Where tokens come from, below the login origin.
@@ -30,6 +32,8 @@ pub(super) struct Client {
     pub(super) login: Url,
     pub(super) id: String,
     pub(super) secret: Secret,
+    /// What is asked for with a token, separated by blanks; mostly nothing.
+    pub(super) scopes: String,
     pub(super) tokens: Tokens,
 }
 
@@ -41,7 +45,7 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, Failed> {
-        let verb = if body.is_some() { Verb::Post } else { Verb::Get };
+        let verb = if body.is_some() { Verb::Query } else { Verb::Get };
         self.order(verb, path, query, body).await
     }
 
@@ -76,7 +80,7 @@ impl Client {
         let template = path.template();
         let url = policy::followed(&self.api, path.sent().unwrap_or_default(), uri);
         let url = url.map_err(|what| ApiProblem::Denied { path: template, what })?;
-        let verb = if body.is_some() { Verb::Post } else { Verb::Get };
+        let verb = if body.is_some() { Verb::Query } else { Verb::Get };
         self.send(Call { verb, path: template, url: &url, body }).await
     }
 
@@ -108,12 +112,12 @@ impl Client {
     }
 
     async fn ask(&self, call: Call<'_>, bearer: &Bearer) -> Result<Answer, Failed> {
-        let http = &self.transport.http;
+        let http = self.transport.exchanger.http();
         let request = || {
             let url = call.url.clone();
             let request = match call.verb {
                 Verb::Get => http.get(url),
-                Verb::Post => http.post(url),
+                Verb::Query | Verb::Make => http.post(url),
                 Verb::Put => http.put(url),
             };
             let request = match call.body {
@@ -124,7 +128,16 @@ impl Client {
             };
             request.bearer_auth(bearer.secret.expose())
         };
-        self.transport.answer(call.path, host(&self.api), request).await
+        match call.verb {
+            Verb::Get | Verb::Query => {
+                self.transport.guarded(call.path, host(&self.api), request).await
+            }
+            // Whoever makes something paces its own attempts, and a service of its own that fails
+            // says nothing of those that are read.
+            Verb::Make | Verb::Put => {
+                self.transport.unguarded(call.path, host(&self.api), request).await
+            }
+        }
     }
 
     fn refusal(&self, path: &'static str, answer: &Answer) -> ApiProblem {
@@ -154,11 +167,15 @@ impl Client {
     async fn mint(&self) -> Result<Minted, Failed> {
         let url = at(&self.login, TOKEN_PATH);
         let request = || {
-            let request = self.transport.http.post(url.clone());
+            let request = self.transport.exchanger.http().post(url.clone());
             let request = request.basic_auth(&self.id, Some(self.secret.expose()));
-            request.form(&[("grant_type", "client_credentials")])
+            // RFC 6749 §4.4.2: the scope is optional.
+            let scope = Some(("scope", self.scopes.as_str())).filter(|(_, it)| !it.is_empty());
+            let form: Vec<_> =
+                Some(("grant_type", "client_credentials")).into_iter().chain(scope).collect();
+            request.form(&form)
         };
-        let answer = self.transport.answer(TOKEN_PATH, host(&self.login), request).await?;
+        let answer = self.transport.unguarded(TOKEN_PATH, host(&self.login), request).await?;
         if !answer.status.is_success() {
             return Err(answer.failed(self.token_refusal(&answer)));
         }
@@ -190,8 +207,13 @@ impl Client {
 /// What is done at a path.
 #[derive(Clone, Copy)]
 pub(super) enum Verb {
+    /// A thing or a listing is read.
     Get,
-    Post,
+    /// The query in the body is answered.
+    Query,
+    /// A thing is made.
+    Make,
+    /// A thing is put in the place of another.
     Put,
 }
 
@@ -217,7 +239,7 @@ fn at(origin: &Url, path: &str) -> Url {
 }
 
 fn minted(body: &[u8]) -> Result<Minted, &'static str> {
-    let body = serde_json::from_slice::<Value>(body).map_err(|_| "no JSON")?;
+    let body = body::json(body)?;
     let token = body.get("access_token").and_then(Value::as_str);
     let token =
         token.filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));
@@ -235,13 +257,13 @@ fn minted(body: &[u8]) -> Result<Minted, &'static str> {
 
 /// The first of `keys` that the error body has, or its status.
 fn word(answer: &Answer, keys: &[&str]) -> Foreign {
-    let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    let body = body::json(&answer.body).unwrap_or_default();
     let word = keys.iter().find_map(|key| body.get(key)?.as_str());
     word.map_or_else(|| Foreign::new(answer.status.as_str()), Foreign::new)
 }
 
 fn missing_permission(answer: &Answer) -> Foreign {
-    let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    let body = body::json(&answer.body).unwrap_or_default();
     let parameters = body.get("messageParams");
     let named = ["permissions", "permission"]
         .iter()

@@ -140,6 +140,7 @@ impl Fake {
             interval: Duration::from_secs(60),
             narrowing: None,
             streaming_url: None,
+            scopes: Vec::new(),
         }
     }
 }
