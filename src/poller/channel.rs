@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn what_is_heard_is_read_with_every_fifth_reading_and_otherwise_as_often_as_usual() {
-        let minutes = |minutes| Duration::from_secs(60 * minutes);
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
 
         assert_eq!(every(minutes(1), minutes(1), true), minutes(5));
         assert_eq!(every(minutes(1), minutes(1), false), minutes(1));

@@ -383,7 +383,9 @@ async fn while_everything_is_heard_it_is_read_with_every_fifth_reading_and_else_
     let not_asked = stage.fake.seen().len() - asked;
     drop(server);
     let closed = async {
-        while stage.poller.read(&before).await.trunks.every != Some(minute) {}
+        while stage.poller.read(&before).await.trunks.every != Some(minute) {
+            tokio::task::yield_now().await;
+        }
     };
     tokio::time::timeout(PATIENCE, closed).await.expect("in time");
 
