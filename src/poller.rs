@@ -3,9 +3,11 @@
 mod allowance;
 mod body;
 mod breaker;
+mod channel;
 mod client;
 mod exchange;
 mod guide;
+mod hints;
 mod location;
 mod pace;
 mod page;
@@ -15,6 +17,7 @@ mod policy;
 mod reading;
 pub mod region;
 mod since;
+mod thing;
 mod token;
 mod transport;
 
@@ -22,12 +25,14 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::Secret;
 use metrics::{describe_counter, describe_gauge, gauge};
 use rand::rngs::SysError;
 use reqwest::Url;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::telephony::{self, ApiProblem, Hint, PartName, PartState, Snapshot};
@@ -36,9 +41,11 @@ use client::Client;
 use exchange::Exchanger;
 use pace::{Clock, Pace};
 use reading::{Asking, Readings};
+use thing::{Missing, Wanted};
 use token::Tokens;
 use transport::{Transport, host};
 
+pub use hints::{Hints, WhenDue};
 pub use location::Narrowing;
 
 /// The gauge of the last reading without a problem.
@@ -69,6 +76,9 @@ pub struct Settings {
     pub narrowing: Option<Narrowing>,
     /// The parts that nobody asks for.
     pub skip: BTreeSet<PartName>,
+    /// The origin of the vendor's notifications: `wss://streaming.mypurecloud.de`; `None` where
+    /// nobody listens to them.
+    pub streaming_url: Option<String>,
     /// The scopes that are asked for with a token; none where the client's roles decide.
     pub scopes: Vec<String>,
     /// Whom the vendor is to call when a trunk's registration changes, in the guide's API.
@@ -88,13 +98,14 @@ impl Settings {
             interval,
             narrowing,
             skip,
+            streaming_url,
             scopes,
             subscribe,
         } = self;
         *profile == other.profile
-            && *scopes == other.scopes
             && *subscribe == other.subscribe
             && *skip == other.skip
+            && *streaming_url == other.streaming_url
             && *scopes == other.scopes
             && *api_url == other.api_url
             && *login_url == other.login_url
@@ -129,7 +140,9 @@ pub enum SetupError {
         source: <Url as FromStr>::Err,
     },
     /// It would carry a token or a secret in the clear.
-    #[error("the {name} must begin with https:// (http:// only with a loopback address)")]
+    #[error(
+        "the {name} must begin with https:// or wss:// (http:// and ws:// only with a loopback address)"
+    )]
     Plaintext {
         /// Which of the two.
         name: &'static str,
@@ -183,6 +196,16 @@ impl Profile {
         }
     }
 
+    /// Whether this API gives single things of a part.
+    const fn has_things(self, part: PartName) -> bool {
+        match self {
+            Self::Platform => {
+                matches!(part, PartName::Edges | PartName::Trunks | PartName::Phones)
+            }
+            Self::Guide => false,
+        }
+    }
+
     async fn read(self, asking: &Asking<'_>) -> Readings {
         match self {
             Self::Platform => {
@@ -207,6 +230,11 @@ pub struct Poller {
     limit: Duration,
     narrowing: Option<Narrowing>,
     subscription: Option<String>,
+    /// Where notifications come from, as HTTP has it.
+    streaming: Option<Url>,
+    /// The parts of which every change is heard.
+    heard: Mutex<BTreeSet<PartName>>,
+    missing: Missing,
 }
 
 impl Poller {
@@ -228,7 +256,11 @@ impl Poller {
     pub fn hasty(settings: Settings, haste: Haste) -> Result<Self, SetupError> {
         let api = origin("API's address", &settings.api_url)?;
         let login = origin("login address", &settings.login_url)?;
-        let loopback = api.scheme() == "http" || login.scheme() == "http";
+        let streaming = settings.streaming_url.as_deref().map(streaming_origin).transpose()?;
+        let loopback = [Some(&api), Some(&login), streaming.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|url| url.scheme() == "http");
         let exchanger = Exchanger::new(loopback, haste.limits)?;
         let pace = Pace::new(Clock::new(haste.waits)).map_err(SetupError::Chance)?;
         for scope in settings.scopes.iter().filter(|scope| scope.ends_with("write")) {
@@ -252,6 +284,9 @@ impl Poller {
             limit: READING / haste.reading.max(1),
             narrowing: settings.narrowing,
             subscription: settings.subscribe,
+            streaming,
+            heard: Mutex::default(),
+            missing: Missing::default(),
         })
     }
 
@@ -282,28 +317,49 @@ impl Poller {
     }
 
     /// What `previous` knew, with that read again which `hints` point at.
+    ///
+    /// A thing that is known is read alone; its part is then as old as it was, since its other
+    /// items are. A thing that the API twice does not have is dropped.
     pub async fn refresh(&self, previous: &Snapshot, hints: &BTreeSet<Hint>) -> Snapshot {
-        let mut wanted: BTreeSet<PartName> = hints.iter().map(|hint| hint.part).collect();
-        if wanted.contains(&PartName::Edges) {
-            // Groups are judged by their edges.
-            wanted.insert(PartName::EdgeGroups);
+        let previous = self.of_here(previous);
+        let mut wanted = Wanted::of(hints, &previous, |part| self.profile.has_things(part));
+        wanted.parts.retain(|part| self.every(*part).is_some());
+        wanted.things.retain(|part, _| self.every(*part).is_some());
+        if wanted.things.is_empty() {
+            return self.read_parts(previous, wanted.parts).await;
         }
-        wanted.retain(|part| self.every(*part).is_some());
-        self.read_parts(self.of_here(previous), wanted).await
+        let asking = self.asking(&previous, BTreeSet::new());
+        let (narrowing, missing) = (self.narrowing.as_ref(), &self.missing);
+        let (snapshot, unread) = thing::read(&asking, &wanted.things, missing, narrowing).await;
+        wanted.parts.extend(unread);
+        if wanted.parts.is_empty() {
+            return snapshot;
+        }
+        self.read_parts(Cow::Owned(snapshot), wanted.parts).await
+    }
+
+    /// Listens to the vendor's notifications, and hands on at what each of them hints; for ever,
+    /// unless nobody tells what is known any more.
+    pub async fn listen(&self, known: watch::Receiver<Arc<Snapshot>>, hint: impl Fn(Hint)) {
+        let Some(streaming) = &self.streaming else { return std::future::pending().await };
+        let covers = |parts| *self.heard() = parts;
+        channel::Line { client: &self.client, streaming, hint, covers }.keep(known).await;
+    }
+
+    fn heard(&self) -> MutexGuard<'_, BTreeSet<PartName>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What `previous` knew, with that read again which says whether an edge group is ready, wherever
     /// the group is.
     pub async fn read_edge_group(&self, previous: &Snapshot, link: &str) -> Snapshot {
-        let (begun, end) = (SystemTime::now(), Instant::now() + self.limit);
         let wanted = BTreeSet::from([PartName::Edges, PartName::EdgeGroups]);
-        let client = &self.client;
-        let asking = Asking { client, previous, narrowing: None, begun, wanted, end };
+        let asking = Asking { narrowing: None, ..self.asking(previous, wanted) };
         let readings = match self.profile {
             Profile::Platform => platform::read(&asking).await,
             Profile::Guide => guide::read_edge_group(&asking, link).await,
         };
-        self.settled(readings, previous, begun)
+        self.settled(readings, previous, asking.begun)
     }
 
     /// Whom the vendor is to call when a trunk's registration changes, where anybody is.
@@ -334,18 +390,31 @@ impl Poller {
 
     /// How often a part is read; `None` where nobody asks for it.
     fn every(&self, part: PartName) -> Option<Duration> {
-        self.profile.pace(part, self.interval).filter(|_| !self.skip.contains(&part))
+        let usual = self.profile.pace(part, self.interval).filter(|_| !self.skip.contains(&part));
+        usual.map(|usual| channel::every(usual, self.interval, self.heard().contains(&part)))
+    }
+
+    fn asking<'a>(&'a self, previous: &'a Snapshot, wanted: BTreeSet<PartName>) -> Asking<'a> {
+        let (begun, end) = (SystemTime::now(), Instant::now() + self.limit);
+        let narrowing = self.narrowing.as_ref();
+        Asking { client: &self.client, previous, narrowing, begun, wanted, end }
     }
 
     async fn read_parts(
         &self,
         previous: Cow<'_, Snapshot>,
-        wanted: BTreeSet<PartName>,
+        mut wanted: BTreeSet<PartName>,
     ) -> Snapshot {
-        let (begun, end) = (SystemTime::now(), Instant::now() + self.limit);
+        // Groups are judged by their edges, those of other locations, too: by what was kept of
+        // them, they could be judged wrongly.
+        let judged = [PartName::Edges, PartName::EdgeGroups];
+        if judged.iter().any(|part| wanted.contains(part)) {
+            wanted.extend(judged.into_iter().filter(|part| self.every(*part).is_some()));
+        }
+        self.missing.forget(&wanted);
         let previous = previous.as_ref();
-        let narrowing = self.narrowing.as_ref();
-        let asking = Asking { client: &self.client, previous, narrowing, begun, wanted, end };
+        let asking = self.asking(previous, wanted);
+        let begun = asking.begun;
         let mut readings = self.profile.read(&asking).await;
         if let Some(Ok(phones)) = &mut readings.phones {
             since::carry(&mut phones.items, &previous.phones.items, begun);
@@ -392,6 +461,7 @@ impl Poller {
 
 /// Says what the poller's metrics mean; to be called once, after a recorder is installed.
 pub fn describe_metrics() {
+    channel::describe_metrics();
     describe_counter!(
         exchange::REQUESTS,
         "Requests to the vendor's API, by class of answer; error: there was none"
@@ -447,6 +517,17 @@ fn origin(name: &'static str, text: &str) -> Result<Url, SetupError> {
         && url.query().is_none()
         && url.fragment().is_none();
     if is_bare { Ok(url) } else { Err(SetupError::NoOrigin { name }) }
+}
+
+/// The origin of the notifications, as HTTP has it: a WebSocket is opened over HTTP.
+fn streaming_origin(text: &str) -> Result<Url, SetupError> {
+    let name = "streaming address";
+    let http = match text.split_once("://") {
+        Some(("wss", rest)) => format!("https://{rest}"),
+        Some(("ws", rest)) => format!("http://{rest}"),
+        Some(_) | None => return Err(SetupError::Plaintext { name }),
+    };
+    origin(name, &http)
 }
 
 /// Only an address literal: a name could lead anywhere.

@@ -7,6 +7,8 @@ mod identities;
 mod located;
 #[path = "config/names.rs"]
 mod names;
+#[path = "config/notifications.rs"]
+mod notifications;
 #[path = "config/profiles.rs"]
 mod profiles;
 #[path = "config/secrets.rs"]

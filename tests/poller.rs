@@ -4,6 +4,8 @@
 mod changes;
 #[path = "poller/contract.rs"]
 mod contract;
+#[path = "poller/channel.rs"]
+mod channel;
 #[path = "poller/decoding.rs"]
 mod decoding;
 #[path = "poller/fake.rs"]
@@ -26,6 +28,8 @@ mod published;
 mod quality;
 #[path = "poller/vocabulary.rs"]
 mod vocabulary;
+#[path = "poller/things.rs"]
+mod things;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

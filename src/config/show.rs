@@ -52,6 +52,9 @@ pub fn show(plan: &Plan) -> String {
         line(&format_args!("\n[telephony]\nprofile = \"{}\"", telephony.profile.label()));
         line(&format_args!("base_url = {:?}", telephony.api_url));
         line(&format_args!("login_url = {:?}", telephony.login_url));
+        if let Some(streaming_url) = &telephony.streaming_url {
+            line(&format_args!("notifications = true\nstreaming_url = {streaming_url:?}"));
+        }
         line(&format_args!("client_id = {:?}", telephony.client_id));
         line(&"client_secret = \"<secret>\"");
         if !telephony.scopes.is_empty() {

@@ -36,6 +36,7 @@ pub(super) fn read(
     let narrowing = table.read(&LOCATION, reader).map(|location| narrowing(location, checks));
     let skip = read_skip(&table, reader);
     let (api_url, login_url) = urls?;
+    let streaming_url = read_streaming(&table, &api_url, reader)?;
     let (client_id, client_secret) = (client_id?, client_secret?);
     let interval = interval?;
     Some(Settings {
@@ -49,6 +50,7 @@ pub(super) fn read(
         skip,
         scopes: scopes?,
         subscribe: subscribe?,
+        streaming_url,
     })
 }
 
@@ -131,6 +133,46 @@ fn of_region(
 
 fn of_domain(domain: &str) -> (String, String) {
     (format!("https://api.{domain}"), format!("https://login.{domain}"))
+}
+
+/// Where the notifications come from; `Some(None)` where nobody listens to them.
+fn read_streaming(
+    table: &Table<'_>,
+    api_url: &str,
+    reader: &mut Reader<'_>,
+) -> Option<Option<String>> {
+    let is_wanted = table.read(&NOTIFICATIONS, reader)?;
+    let (has_base, has_streaming) =
+        (table.field("base_url").is_some(), table.field("streaming_url").is_some());
+    if has_streaming && !(is_wanted && has_base) {
+        let problem = "goes with `base_url` and `notifications = true` only";
+        let hint = "leave it out: a region or a domain has its own".to_owned();
+        table.refuse("streaming_url", problem, Some(hint), reader);
+        return None;
+    }
+    if !is_wanted {
+        return Some(None);
+    }
+    if !has_base {
+        let domain = api_url.strip_prefix("https://api.").unwrap_or_default();
+        return Some(Some(format!("wss://streaming.{domain}")));
+    }
+    let text = table.read(&STREAMING_URL, reader)?;
+    let problem = match reqwest::Url::parse(&text) {
+        Err(_) => "is not a URL",
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            "may not hold a user name or password"
+        }
+        Ok(url) if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
+            "may not have a path, query or fragment: the API tells each channel's"
+        }
+        Ok(url) if url.scheme() == "wss" || (url.scheme() == "ws" && is_loopback(&url)) => {
+            return Some(Some(url.as_str().trim_end_matches('/').to_owned()));
+        }
+        Ok(_) => "must begin with wss://",
+    };
+    table.refuse("streaming_url", problem, table.hint("streaming_url"), reader);
+    None
 }
 
 /// A URL without its trailing slash. What is wrong with it is said without repeating it, since
@@ -254,6 +296,8 @@ const KEYS: &[Known] = &[
     Known::new("login_url", "login_url = \"https://login.mypurecloud.de\""),
     Known::new("tenant", "tenant = \"acme\""),
     Known::new("scopes", "scopes = [\"telephony:edge:read\", \"telephony:siptrunk:read\"]"),
+    Known::new("notifications", "notifications = true"),
+    Known::new("streaming_url", "streaming_url = \"wss://streaming.mypurecloud.de\""),
     Known::new("client_id", "client_id = \"0f2b6c1e-…\""),
     Known::new("client_secret", "client_secret = { credential = \"client-secret\" }"),
     Known::new("location", "location = \"Lyon office\""),
@@ -271,6 +315,16 @@ const BASE_URL: OptionKey<String> =
     OptionKey::new("base_url", Kind::Text, "where the API is").required();
 const LOGIN_URL: OptionKey<String> =
     OptionKey::new("login_url", Kind::Text, "where its tokens come from").required();
+/// Off unless asked for: the vendor keeps 20 channels per OAuth client and closes the oldest for
+/// one more, so that more agents with the same client would take them from each other.
+const NOTIFICATIONS: OptionKey<bool> = OptionKey::new(
+    "notifications",
+    Kind::Flag,
+    "whether changes are heard at once; the vendor allows 20 listeners per OAuth client",
+)
+.default("false");
+const STREAMING_URL: OptionKey<String> =
+    OptionKey::new("streaming_url", Kind::Text, "where the notifications come from").required();
 const CLIENT_ID: OptionKey<String> =
     OptionKey::new("client_id", Kind::Text, "the OAuth client's id");
 const CLIENT_SECRET: OptionKey<Secret> =

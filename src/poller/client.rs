@@ -45,6 +45,19 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, Failed> {
+        let verb = if body.is_some() { Verb::Query } else { Verb::Get };
+        self.order(verb, path, query, body).await
+    }
+
+    /// What the API answers to a request that makes something, or puts it in another's place; it
+    /// may be made twice.
+    pub(super) async fn order(
+        &self,
+        verb: Verb,
+        path: &Path,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, Failed> {
         let template = path.template();
         let Some(sent) = path.sent() else {
             let what = "an id that cannot stand in a path";
@@ -54,7 +67,7 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.send(Call { path: template, url: &url, body }).await
+        self.send(Call { verb, path: template, url: &url, body }).await
     }
 
     /// The page that an answer leads to, which has to be of the listing at `path`.
@@ -67,7 +80,8 @@ impl Client {
         let template = path.template();
         let url = policy::followed(&self.api, path.sent().unwrap_or_default(), uri);
         let url = url.map_err(|what| ApiProblem::Denied { path: template, what })?;
-        self.send(Call { path: template, url: &url, body }).await
+        let verb = if body.is_some() { Verb::Query } else { Verb::Get };
+        self.send(Call { verb, path: template, url: &url, body }).await
     }
 
     /// At most one renewal of the token and one retry on 401, and one more on a conflict.
@@ -100,16 +114,30 @@ impl Client {
     async fn ask(&self, call: Call<'_>, bearer: &Bearer) -> Result<Answer, Failed> {
         let http = self.transport.exchanger.http();
         let request = || {
+            let url = call.url.clone();
+            let request = match call.verb {
+                Verb::Get => http.get(url),
+                Verb::Query | Verb::Make => http.post(url),
+                Verb::Put => http.put(url),
+            };
             let request = match call.body {
-                None => http.get(call.url.clone()),
-                Some(body) => http
-                    .post(call.url.clone())
-                    .header(CONTENT_TYPE, "application/json")
-                    .body(body.to_string()),
+                None => request,
+                Some(body) => {
+                    request.header(CONTENT_TYPE, "application/json").body(body.to_string())
+                }
             };
             request.bearer_auth(bearer.secret.expose())
         };
-        self.transport.guarded(call.path, host(&self.api), request).await
+        match call.verb {
+            Verb::Get | Verb::Query => {
+                self.transport.guarded(call.path, host(&self.api), request).await
+            }
+            // Whoever makes something paces its own attempts, and a service of its own that fails
+            // says nothing of those that are read.
+            Verb::Make | Verb::Put => {
+                self.transport.unguarded(call.path, host(&self.api), request).await
+            }
+        }
     }
 
     fn refusal(&self, path: &'static str, answer: &Answer) -> ApiProblem {
@@ -176,9 +204,23 @@ impl Client {
     }
 }
 
+/// What is done at a path.
+#[derive(Clone, Copy)]
+pub(super) enum Verb {
+    /// A thing or a listing is read.
+    Get,
+    /// The query in the body is answered.
+    Query,
+    /// A thing is made.
+    Make,
+    /// A thing is put in the place of another.
+    Put,
+}
+
 /// One call of the API.
 #[derive(Clone, Copy)]
 struct Call<'a> {
+    verb: Verb,
     /// What messages say.
     path: &'static str,
     url: &'a Url,

@@ -107,6 +107,11 @@ impl Pace {
         pause
     }
 
+    /// A number from 0 to 1, so that many agents do not do the same at the same moment.
+    pub(super) fn share(&self) -> f64 {
+        held(&self.chance).random_range(0.0..=1.0)
+    }
+
     /// Makes what is left of the vendor's window last, where it says that little is left.
     pub(super) fn heed(&self, scarcity: Option<Scarcity>) {
         if let Some(Scarcity { rest, spacing }) = scarcity {
@@ -116,7 +121,7 @@ impl Pace {
 
     /// Waits before the retry that follows the failure number `failure`, counted from 0.
     pub(super) async fn back_off(&self, failure: usize) {
-        let share = held(&self.chance).random_range(0.0..=1.0);
+        let share = self.share();
         self.clock.sleep(back_off(failure, share)).await;
     }
 }

@@ -11,6 +11,7 @@ mod media;
 mod phone;
 mod quality;
 mod site;
+pub(super) mod thing;
 mod trunk;
 mod trunk_settings;
 

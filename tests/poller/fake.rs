@@ -142,6 +142,7 @@ impl Fake {
             client_secret: Secret::new("hunter2".to_owned()),
             interval: Duration::from_secs(60),
             narrowing: None,
+            streaming_url: None,
             scopes: Vec::new(),
             subscribe: None,
         }

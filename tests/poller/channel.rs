@@ -1,0 +1,446 @@
+//! The vendor's notifications, from a WebSocket server on loopback that plays what can go wrong.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::http::Method;
+use branchline::poller::{Haste, Poller, Settings};
+use branchline::telephony::{Hint, PartName, Snapshot, State};
+use branchline_probes::Foreign;
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::fake::{Fake, HASTE, PATIENT, Reply, Seen, healthy};
+
+const CHANNELS: &str = "/api/v2/notifications/channels";
+
+/// Back-off of 50 ms, silence of 4.5 s.
+const QUICK: Haste = Haste { waits: 20, limits: 1, reading: 1 };
+
+/// Silence of 90 ms.
+const HURRIED: Haste = Haste { waits: 1_000, limits: 1, reading: 1 };
+
+/// No test waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Server = WebSocketStream<TcpStream>;
+
+/// An API, a streaming host, and a poller that listens to it.
+struct Stage {
+    fake: Fake,
+    streaming: TcpListener,
+    poller: Arc<Poller>,
+    known: watch::Sender<Arc<Snapshot>>,
+    hints: mpsc::UnboundedReceiver<Hint>,
+    listening: JoinHandle<()>,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// What a channel is told to be, and what became of its subscription.
+fn channel(uri: String) -> impl Fn(&Seen) -> Reply + Send + Sync + 'static {
+    move |seen| match &seen.path {
+        path if path == CHANNELS => {
+            let id = format!("channel-{}", seen.before + 1);
+            let uri = format!("{uri}/channels/{id}");
+            Reply::json(200, &json!({ "id": id, "connectUri": uri }))
+        }
+        path if path.starts_with(CHANNELS) => {
+            let topics: Value = serde_json::from_slice(&seen.body).expect("JSON");
+            Reply::json(200, &json!({ "entities": topics }))
+        }
+        _ => healthy(seen),
+    }
+}
+
+impl Stage {
+    async fn start(haste: Haste) -> Self {
+        let streaming = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let uri = format!("ws://{}", streaming.local_addr().expect("an address"));
+        Self::with(haste, streaming, channel(uri)).await
+    }
+
+    async fn with(
+        haste: Haste,
+        streaming: TcpListener,
+        script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let fake = Fake::start(script).await;
+        let uri = format!("ws://{}", streaming.local_addr().expect("an address"));
+        let settings = Settings { streaming_url: Some(uri), ..fake.settings() };
+        let poller = Arc::new(Poller::hasty(settings, haste).expect("a poller"));
+        let snapshot = poller.read(&Snapshot::default()).await;
+        let (known, knows) = watch::channel(Arc::new(snapshot));
+        let (heard, hints) = mpsc::unbounded_channel();
+        let listener = Arc::clone(&poller);
+        let listening = tokio::spawn(async move {
+            listener.listen(knows, |hint| heard.send(hint).expect("a test")).await;
+        });
+        Self { fake, streaming, poller, known, hints, listening }
+    }
+
+    /// The next channel that is opened.
+    async fn accept(&self) -> Server {
+        let accepting = async {
+            let (stream, _) = self.streaming.accept().await.expect("a connection");
+            tokio_tungstenite::accept_async(stream).await.expect("a WebSocket")
+        };
+        tokio::time::timeout(PATIENCE, accepting).await.expect("in time")
+    }
+
+    /// The next hint.
+    async fn hint(&mut self) -> Hint {
+        let hint = tokio::time::timeout(PATIENCE, self.hints.recv()).await;
+        hint.expect("in time").expect("it listens")
+    }
+
+    /// The hints that follow upon a connection: everything is read once.
+    async fn everything(&mut self) {
+        let hints = [self.hint().await, self.hint().await, self.hint().await];
+
+        let whole = |part| Hint { part, id: None };
+        let parts = [PartName::Edges, PartName::Trunks, PartName::Phones];
+        assert_eq!(BTreeSet::from(hints), BTreeSet::from(parts.map(whole)));
+    }
+
+    fn edge(&self) -> Foreign {
+        self.known.borrow().edges.items[0].reference.id.clone()
+    }
+
+    fn subscriptions(&self) -> Vec<Seen> {
+        let is_one = |seen: &Seen| seen.path.ends_with("/subscriptions");
+        self.fake.seen().into_iter().filter(is_one).collect()
+    }
+}
+
+fn event(topic: &str, body: &Value) -> Message {
+    Message::text(json!({ "topicName": topic, "version": "2", "eventBody": body }).to_string())
+}
+
+fn edge_event(id: &Foreign) -> Message {
+    let body = json!({ "id": id.as_str(), "onlineStatus": "OFFLINE" });
+    event(&format!("v2.telephony.providers.edges.{id}"), &body)
+}
+
+#[tokio::test]
+async fn a_channel_is_made_subscribed_to_and_read_after_and_an_event_is_a_hint() {
+    let mut stage = Stage::start(PATIENT).await;
+
+    let mut server = stage.accept().await;
+    stage.everything().await;
+    let edge = stage.edge();
+    server.send(edge_event(&edge)).await.expect("it is open");
+
+    assert_eq!(stage.hint().await, Hint { part: PartName::Edges, id: Some(edge.clone()) });
+    let made = stage.fake.seen().into_iter().find(|seen| seen.path == CHANNELS);
+    let made = made.expect("a request");
+    assert_eq!((made.method, made.body.len()), (Method::POST, 0));
+    let subscriptions = stage.subscriptions();
+    let [subscribed] = subscriptions.as_slice() else { panic!("{subscriptions:?}") };
+    assert_eq!(subscribed.method, Method::PUT);
+    assert_eq!(subscribed.path, format!("{CHANNELS}/channel-1/subscriptions"));
+    assert_eq!(subscribed.query, [("ignoreErrors".to_owned(), "true".to_owned())]);
+    let topics: Vec<Value> = serde_json::from_slice(&subscribed.body).expect("a list");
+    let topic = json!({ "id": format!("v2.telephony.providers.edges.{edge}") });
+    assert!(topics.contains(&topic), "{topics:?}");
+}
+
+// D-HOOK-3
+#[tokio::test]
+async fn an_event_that_claims_an_edge_to_be_down_while_the_api_says_up_leaves_it_up() {
+    let mut stage = Stage::start(PATIENT).await;
+    let before = Arc::clone(&stage.known.borrow());
+    let edge = before.edges.items.iter().find(|edge| edge.state == State::Up).expect("one is up");
+    let id = edge.reference.id.clone();
+    let mut server = stage.accept().await;
+    stage.everything().await;
+
+    server.send(edge_event(&id)).await.expect("it is open");
+    let hints = BTreeSet::from([stage.hint().await]);
+    let after = stage.poller.refresh(&before, &hints).await;
+
+    let state = |snapshot: &Snapshot| {
+        let edge = snapshot.edges.items.iter().find(|edge| edge.reference.id == id);
+        edge.map(|edge| edge.state)
+    };
+    assert_eq!(state(&after), Some(State::Up));
+}
+
+// D-API-1
+#[tokio::test]
+async fn a_channel_elsewhere_than_at_the_streaming_host_is_never_connected_to() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let uri = format!("ws://{}", elsewhere.local_addr().expect("an address"));
+    let streaming = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let stage = Stage::with(QUICK, streaming, channel(uri)).await;
+
+    let asked_three_times = async {
+        while stage.fake.count(CHANNELS) < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = elsewhere.accept() => panic!("it went where the answer led"),
+        _ = stage.streaming.accept() => panic!("it made up an address"),
+        done = tokio::time::timeout(PATIENCE, asked_three_times) => done.expect("in time"),
+    }
+
+    assert!(stage.subscriptions().is_empty());
+}
+
+#[tokio::test]
+async fn after_a_lost_connection_there_is_a_new_channel_and_everything_is_read_again() {
+    let mut stage = Stage::start(QUICK).await;
+    let server = stage.accept().await;
+    stage.everything().await;
+
+    drop(server);
+    let mut server = stage.accept().await;
+    stage.everything().await;
+
+    let edge = stage.edge();
+    server.send(edge_event(&edge)).await.expect("it is open");
+    assert_eq!(stage.hint().await.id, Some(edge));
+    assert_eq!(stage.fake.count(CHANNELS), 2);
+}
+
+#[tokio::test]
+async fn what_changed_while_the_socket_was_down_is_known_after_the_reconnect() {
+    let is_well = Arc::new(Mutex::new(true));
+    let streaming = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let uri = format!("ws://{}", streaming.local_addr().expect("an address"));
+    let (notifies, switch) = (channel(uri), Arc::clone(&is_well));
+    let script = move |seen: &Seen| {
+        let mut reply = notifies(seen);
+        if !*switch.lock().expect("a lock") && seen.path.ends_with("/edges") {
+            let text = String::from_utf8(reply.body).expect("text").replace("ONLINE", "OFFLINE");
+            reply.body = text.into_bytes();
+        }
+        reply
+    };
+    let mut stage = Stage::with(QUICK, streaming, script).await;
+    let before = Arc::clone(&stage.known.borrow());
+    assert!(before.edges.items.iter().any(|edge| edge.state == State::Up));
+    let server = stage.accept().await;
+    stage.everything().await;
+
+    drop(server);
+    *is_well.lock().expect("a lock") = false;
+    let _server = stage.accept().await;
+    let hints = BTreeSet::from([stage.hint().await, stage.hint().await, stage.hint().await]);
+    let after = stage.poller.refresh(&before, &hints).await;
+
+    assert!(after.edges.items.iter().all(|edge| edge.state != State::Up));
+    assert!(after.edges.read > before.edges.read);
+    assert!(after.phones.read > before.phones.read);
+}
+
+#[tokio::test]
+async fn a_channel_that_says_nothing_is_asked_and_then_given_up() {
+    let mut stage = Stage::start(HURRIED).await;
+    let mut server = stage.accept().await;
+    stage.everything().await;
+
+    let ping = tokio::time::timeout(PATIENCE, server.next()).await.expect("in time");
+    let _second = stage.accept().await;
+    stage.everything().await;
+
+    assert_eq!(ping.expect("open").expect("a message"), Message::text(r#"{"message":"ping"}"#));
+}
+
+#[tokio::test]
+async fn upon_an_announced_end_the_next_channel_is_open_before_the_old_one_is_closed() {
+    let mut stage = Stage::start(QUICK).await;
+    let mut old = stage.accept().await;
+    stage.everything().await;
+
+    old.send(event("v2.system.socket_closing", &json!({}))).await.expect("it is open");
+    let (stream, _) = stage.streaming.accept().await.expect("a connection");
+    old.send(edge_event(&stage.edge())).await.expect("the old one is still open");
+    let _new = tokio_tungstenite::accept_async(stream).await.expect("a WebSocket");
+    stage.everything().await;
+
+    let end = tokio::time::timeout(PATIENCE, old.next()).await.expect("in time");
+    assert!(!matches!(end, Some(Ok(Message::Text(_)))), "{end:?}");
+}
+
+#[tokio::test]
+async fn when_the_subscription_or_the_token_is_gone_there_is_a_new_channel() {
+    for topic in ["v2.system.no_longer_subscribed.x", "v2.system.token_revoked.x"] {
+        let mut stage = Stage::start(QUICK).await;
+        let mut server = stage.accept().await;
+        stage.everything().await;
+
+        server.send(event(topic, &json!({}))).await.expect("it is open");
+
+        stage.accept().await;
+        stage.everything().await;
+    }
+}
+
+// F57
+#[tokio::test]
+async fn hostile_messages_hint_at_nothing_and_the_channel_lives_on() {
+    let mut stage = Stage::start(PATIENT).await;
+    let mut server = stage.accept().await;
+    stage.everything().await;
+    let deep = format!(r#"{{"topicName":"x","eventBody":{}"#, "[".repeat(500_000));
+
+    for text in ["", "no JSON", "null", "[]", r#"{"topicName":7}"#, "\0", &deep] {
+        server.send(Message::text(text)).await.expect("it is open");
+    }
+    server.send(Message::binary(vec![0xff; 100_000])).await.expect("it is open");
+    server.send(Message::Ping("x".into())).await.expect("it is open");
+    for topic in ["", "v2.audits.entitytype.x.entityid.y", "v2.telephony.providers.edges.gone"] {
+        server.send(event(topic, &json!({ "id": "gone" }))).await.expect("it is open");
+    }
+    let edge = stage.edge();
+    server.send(edge_event(&edge)).await.expect("it is open");
+
+    assert_eq!(stage.hint().await, Hint { part: PartName::Edges, id: Some(edge) });
+    assert_eq!(stage.fake.count(CHANNELS), 1);
+}
+
+// D-API-2
+#[tokio::test]
+async fn a_message_above_a_mebibyte_is_not_read_and_ends_the_channel() {
+    let mut stage = Stage::start(QUICK).await;
+    let mut server = stage.accept().await;
+    stage.everything().await;
+
+    // It may hang up before it has everything.
+    let _ = server.send(Message::text("x".repeat(2 << 20))).await;
+
+    stage.accept().await;
+    stage.everything().await;
+}
+
+// F57
+#[tokio::test]
+async fn ten_thousand_duplicates_are_one_reading() {
+    let mut stage = Stage::start(PATIENT).await;
+    let mut server = stage.accept().await;
+    stage.everything().await;
+    let edge = stage.edge();
+
+    for _ in 0..10_000 {
+        server.feed(edge_event(&edge)).await.expect("it is open");
+    }
+    server.flush().await.expect("it is open");
+    let now = std::time::Instant::now();
+    let mut hints = branchline::poller::Hints::default();
+    for _ in 0..10_000 {
+        hints.note(stage.hint().await, now);
+    }
+
+    assert_eq!(hints.due(now), BTreeSet::from([Hint { part: PartName::Edges, id: Some(edge) }]));
+    assert_eq!(hints.next(), None);
+}
+
+#[tokio::test]
+async fn another_set_of_things_is_subscribed_to_and_what_is_new_in_it_is_read() {
+    let mut stage = Stage::start(PATIENT).await;
+    let _server = stage.accept().await;
+    stage.everything().await;
+    let mut more = Snapshot::clone(&stage.known.borrow());
+    let mut edge = more.edges.items[0].clone();
+    edge.reference.id = Foreign::new("new-edge");
+    more.edges.items.push(edge);
+
+    stage.known.send_replace(Arc::new(more));
+
+    let new = Hint { part: PartName::Edges, id: Some(Foreign::new("new-edge")) };
+    assert_eq!(stage.hint().await, new);
+    let subscriptions = stage.subscriptions();
+    let [_, second] = subscriptions.as_slice() else { panic!("{subscriptions:?}") };
+    let topics: Vec<Value> = serde_json::from_slice(&second.body).expect("a list");
+    let topic = json!({ "id": "v2.telephony.providers.edges.new-edge" });
+    assert!(topics.contains(&topic), "{topics:?}");
+    assert_eq!(stage.fake.count(CHANNELS), 1);
+}
+
+#[tokio::test]
+async fn while_everything_is_heard_it_is_read_with_every_fifth_reading_and_else_with_each() {
+    let mut stage = Stage::start(QUICK).await;
+    let minute = Duration::from_secs(60);
+    let before = Arc::clone(&stage.known.borrow());
+    assert_eq!(before.trunks.every, Some(minute));
+
+    let server = stage.accept().await;
+    stage.everything().await;
+    let asked = stage.fake.seen().len();
+    let live = stage.poller.read(&before).await;
+    let not_asked = stage.fake.seen().len() - asked;
+    drop(server);
+    let closed = async {
+        while stage.poller.read(&before).await.trunks.every != Some(minute) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, closed).await.expect("in time");
+
+    assert_eq!(live.trunks.every, Some(5 * minute));
+    assert_eq!(live.trunks.read, before.trunks.read);
+    assert_eq!(not_asked, 0);
+}
+
+#[tokio::test]
+async fn a_topic_that_is_rejected_leaves_its_part_to_polling() {
+    let streaming = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let uri = format!("ws://{}", streaming.local_addr().expect("an address"));
+    let notifies = channel(uri);
+    let script = move |seen: &Seen| {
+        let reply = notifies(seen);
+        if !seen.path.ends_with("/subscriptions") {
+            return reply;
+        }
+        let mut answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
+        for topic in answer["entities"].as_array_mut().expect("a list") {
+            let is_rejected = topic["id"].as_str().is_some_and(|id| id.contains("trunks"));
+            topic["state"] = json!(if is_rejected { "Rejected" } else { "Permitted" });
+            topic["missingPermissions"] = json!(["telephony:plugin:all"]);
+        }
+        Reply::json(200, &answer)
+    };
+    let mut stage = Stage::with(PATIENT, streaming, script).await;
+    let before = Arc::clone(&stage.known.borrow());
+    let _server = stage.accept().await;
+    stage.everything().await;
+
+    let after = stage.poller.read(&before).await;
+
+    assert!(after.trunks.read > before.trunks.read);
+    assert_eq!(after.edges.read, before.edges.read);
+}
+
+#[tokio::test]
+async fn a_vendor_that_refuses_channels_is_asked_again_and_its_state_is_read_all_the_same() {
+    let streaming = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let script = |seen: &Seen| match &seen.path {
+        path if path == CHANNELS => Reply::json(403, &json!({ "code": "not.authorized" })),
+        _ => healthy(seen),
+    };
+    let stage = Stage::with(HASTE, streaming, script).await;
+    let before = Arc::clone(&stage.known.borrow());
+
+    let asked_again = async {
+        while stage.fake.count(CHANNELS) < 5 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked_again).await.expect("in time");
+    let after = stage.poller.read(&before).await;
+
+    assert!(after.edges.read > before.edges.read);
+    assert!(stage.subscriptions().is_empty());
+}
