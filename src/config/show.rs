@@ -58,6 +58,10 @@ pub fn show(plan: &Plan) -> String {
             line(&format_args!("location = {:?}", narrowing.location));
         }
         line(&format_args!("interval = \"{}\"", show_duration(telephony.interval)));
+        if !plan.phones.is_empty() {
+            let phones: Vec<_> = plan.phones.iter().map(|phone| format!("{phone:?}")).collect();
+            line(&format_args!("phones = [{}]", phones.join(", ")));
+        }
     }
     let listen: Vec<_> = plan.web.listen.iter().map(|address| format!("\"{address}\"")).collect();
     let is_insecure =
