@@ -58,8 +58,9 @@ fn read_phones(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Phones> {
     let listed = table.texts("phones", "names, ids or hardware addresses of phones", reader)?;
     if let Some((at, _)) = listed.get(MOST_PHONES) {
         let message = format!("`phones` of {} names more than {MOST_PHONES}", table.owner());
-        let hint = "each has series of its own; all phones are counted by state without being named"
-            .to_owned();
+        let hint =
+            "each has series of its own; all phones are counted by state without being named"
+                .to_owned();
         reader.report(Some(*at), message, Some(hint));
         return None;
     }

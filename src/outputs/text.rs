@@ -2,8 +2,10 @@
 
 mod media;
 mod names;
+mod state;
 
 pub use names::{Waited, sighting, waited, waiting, word};
+pub use state::state;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -86,7 +86,10 @@ impl Phone {
     pub fn is(&self, link: &str) -> bool {
         let digits = |text: &str| -> String {
             let separators = [':', '-', '.', ' '];
-            text.chars().filter(|it| !separators.contains(it)).flat_map(char::to_lowercase).collect()
+            text.chars()
+                .filter(|it| !separators.contains(it))
+                .flat_map(char::to_lowercase)
+                .collect()
         };
         let hardware = self.hardware.as_ref().map(|it| digits(it.as_str()));
         self.reference.is(link) || hardware.is_some_and(|it| !it.is_empty() && it == digits(link))

@@ -69,15 +69,7 @@ fn trunks(families: &mut Families, site: &str, state: &Snapshot) {
     let registrations = Registration::ALL.map(|it| (it, it.label()));
     tally(families, TRUNKS, "state", site, &state.trunks, &states, |trunk| trunk.state);
     let of = |trunk: &Trunk| trunk.registration;
-    tally(
-        families,
-        TRUNK_REGISTRATIONS,
-        "registration",
-        site,
-        &state.trunks,
-        &registrations,
-        of,
-    );
+    tally(families, TRUNK_REGISTRATIONS, "registration", site, &state.trunks, &registrations, of);
     let all: Vec<&TrunkMetrics> = state.trunk_metrics.items.iter().collect();
     let here = vec![("site", site)];
     carried(families, &here, &all, (CALLS, QOS_MISMATCHES));
@@ -105,8 +97,7 @@ fn edge_group(families: &mut Families, labels: &Labels<'_>, state: &Snapshot, na
     maybe(families, EDGE_GROUP_UP, labels, all(is_up).map(yes_or_no));
     let is_of = |group: Option<&Reference>| {
         group.is_some_and(|group| {
-            group.is(name)
-                || state.edge_groups_of(name).any(|it| it.reference.id == group.id)
+            group.is(name) || state.edge_groups_of(name).any(|it| it.reference.id == group.id)
         })
     };
     let edges: Vec<&Edge> =
@@ -153,9 +144,8 @@ fn trunk(families: &mut Families, labels: &Labels<'_>, state: &Snapshot, name: &
     let since = trunks.iter().filter_map(|trunk| trunk.connected_since).max();
     maybe(families, TRUNK_SINCE, labels, since.map(epoch_seconds));
 
-    let is_of = |at: &Reference| {
-        at.is(name) || trunks.iter().any(|trunk| trunk.reference.id == at.id)
-    };
+    let is_of =
+        |at: &Reference| at.is(name) || trunks.iter().any(|trunk| trunk.reference.id == at.id);
     let metrics: Vec<&TrunkMetrics> =
         state.trunk_metrics.items.iter().filter(|it| is_of(&it.trunk)).collect();
     carried(families, labels, &metrics, (TRUNK_CALLS, TRUNK_QOS_MISMATCHES));
@@ -185,16 +175,15 @@ fn carried(
 
 /// A phone that the configuration lists; of several behind one name the worst speaks for all.
 fn phone(families: &mut Families, labels: &Labels<'_>, state: &Snapshot, name: &str) {
-    let is_active = state.phones.items.iter().filter(|phone| phone.is(name)).map(|phone| {
-        match phone.state {
+    let is_active =
+        state.phones.items.iter().filter(|phone| phone.is(name)).map(|phone| match phone.state {
             PhoneState::Active => Some(true),
             PhoneState::Unknown => None,
             PhoneState::Failed
             | PhoneState::Pending
             | PhoneState::Provisioning
             | PhoneState::Unassigned => Some(false),
-        }
-    });
+        });
     maybe(families, PHONE_ACTIVE, labels, all(is_active).map(yes_or_no));
 }
 
