@@ -28,7 +28,7 @@ pub fn state(
     let mut page = Page { width: width.clamp(NARROWEST, WIDEST_TABLE), text: String::new() };
     let location = state.location.as_ref().map(|it| format!(", location {it}"));
     let region = state.region.map(|it| format!(", {it}"));
-    page.line(&format!(
+    page.sentence(&format!(
         "branchline: site {site}{}{}, {}",
         region.unwrap_or_default(),
         location.unwrap_or_default(),
@@ -93,7 +93,7 @@ impl View<'_> {
         page.blank();
         let name = capital(part.name.in_words());
         let age = part.read.map(|read| self.ago(read)).unwrap_or_default();
-        page.line(&format!("{BOLD}{name}{RESET}: {tally} (read {age})"));
+        page.sentence(&format!("{BOLD}{name}{RESET}: {tally} (read {age})"));
         if part.unreadable > 0 {
             page.sentence(&format!(
                 "  {} more could not be understood and are left out",

@@ -20,10 +20,7 @@ pub(super) fn write(page: &mut Page, parts: &[&PartState<'_>]) {
         page.blank();
         let names: Vec<&str> = parts.iter().map(|part| part.name.in_words()).collect();
         let title = format!("{RED}NOT READ{RESET} {BOLD}{}{RESET}", names.join(", "));
-        page.line(&textwrap::fill(
-            &title,
-            super::super::wrapping(page.width).subsequent_indent("  "),
-        ));
+        page.sentence(&title);
         page.labelled("why", &message);
         let old: Vec<&str> = parts
             .iter()

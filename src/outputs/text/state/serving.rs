@@ -155,8 +155,8 @@ impl View<'_> {
             text("edge"),
             text("group"),
             text("settings"),
-            number("in"),
-            number("out"),
+            number("calls in"),
+            number("calls out"),
             number("peak"),
             number("qos mismatches"),
             number("set up"),
@@ -227,8 +227,8 @@ impl View<'_> {
         }
         self.heading(page, part, &format!("{} of trunks", items.len()));
         let columns = [
-            number("in"),
-            number("out"),
+            number("calls in"),
+            number("calls out"),
             number("peak"),
             number("qos mismatches"),
             number("set up"),
@@ -309,6 +309,7 @@ impl View<'_> {
             })
             .collect();
         page.rows("site", &columns, &rows, sites.len());
+        page.blank();
     }
 }
 

@@ -52,15 +52,15 @@ pub(super) fn table(page: &mut Page, of: &str, columns: &[Column], rows: &[Row])
         let said: Vec<String> = under
             .iter()
             .filter(|column| !row.cells[**column].is_empty())
-            .map(|column| format!("{} {}", columns[*column].title, row.cells[*column]))
+            .map(|column| whole(&format!("{} {}", columns[*column].title, row.cells[*column])))
             .collect();
         let notes = row.notes.iter().map(String::as_str);
         let said = said.join(", ");
         for text in [said.as_str()].into_iter().filter(|text| !text.is_empty()).chain(notes) {
-            let indent = " ".repeat(indent);
+            let indent = " ".repeat(indent.max(4));
             let hanging = format!("{indent}  ");
             let options = wrapping(page.width).initial_indent(&indent).subsequent_indent(&hanging);
-            page.line(&textwrap::fill(text, options));
+            page.line(&textwrap::fill(text, options).replace(JOINT, " "));
         }
     }
 }
@@ -73,14 +73,17 @@ fn arranged(
     rows: &[Row],
 ) -> (Vec<(usize, usize)>, Vec<usize>) {
     let (mut beside, mut under, mut used) = (Vec::new(), Vec::new(), start);
-    for (column, Column { title, .. }) in columns.iter().enumerate() {
+    // Numbers stay together.
+    let mut has_number_under = false;
+    for (column, Column { title, is_number }) in columns.iter().enumerate() {
         let widest = rows.iter().map(|row| display_width(&row.cells[column])).max();
         let Some(widest) = widest.filter(|widest| *widest > 0) else { continue };
         let wanted = widest.max(title.len());
-        if used + 2 + wanted <= width {
+        if used + 2 + wanted <= width && !(*is_number && has_number_under) {
             used += 2 + wanted;
             beside.push((column, wanted));
         } else {
+            has_number_under |= *is_number;
             under.push(column);
         }
     }
@@ -124,6 +127,11 @@ fn cut(text: &str, width: usize) -> String {
     kept + "…"
 }
 
+/// Short words that no end of a line tears apart: `7 ms` is one thing.
+fn whole(text: &str) -> String {
+    if display_width(text) <= LONGEST_WHOLE { text.replace(' ', JOINT) } else { text.to_owned() }
+}
+
 fn reset(style: &str) -> &'static str {
     if style.is_empty() { "" } else { RESET }
 }
@@ -131,3 +139,7 @@ fn reset(style: &str) -> &'static str {
 const DIM: &str = "\x1b[2m";
 /// A name has so many columns however narrow the page is.
 const SHORTEST_NAME: usize = 24;
+/// Longer words may be torn apart.
+const LONGEST_WHOLE: usize = 30;
+/// A blank at which no line ends.
+const JOINT: &str = "\u{a0}";
