@@ -204,6 +204,7 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
         "client_id",
         "client_secret",
         "location",
+        "phones",
     ];
 
     let bare = load(&uncomment(&|_| false)).expect("it is valid");
