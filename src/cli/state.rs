@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ConfigArgument, Exit, logging, run, say};
@@ -81,10 +82,12 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         let nothing = Snapshot::default();
         let (read, interrupted) = tokio::join!(
             async {
+                let progress = progress();
                 let read = tokio::select! {
                     read = poller.read(&nothing) => Some(read),
                     () = cancel.cancelled() => None,
                 };
+                progress.finish_and_clear();
                 done.cancel();
                 read
             },
@@ -96,6 +99,15 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             (None, None) => Exit::Interrupted,
         }
     })
+}
+
+/// A sign of life on stderr; nothing where stderr is no terminal.
+fn progress() -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        .with_style(ProgressStyle::default_spinner());
+    spinner.set_message("reading the vendor's state, two minutes at most");
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    spinner
 }
 
 /// Leaves out what is not shown, where nothing that is shown needs it.
