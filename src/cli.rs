@@ -8,6 +8,7 @@ mod logging;
 mod probe;
 mod run;
 mod say;
+mod state;
 mod wait;
 
 use std::ffi::OsString;
@@ -77,6 +78,8 @@ enum Command {
         #[command(subcommand)]
         what: wait::What,
     },
+    /// What the vendor says: edges, edge groups, trunks, phones, locations
+    State(state::Arguments),
     /// Validate, show or start a configuration
     Config {
         #[command(subcommand)]
@@ -119,6 +122,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run { config } => run::run(config.path),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Wait { what } => wait::run(&what),
+        Command::State(arguments) => state::run(&arguments),
         Command::Config { command } => config::run(&command),
         Command::Location { command } => location::run(&command),
         Command::Explain { rule } => explain::run(rule.as_deref()),

@@ -22,6 +22,7 @@ mod views;
 mod watching;
 mod web;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -63,6 +64,8 @@ pub struct Plan {
     pub views: Views,
     /// How the vendor's API is read; `None` where the file has no `[telephony]`.
     pub telephony: Option<poller::Settings>,
+    /// The vendor's phones that are shown one by one, by name, id or hardware address.
+    pub phones: BTreeSet<Arc<str>>,
     /// How the pages are served.
     pub web: crate::web::Settings,
 }
@@ -223,7 +226,10 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
         );
     }
     let (site, profile) = site?;
-    Some(Plan { site, profile: profile?, checks, names, views: views?, telephony, web: web? })
+    let (telephony, phones) = telephony.unzip();
+    let phones = phones.unwrap_or_default();
+    let (profile, views, web) = (profile?, views?, web?);
+    Some(Plan { site, profile, checks, names, views, telephony, phones, web })
 }
 
 fn read_site(

@@ -39,6 +39,9 @@ pub struct Links {
     pub trunks: BTreeSet<Arc<str>>,
     /// Edge groups that a target serves.
     pub edge_groups: BTreeSet<Arc<str>>,
+    /// Phones that are shown one by one, by hardware address, too; whoever knows the configuration
+    /// adds them.
+    pub phones: BTreeSet<Arc<str>>,
 }
 
 /// The latest observation of one check at one address, and what the check is for.
@@ -403,6 +406,7 @@ impl Memory {
         let links = Links {
             trunks: checks.iter().filter_map(|check| check.trunk.clone()).collect(),
             edge_groups: checks.iter().filter_map(|check| check.edge_group.clone()).collect(),
+            phones: BTreeSet::new(),
         };
         let profile = Arc::clone(profile);
         Evidence { now, cases, missing, links, profile, state, patience: PATIENCE }

@@ -98,6 +98,7 @@ struct Daemon {
     telephony: Option<poller::Settings>,
     checks: Vec<Check>,
     profile: Arc<Profile>,
+    phones: BTreeSet<Arc<str>>,
     index: BTreeMap<CheckId, usize>,
     running: BTreeMap<CheckId, CancellationToken>,
     /// Checks that are due as soon as their predecessor has cleaned up.
@@ -170,6 +171,7 @@ impl Daemon {
             telephony: None,
             checks: Vec::new(),
             profile: Arc::default(),
+            phones: BTreeSet::new(),
             index: BTreeMap::new(),
             running: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -235,6 +237,7 @@ impl Daemon {
         self.site = plan.site;
         self.checks = plan.checks;
         self.profile = plan.profile;
+        self.phones = plan.phones;
         self.index = self.checks.iter().map(Check::id).zip(0..).collect();
         if !keeps_polling {
             self.poll_anew(telephony, poller);
@@ -427,8 +430,9 @@ impl Daemon {
     fn render(&mut self) {
         self.is_dirty = false;
         let now = SystemTime::now();
-        let evidence =
+        let mut evidence =
             self.memory.evidence(&self.checks, &self.profile, self.snapshot.as_ref(), now);
+        evidence.links.phones.clone_from(&self.phones);
         let diagnosis = diagnose(&evidence, RULES);
         let is_ready = *self.ready.borrow() || (self.awaited.is_empty() && !self.awaits_vendor);
         if is_ready && self.notices.tell(&diagnosis) {
@@ -440,7 +444,9 @@ impl Daemon {
         for took in self.arrivals.note(&propagation::of(&evidence), now) {
             self.recorder.arrived(took);
         }
-        let mut text = metrics::encode(&self.site, &evidence, &diagnosis);
+        let page = metrics::page(&self.site, &evidence, &diagnosis);
+        self.recorder.dropped(page.dropped);
+        let mut text = page.text;
         text.push_str(&self.recorder.render());
         self.metrics.send_replace(text.into());
         // After the page: who waits for readiness finds every check on it.

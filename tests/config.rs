@@ -207,6 +207,7 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
         "client_secret",
         "location",
         "skip",
+        "phones",
     ];
 
     let bare = load(&uncomment(&|_| false)).expect("it is valid");

@@ -68,6 +68,10 @@ pub fn show(plan: &Plan) -> String {
             let skip: Vec<_> = telephony.skip.iter().map(|part| part.label()).collect();
             line(&format_args!("skip = {skip:?}"));
         }
+        if !plan.phones.is_empty() {
+            let phones: Vec<_> = plan.phones.iter().map(|phone| format!("{phone:?}")).collect();
+            line(&format_args!("phones = [{}]", phones.join(", ")));
+        }
         if let Some(url) = &telephony.subscribe {
             line(&format_args!("\n[webhooks]\nsubscribe = {url:?}"));
         }

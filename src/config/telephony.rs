@@ -18,12 +18,13 @@ use crate::check::Check;
 use crate::poller::{Narrowing, Profile, Settings, region};
 use crate::telephony::PartName;
 
-/// Reads `[telephony]`; `None` where there is none.
+/// Reads `[telephony]`: how the API is read, and the phones that are shown one by one; `None` where
+/// there is none.
 pub(super) fn read(
     root: &Table<'_>,
     checks: &[Check],
     reader: &mut Reader<'_>,
-) -> Option<Settings> {
+) -> Option<(Settings, Phones)> {
     let table = root.subtable("telephony", KEYS, reader)??;
     table.refuse_unknown(reader);
     let profile = read_profile(&table, reader);
@@ -35,11 +36,12 @@ pub(super) fn read(
     let interval = read_interval(&table, reader);
     let narrowing = table.read(&LOCATION, reader).map(|location| narrowing(location, checks));
     let skip = read_skip(&table, reader);
+    let phones = read_phones(&table, reader);
     let (api_url, login_url) = urls?;
     let streaming_url = read_streaming(&table, &api_url, reader)?;
     let (client_id, client_secret) = (client_id?, client_secret?);
     let interval = interval?;
-    Some(Settings {
+    let settings = Settings {
         profile: profile?,
         api_url,
         login_url,
@@ -51,7 +53,37 @@ pub(super) fn read(
         scopes: scopes?,
         subscribe: subscribe?,
         streaming_url,
-    })
+    };
+    Some((settings, phones?))
+}
+
+/// Phones by name, id or hardware address, as they are written.
+pub(super) type Phones = BTreeSet<Arc<str>>;
+
+/// The phones that are shown one by one; `None` where the list is wrong.
+fn read_phones(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Phones> {
+    if table.field("phones").is_none() {
+        return Some(Phones::new());
+    }
+    let listed = table.texts("phones", "names, ids or hardware addresses of phones", reader)?;
+    if let Some((at, _)) = listed.get(MOST_PHONES) {
+        let message = format!("`phones` of {} names more than {MOST_PHONES}", table.owner());
+        let hint =
+            "each has series of its own; all phones are counted by state without being named"
+                .to_owned();
+        reader.report(Some(*at), message, Some(hint));
+        return None;
+    }
+    let mut phones = Phones::new();
+    for (at, phone) in listed {
+        if !phones.insert(Arc::from(phone)) {
+            let owner = table.owner();
+            let message = format!("`phones` of {owner} names \"{}\" twice", Foreign::new(phone));
+            reader.report(Some(at), message, Some("name each phone once".to_owned()));
+            return None;
+        }
+    }
+    Some(phones)
 }
 
 /// A location, and what the targets link to, which is read wherever it is.
@@ -283,6 +315,9 @@ fn read_skip(table: &Table<'_>, reader: &mut Reader<'_>) -> BTreeSet<PartName> {
 /// The shortest interval: the vendor allows 300 requests a minute.
 const SHORTEST: Duration = Duration::from_secs(10);
 
+/// How many phones have series of their own at most (D-WEB-7).
+const MOST_PHONES: usize = 100;
+
 /// Those of the vendor's guide and of its Terraform provider.
 const CLIENT_ID_VARIABLES: [&str; 2] = ["GENESYS_CLIENT_ID", "GENESYSCLOUD_OAUTHCLIENT_ID"];
 const CLIENT_SECRET_VARIABLES: [&str; 2] =
@@ -303,6 +338,7 @@ const KEYS: &[Known] = &[
     Known::new("location", "location = \"Lyon office\""),
     Known::new("interval", "interval = \"60s\""),
     Known::new("skip", "skip = [\"quality\", \"changes\"]"),
+    Known::new("phones", "phones = [\"Reception\", \"0004f2aabbcc\"]"),
 ];
 
 const PROFILE: OptionKey<&'static str> =

@@ -99,6 +99,11 @@ impl Recorder {
         gauge!("branchline_intents").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
     }
 
+    /// Notes how many series the latest page was too small for.
+    pub(super) fn dropped(&self, series: u64) {
+        counter!("branchline_series_dropped_total").increment(series);
+    }
+
     /// Notes how a reload went.
     pub(super) fn reloaded(&self, is_success: bool) {
         gauge!("branchline_config_last_reload_successful").set(f64::from(u8::from(is_success)));
@@ -144,6 +149,10 @@ fn describe() {
     describe_counter!(
         "branchline_unclean_shutdown_total",
         "1 if the process before this one was killed or lost its power."
+    );
+    describe_counter!(
+        "branchline_series_dropped_total",
+        "Series for which there was no place on a page, and which went into one called __other__."
     );
     describe_gauge!(
         "branchline_intents",

@@ -1,5 +1,7 @@
 //! JSON: one observation as one object, and one report as one document.
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +15,8 @@ use crate::ladder::{self, Ladder, Rung};
 use crate::profile::{Limit, Measure, Profile};
 use crate::propagation::{Propagation, Says, Sighting};
 use crate::report::Report;
-use crate::telephony::{ApiProblem, Part, Reference, Snapshot};
+
+pub use state::{STATE_SCHEMA, inventory};
 
 /// The name and version of the report's shape.
 pub const SCHEMA: &str = "branchline/report/1";
@@ -80,7 +83,7 @@ pub fn report(report: &Report) -> String {
         ("names", report.names.iter().map(name).collect()),
         ("ladders", ladder::of(&report.observations).iter().map(ladder).collect()),
         ("observations", report.observations.iter().map(|it| observation(it)).collect()),
-        ("state", report.state.as_deref().map_or(Value::Null, state)),
+        ("state", report.state.as_deref().map_or(Value::Null, state::parts)),
     ]);
     format!("{document:#}\n")
 }
@@ -127,48 +130,6 @@ fn fact(value: &FactValue) -> Value {
         FactValue::Text(text) => json!(text.as_str()),
         FactValue::Texts(texts) => texts.iter().map(Foreign::as_str).collect(),
     }
-}
-
-fn state(state: &Snapshot) -> Value {
-    let edges = part(&state.edges, |edge| {
-        thing(
-            &edge.reference,
-            edge.state.label(),
-            &edge.raw,
-            [
-                ("edge_group", reference(edge.edge_group.as_ref())),
-                ("site", reference(edge.site.as_ref())),
-            ],
-        )
-    });
-    let edge_groups = part(&state.edge_groups, |group| {
-        thing(&group.reference, group.state.label(), &group.raw, [])
-    });
-    let trunks = part(&state.trunks, |trunk| {
-        thing(
-            &trunk.reference,
-            trunk.state.label(),
-            &trunk.raw,
-            [
-                ("kind", json!(trunk.kind.as_str())),
-                ("registration", json!(trunk.registration.label())),
-                ("problem", json!(trunk.problem.as_ref().map(Foreign::as_str))),
-                ("base", reference(trunk.base.as_ref())),
-                ("edge", reference(trunk.edge.as_ref())),
-                ("edge_group", reference(trunk.edge_group.as_ref())),
-            ],
-        )
-    });
-    let phones = part(&state.phones, |phone| {
-        let site = ("site", reference(phone.site.as_ref()));
-        thing(&phone.reference, phone.state.label(), &phone.raw, [site])
-    });
-    ordered([
-        ("edges", edges),
-        ("edge_groups", edge_groups),
-        ("trunks", trunks),
-        ("phones", phones),
-    ])
 }
 
 fn name(name: &Propagation) -> Value {
@@ -243,37 +204,6 @@ fn profile(profile: &Profile) -> Value {
         ("base", json!(profile.base())),
         ("limits", profile.limits().map(limit).collect()),
     ])
-}
-
-fn part<T>(part: &Part<T>, item: impl Fn(&T) -> Value) -> Value {
-    let problem = part.problem.as_ref().map(
-        |problem: &ApiProblem| json!({ "reason": problem.label(), "message": problem.to_string() }),
-    );
-    ordered([
-        ("read", json!(part.read.map(time))),
-        ("stale", json!(part.stale)),
-        ("problem", json!(problem)),
-        ("items", part.items.iter().map(item).collect()),
-    ])
-}
-
-fn thing<const N: usize>(
-    reference: &Reference,
-    state: &'static str,
-    raw: &Foreign,
-    more: [(&'static str, Value); N],
-) -> Value {
-    let common = [
-        ("id", json!(reference.id.as_str())),
-        ("name", json!(reference.name.as_str())),
-        ("state", json!(state)),
-        ("raw", json!(raw.as_str())),
-    ];
-    common.into_iter().chain(more).map(|(key, value)| (key.to_owned(), value)).collect()
-}
-
-fn reference(reference: Option<&Reference>) -> Value {
-    json!(reference.map(|it| it.name.as_str()))
 }
 
 /// The keys in the order in which they stand here, which is the order in which one reads.

@@ -1,10 +1,14 @@
 //! Prometheus text of what was seen, what the vendor says and what it means.
 //!
 //! The series are made anew from the latest data, so that those of a removed target are gone with
-//! it. Every label value comes from the configuration or from a fixed set, never from a packet.
+//! it. Every label value comes from the configuration or from a fixed set, never from a packet; the
+//! one exception, the names of the vendor's sites, is bounded (`metrics/bounded.rs`).
+
+mod bounded;
+mod families;
+mod vendor;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,11 +18,27 @@ use crate::correlation::{Case, Evidence};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::propagation::{self, Standing as NameStanding};
 use crate::sight::View;
-use crate::telephony::{Part, PhoneState, Registration, Snapshot, State};
+
+use families::{Families, Family, Labels, families};
 
 /// The exposition of one moment, in the text format 0.0.4.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The text.
+    pub text: String,
+    /// How many series had no place on it, and went into one called `__other__`.
+    pub dropped: u64,
+}
+
+/// The text of the exposition of one moment.
 #[must_use]
 pub fn encode(site: &str, evidence: &Evidence, diagnosis: &Diagnosis) -> String {
+    page(site, evidence, diagnosis).text
+}
+
+/// The exposition of one moment.
+#[must_use]
+pub fn page(site: &str, evidence: &Evidence, diagnosis: &Diagnosis) -> Page {
     let mut families = Families::default();
     let mut checks: BTreeMap<_, Vec<&Case>> = BTreeMap::new();
     for case in &evidence.cases {
@@ -29,14 +49,12 @@ pub fn encode(site: &str, evidence: &Evidence, diagnosis: &Diagnosis) -> String 
     }
     conclusions(&mut families, site, diagnosis);
     names(&mut families, site, evidence);
+    let mut dropped = 0;
     if let Some(state) = &evidence.state {
-        vendor(&mut families, site, state);
-        linked_trunks(&mut families, site, evidence, state);
+        dropped = vendor::encode(&mut families, site, evidence, state);
     }
-    families.write()
+    Page { text: families.write(), dropped }
 }
-
-type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 /// One check: of several addresses the worst speaks for all, since phones meet it sooner or later.
 fn check(families: &mut Families, cases: &[&Case]) {
@@ -164,82 +182,6 @@ fn names(families: &mut Families, site: &str, evidence: &Evidence) {
     }
 }
 
-fn vendor(families: &mut Families, site: &str, state: &Snapshot) {
-    let Snapshot { edges, edge_groups, trunks, phones, .. } = state;
-    let states = State::ALL.map(|state| (state, state.label()));
-    let registrations = Registration::ALL.map(|it| (it, it.label()));
-    let phone_states = PhoneState::ALL.map(|state| (state, state.label()));
-    families.tally(EDGES, "state", site, edges, &states, |edge| edge.state);
-    families.tally(EDGE_GROUPS, "state", site, edge_groups, &states, |group| group.state);
-    families.tally(TRUNKS, "state", site, trunks, &states, |trunk| trunk.state);
-    families.tally(TRUNK_REGISTRATIONS, "registration", site, trunks, &registrations, |trunk| {
-        trunk.registration
-    });
-    families.tally(PHONES, "state", site, phones, &phone_states, |phone| phone.state);
-    let reads = [
-        ("edges", state.edges.read),
-        ("edge_groups", state.edge_groups.read),
-        ("trunks", state.trunks.read),
-        ("phones", state.phones.read),
-    ];
-    for (part, read) in reads {
-        if let Some(read) = read {
-            families.gauge(STATE_READ, &vec![("part", part), ("site", site)], epoch_seconds(read));
-        }
-    }
-}
-
-/// Trunks that the configuration names; a state that the vendor does not tell has no series.
-///
-/// Of several trunks behind one name the worst speaks for all.
-fn linked_trunks(families: &mut Families, site: &str, evidence: &Evidence, state: &Snapshot) {
-    for name in &evidence.links.trunks {
-        let labels = vec![("trunk", &**name), ("site", site)];
-        let is_up = state.trunks_of(name).map(|trunk| match trunk.state {
-            State::Up => Some(true),
-            State::Down => Some(false),
-            State::Unknown => None,
-        });
-        if let Some(is_up) = all(is_up) {
-            families.gauge(TRUNK_UP, &labels, f64::from(u8::from(is_up)));
-        }
-        let is_registered = state.trunks_of(name).filter_map(|trunk| match trunk.registration {
-            Registration::Registered => Some(Some(true)),
-            Registration::Unregistered => Some(Some(false)),
-            Registration::Unknown => Some(None),
-            Registration::NotApplicable => None,
-        });
-        if let Some(is_registered) = all(is_registered) {
-            families.gauge(TRUNK_REGISTERED, &labels, f64::from(u8::from(is_registered)));
-        }
-    }
-}
-
-/// No, where one says no; yes, where there are some and all say yes; else nobody knows.
-fn all(answers: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
-    let answers: Vec<Option<bool>> = answers.into_iter().collect();
-    if answers.contains(&Some(false)) {
-        Some(false)
-    } else if answers.is_empty() || answers.contains(&None) {
-        None
-    } else {
-        Some(true)
-    }
-}
-
-/// A metric's name and help.
-#[derive(Clone, Copy)]
-struct Family {
-    name: &'static str,
-    help: &'static str,
-}
-
-macro_rules! families {
-    ($($constant:ident = $name:literal, $help:literal;)*) => {
-        $(const $constant: Family = Family { name: $name, help: $help };)*
-    };
-}
-
 families! {
     SUCCESS = "branchline_probe_success",
         "1 if the last exchange succeeded, 0 if it failed; absent if this host could not tell";
@@ -264,73 +206,6 @@ families! {
         "Since when an authoritative nameserver is known to have the record.";
     VERDICT = "branchline_verdict", "1 for the verdict that holds.";
     FINDING = "branchline_finding", "How many findings of a rule hold.";
-    EDGES = "branchline_edges", "Edges by normalised state.";
-    EDGE_GROUPS = "branchline_edge_groups", "Edge groups by normalised state.";
-    TRUNKS = "branchline_trunks", "Trunks by normalised state.";
-    TRUNK_REGISTRATIONS = "branchline_trunk_registrations", "Trunks by registration.";
-    TRUNK_UP = "branchline_trunk_up", "1 if the vendor calls a configured trunk up on every edge, 0 if it is down on one.";
-    TRUNK_REGISTERED = "branchline_trunk_registered",
-        "1 if the vendor calls a configured trunk registered on every edge, 0 if not; absent if it does not register.";
-    PHONES = "branchline_phones", "Phones by normalised state.";
-    STATE_READ = "branchline_telephony_read_timestamp_seconds",
-        "When a part of the vendor's state was last read whole.";
-}
-
-/// Samples by family, as the text format wants them: together, behind their help.
-#[derive(Default)]
-struct Families(BTreeMap<&'static str, (&'static str, String)>);
-
-impl Families {
-    fn gauge(&mut self, family: Family, labels: &Labels<'_>, value: f64) {
-        let samples = &mut self.0.entry(family.name).or_insert((family.help, String::new())).1;
-        samples.push_str(family.name);
-        for (index, (name, value)) in labels.iter().enumerate() {
-            samples.push_str(if index == 0 { "{" } else { "," });
-            samples.push_str(name);
-            samples.push_str("=\"");
-            escape(samples, value);
-            samples.push('"');
-        }
-        let close = if labels.is_empty() { "" } else { "}" };
-        // Writing into a String cannot fail.
-        let _ = writeln!(samples, "{close} {value}");
-    }
-
-    /// How many things of a part are in each state; nothing of a part that is not known.
-    fn tally<T, S: PartialEq>(
-        &mut self,
-        family: Family,
-        label: &'static str,
-        site: &str,
-        part: &Part<T>,
-        states: &[(S, &'static str)],
-        state_of: impl Fn(&T) -> S,
-    ) {
-        for (wanted, word) in states.iter().filter(|_| part.is_current()) {
-            let count = part.items.iter().filter(|item| state_of(item) == *wanted).count();
-            self.gauge(family, &vec![(label, word), ("site", site)], count as f64);
-        }
-    }
-
-    fn write(self) -> String {
-        let mut text = String::new();
-        for (name, (help, samples)) in self.0 {
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
-            text.push_str(&samples);
-        }
-        text
-    }
-}
-
-fn escape(text: &mut String, value: &str) {
-    for character in value.chars() {
-        match character {
-            '\\' => text.push_str("\\\\"),
-            '"' => text.push_str("\\\""),
-            '\n' => text.push_str("\\n"),
-            _ => text.push(character),
-        }
-    }
 }
 
 fn with<'a>(labels: &Labels<'a>, more: &[(&'static str, &'a str)]) -> Labels<'a> {

@@ -2,8 +2,10 @@
 
 mod media;
 mod names;
+mod state;
 
 pub use names::{Waited, sighting, waited, waiting, word};
+pub use state::state;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +17,7 @@ use jiff::Timestamp;
 use crate::diagnosis::{Exhibit, Finding, Severity, Verdict};
 use crate::ladder;
 use crate::report::Report;
-use crate::telephony::{Part, PhoneState, Snapshot, State};
+use crate::telephony::{PartName, PartState, PhoneState, Snapshot, State};
 
 /// One report, wrapped to `width` columns, with ANSI styles that whoever prints it may strip.
 #[must_use]
@@ -203,21 +205,41 @@ impl Page {
             tally(&words)
         };
         let edges: Vec<State> = state.edges.items.iter().map(|edge| edge.state).collect();
-        self.part("edges", &state.edges, &states(&edges), now);
         let groups: Vec<State> = state.edge_groups.items.iter().map(|group| group.state).collect();
-        self.part("edge groups", &state.edge_groups, &states(&groups), now);
         let trunks: Vec<State> = state.trunks.items.iter().map(|trunk| trunk.state).collect();
-        self.part("trunks", &state.trunks, &states(&trunks), now);
         let phones = PhoneState::ALL.map(|wanted| {
             let phones = state.phones.items.iter().filter(|phone| phone.state == wanted);
             (phones.count(), wanted.label())
         });
-        self.part("phones", &state.phones, &tally(&phones), now);
+        for part in state.parts() {
+            let tally = match part.name {
+                PartName::Edges => states(&edges),
+                PartName::EdgeGroups => states(&groups),
+                PartName::Trunks => states(&trunks),
+                PartName::Phones => tally(&phones),
+                // What decides nothing is worth a line only where it is not as it should be.
+                PartName::Sites
+                | PartName::Locations
+                | PartName::Organization
+                | PartName::TrunkSettings
+                | PartName::Authorities
+                | PartName::EdgeMetrics
+                | PartName::TrunkMetrics
+                | PartName::Quality
+                | PartName::Changes => {
+                    if part.problem.is_none() && !part.stale {
+                        continue;
+                    }
+                    part.count.to_string()
+                }
+            };
+            self.part(&part, &tally, now);
+        }
     }
 
-    fn part<T>(&mut self, name: &str, part: &Part<T>, tally: &str, now: SystemTime) {
-        let age = part.age(now).map(|age| age.as_secs());
-        let line = match (age, &part.problem) {
+    fn part(&mut self, part: &PartState<'_>, tally: &str, now: SystemTime) {
+        let age = part.read.map(|read| now.duration_since(read).unwrap_or_default().as_secs());
+        let line = match (age, part.problem) {
             (Some(age), Some(problem)) if part.stale => {
                 format!("too old to be believed ({age} s ago, since then: {problem})")
             }
@@ -228,7 +250,7 @@ impl Page {
             (Some(age), None) if age > 1 => format!("{tally} ({age} s ago)"),
             (Some(_), None) => tally.to_owned(),
         };
-        let first = format!("  {name:<13}");
+        let first = format!("  {:<11}  ", part.name.in_words());
         let options =
             wrapping(self.width).initial_indent(&first).subsequent_indent("               ");
         let filled = textwrap::fill(&line, options);

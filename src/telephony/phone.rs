@@ -79,6 +79,23 @@ pub struct Phone {
     pub model: Option<Foreign>,
 }
 
+impl Phone {
+    /// Whether a person who wrote `link` means this one: by its name, its id, or its hardware
+    /// address in any of the ways in which people write it.
+    #[must_use]
+    pub fn is(&self, link: &str) -> bool {
+        let digits = |text: &str| -> String {
+            let separators = [':', '-', '.', ' '];
+            text.chars()
+                .filter(|it| !separators.contains(it))
+                .flat_map(char::to_lowercase)
+                .collect()
+        };
+        let hardware = self.hardware.as_ref().map(|it| digits(it.as_str()));
+        self.reference.is(link) || hardware.is_some_and(|it| !it.is_empty() && it == digits(link))
+    }
+}
+
 /// One line of a phone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {

@@ -4,6 +4,7 @@ mod locations;
 mod nameserver;
 mod reading;
 mod settling;
+mod states;
 mod uris;
 mod verdicts;
 mod waits;

@@ -14,6 +14,7 @@ const COMMANDS: &[&[&str]] = &[
     &["wait"],
     &["wait", "dns"],
     &["wait", "edge-group"],
+    &["state"],
     &["explain"],
     &["location"],
     &["location", "check"],
@@ -76,6 +77,8 @@ fn a_wrong_command_line_is_64_and_says_so_on_stderr() {
         &["probe", "stun-binding", "127.0.0.1", "--option", "timeout"],
         &["probe", "stun-binding", "127.0.0.1", "--option", "timeuot=8s"],
         &["probe", "stun-binding", "not an address"],
+        &["state", "--part", "edgs"],
+        &["state", "--xml"],
         &["explain", "udp-blockd"],
         &["config"],
         &["config", "show", "--strict-uris"],
@@ -170,7 +173,8 @@ fn a_wrong_configuration_is_65_with_its_place() {
     let text = MINIMAL.replace("address =", "adress =");
     let path = written(folder.path(), &text).display().to_string();
 
-    for words in [&["check"][..], &["run"], &["config", "check"], &["config", "show"]] {
+    let all = [&["check"][..], &["run"], &["state"], &["config", "check"], &["config", "show"]];
+    for words in all {
         let Ran { code, stdout, stderr } = branchline(&[words, &["--config", &path]].concat());
 
         assert_eq!((code, stdout.as_str()), (Some(65), ""), "{words:?}");

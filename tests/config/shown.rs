@@ -10,7 +10,8 @@ use super::{EVERY_TEXT, MINIMAL, REGISTER, parse};
 fn the_plan_is_shown_with_every_default_filled_in() {
     let text = format!(
         "{REGISTER}trunk = \"Lyon carrier\"\n\n[telephony]\ndomain = \"example.net\"\n\
-         client_id = \"id\"\nclient_secret = {{ env = \"MARKED\" }}\nlocation = \"Lyon office\"\n\n\
+         client_id = \"id\"\nclient_secret = {{ env = \"MARKED\" }}\nlocation = \"Lyon office\"\n\
+         phones = [\"Reception\", \"0004f2aabbcc\"]\n\n\
          [web]\nlisten = [\"[::]:9377\"]\ninsecure_listen = true\n"
     );
     let plan = parse(&text).expect("it is valid");
@@ -69,6 +70,7 @@ client_id = "id"
 client_secret = "<secret>"
 location = "Lyon office"
 interval = "1m"
+phones = ["0004f2aabbcc", "Reception"]
 
 [web]
 listen = ["[::]:9377"]
