@@ -2,6 +2,7 @@
 //! is wrong with it.
 
 mod address;
+mod callback;
 mod certificates;
 mod error;
 mod fingerprint;
@@ -63,6 +64,8 @@ pub struct Plan {
     pub views: Views,
     /// How the vendor's API is read; `None` where the file has no `[telephony]`.
     pub telephony: Option<poller::Settings>,
+    /// Who is told what changed; `None` where nobody is.
+    pub callback: Option<crate::callback::Settings>,
     /// How the pages are served.
     pub web: crate::web::Settings,
 }
@@ -212,6 +215,7 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
     let mut checks = targets::read(&root, &name, &modules, &watched, reader);
     checks.extend(watched);
     let telephony = telephony::read(&root, &checks, reader);
+    let callback = callback::read(&root, reader);
     let web = web::read(&root, reader);
     let is_empty = ["targets", "names", "telephony"].iter().all(|it| root.field(it).is_none());
     if is_empty {
@@ -223,7 +227,9 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
         );
     }
     let (site, profile) = site?;
-    Some(Plan { site, profile: profile?, checks, names, views: views?, telephony, web: web? })
+    let (profile, views) = (profile?, views?);
+    let (callback, web) = (callback?, web?);
+    Some(Plan { site, profile, checks, names, views, telephony, callback, web })
 }
 
 fn read_site(
@@ -303,6 +309,7 @@ const TABLES: &[Known] = &[
     Known::new("views", "[views]"),
     Known::new("names", "[[names]]"),
     Known::new("telephony", "[telephony]"),
+    Known::new("callback", "[callback]"),
     Known::new("web", "[web]"),
 ];
 
