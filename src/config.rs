@@ -2,6 +2,7 @@
 //! is wrong with it.
 
 mod address;
+mod callback;
 mod certificates;
 mod error;
 mod fingerprint;
@@ -66,6 +67,8 @@ pub struct Plan {
     pub telephony: Option<poller::Settings>,
     /// The vendor's phones that are shown one by one, by name, id or hardware address.
     pub phones: BTreeSet<Arc<str>>,
+    /// Who is told what changed; `None` where nobody is.
+    pub callback: Option<crate::callback::Settings>,
     /// How the pages are served.
     pub web: crate::web::Settings,
 }
@@ -215,6 +218,7 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
     let mut checks = targets::read(&root, &name, &modules, &watched, reader);
     checks.extend(watched);
     let telephony = telephony::read(&root, &checks, reader);
+    let callback = callback::read(&root, reader);
     let web = web::read(&root, reader);
     let is_empty = ["targets", "names", "telephony"].iter().all(|it| root.field(it).is_none());
     if is_empty {
@@ -228,8 +232,9 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
     let (site, profile) = site?;
     let (telephony, phones) = telephony.unzip();
     let phones = phones.unwrap_or_default();
-    let (profile, views, web) = (profile?, views?, web?);
-    Some(Plan { site, profile, checks, names, views, telephony, phones, web })
+    let (profile, views) = (profile?, views?);
+    let (callback, web) = (callback?, web?);
+    Some(Plan { site, profile, checks, names, views, telephony, phones, callback, web })
 }
 
 fn read_site(
@@ -309,6 +314,7 @@ const TABLES: &[Known] = &[
     Known::new("views", "[views]"),
     Known::new("names", "[[names]]"),
     Known::new("telephony", "[telephony]"),
+    Known::new("callback", "[callback]"),
     Known::new("web", "[web]"),
     Known::new("webhooks", "[webhooks]"),
 ];

@@ -2,6 +2,7 @@
 //! through reloads until it is told to stop.
 
 mod arrivals;
+mod calling;
 mod leftovers;
 mod notice;
 mod polling;
@@ -40,6 +41,7 @@ use crate::telephony::Snapshot;
 use crate::web::{self, Pages};
 
 use arrivals::Arrivals;
+use calling::Calling;
 use notice::Notices;
 use polling::Polling;
 use status::Recorder;
@@ -123,6 +125,7 @@ struct Daemon {
     helpers: TaskTracker,
     stop: CancellationToken,
     polling: Polling,
+    calling: Calling,
 }
 
 /// What reaches the daemon from its tasks.
@@ -194,6 +197,7 @@ impl Daemon {
             helpers: TaskTracker::new(),
             stop: CancellationToken::new(),
             polling: Polling::default(),
+            calling: Calling::default(),
         };
         daemon.adopt(plan)?;
         daemon.recorder.reloaded(true);
@@ -209,6 +213,9 @@ impl Daemon {
         let keeps_polling = plan.telephony.as_ref().is_some_and(is_same);
         let telephony = plan.telephony.filter(|_| !keeps_polling);
         let poller = telephony.clone().map(Poller::new).transpose()?;
+        let keeps_calling = self.calling.is_of(plan.callback.as_ref());
+        let callback = plan.callback.filter(|_| !keeps_calling);
+        let calling = callback.map(Calling::new).transpose()?;
         let is_kept = |check: &Check| {
             let before = self.index.get(&check.id()).map(|index| &self.checks[*index]);
             before.is_some_and(|before| before.is_unchanged(check))
@@ -241,6 +248,12 @@ impl Daemon {
         self.index = self.checks.iter().map(Check::id).zip(0..).collect();
         if !keeps_polling {
             self.poll_anew(telephony, poller);
+        }
+        if !keeps_calling {
+            self.calling.end();
+            let (calling, task) = calling.unzip();
+            self.calling = calling.unwrap_or_default();
+            task.map(|task| self.runs.spawn(task));
         }
         self.is_dirty = true;
         Ok(())
@@ -366,6 +379,7 @@ impl Daemon {
             News::Polled { by, .. } if by.is_cancelled() => {}
             News::Polled { snapshot, .. } => {
                 self.awaits_vendor = false;
+                self.calling.polled(&snapshot);
                 self.snapshot = Some(snapshot);
             }
         }
@@ -438,6 +452,9 @@ impl Daemon {
         if is_ready && self.notices.tell(&diagnosis) {
             notify(&[NotifyState::Status(diagnosis.verdict.label())]);
         }
+        if is_ready {
+            self.calling.diagnosed(&self.site, &diagnosis);
+        }
         if let Some(journal) = &self.journal {
             self.recorder.intends(journal.open_intents(now));
         }
@@ -461,6 +478,7 @@ impl Daemon {
         for cancel in self.running.values() {
             cancel.cancel();
         }
+        self.calling.end();
         self.runs.close();
         let deadline = tokio::time::sleep(LONGEST_SHUTDOWN);
         let mut deadline = std::pin::pin!(deadline);

@@ -8,6 +8,7 @@ pub mod daemon;
 
 pub mod config;
 
+pub mod callback;
 pub mod outputs;
 pub mod web;
 

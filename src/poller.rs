@@ -459,6 +459,12 @@ impl Poller {
     }
 }
 
+/// A client that follows nothing, trusts the host's roots only and waits for nobody for long; in the
+/// clear it reaches loopback addresses alone, and those by no proxy.
+pub(crate) fn http_client(in_the_clear: bool) -> Result<reqwest::Client, SetupError> {
+    Ok(Exchanger::new(in_the_clear, 1)?.http().clone())
+}
+
 /// Says what the poller's metrics mean; to be called once, after a recorder is installed.
 pub fn describe_metrics() {
     channel::describe_metrics();

@@ -346,6 +346,18 @@ const BUILT_IN: [[Limit; 3]; Measure::ALL.len()] = [
     [limit(14.0 * DAY, 3.0 * DAY); 3],
 ];
 
+/// How long a phone may wait for its configuration: ten times the 90 s in which the vendor's guide
+/// has the records, TFTP and HTTPS of a new edge group ready; the ten is ours, for a phone that
+/// boots and loads its firmware meanwhile.
+pub const PROVISIONING: Duration = Duration::from_secs(900);
+
+/// How many conversations tell something: the fewest points of which the vendor's guide draws a
+/// conclusion.
+pub const SAMPLE: u64 = 14;
+
+/// The share of conversations that may sound bad; it is ours: one of 14 is beyond it.
+pub const POOR_SHARE: f64 = 0.05;
+
 /// In seconds.
 const HOUR: f64 = 3_600.0;
 

@@ -2,7 +2,10 @@
 
 mod api;
 mod certificate_invalid;
+mod changes;
 mod dns;
+mod network;
+mod proxies;
 mod relay;
 mod server;
 mod sip;
@@ -21,13 +24,17 @@ mod dns_wrong_address;
 mod dscp_bleached;
 mod edge_group_not_ready;
 mod edge_offline;
+mod egress_mismatch;
 mod host_offline;
 mod internet_down;
 mod location_invalid;
 mod media_quality_poor;
 mod nat_lifetime_short;
+mod phone_provisioning_stuck;
 mod phones_offline;
 mod port_prohibited;
+mod quality_reported_poor;
+mod region_mismatch;
 mod relay_address_blocked;
 mod relay_media_blocked;
 mod sip_alg;
@@ -61,6 +68,7 @@ pub static RULES: &[&Rule] = &[
     &port_prohibited::RULE,
     &symmetric_nat::RULE,
     &nat_lifetime_short::RULE,
+    &egress_mismatch::RULE,
     &tls_intercepted::RULE,
     &certificate_expiring::RULE,
     &certificate_invalid::RULE,
@@ -89,10 +97,13 @@ pub static RULES: &[&Rule] = &[
     &trunk_unregistered::RULE,
     &trunk_configuration::RULE,
     &phones_offline::RULE,
+    &phone_provisioning_stuck::RULE,
+    &region_mismatch::RULE,
     &location_invalid::RULE,
     &api_unreachable::RULE,
     &api_credentials::RULE,
     &api_permission::RULE,
     &api_throttled::RULE,
     &state_stale::RULE,
+    &quality_reported_poor::RULE,
 ];

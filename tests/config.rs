@@ -163,7 +163,8 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
         // What is commented out as a whole stays so; the next tests are about it.
         let mut is_out = false;
         let lines = EXAMPLE.lines().map(|line| {
-            is_out = line == OUT || line == OUT_OF_NAMES || (is_out && !line.is_empty());
+            let begins = [OUT, OUT_OF_NAMES, OUT_OF_CALLBACK].contains(&line);
+            is_out = begins || (is_out && !line.is_empty());
             if is_out {
                 return line;
             }
@@ -217,6 +218,30 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
 
     assert_eq!(config::show(&bare), config::show(&defaults));
     assert!(all.is_credentials(), "{all}");
+}
+
+/// The table of the example that is commented out, as it needs a secret.
+const OUT_OF_CALLBACK: &str = "# [callback]";
+
+#[test]
+fn the_callback_that_is_commented_out_is_valid_once_it_has_a_secret() {
+    let start = EXAMPLE.find(OUT_OF_CALLBACK).expect("the example has it");
+    let lines = EXAMPLE[start..].lines().take_while(|line| !line.is_empty());
+    let keys = lines.filter_map(|line| line.strip_prefix("# ")).filter(|line| {
+        let key = line.split(" = ").next().unwrap_or_default();
+        line.starts_with('[') || (key.len() < line.len() && key.bytes().all(is_key_byte))
+    });
+    let stanza = keys.collect::<Vec<_>>().join("\n");
+    let stanza = stanza.replace("{ credential = \"callback\" }", "{ env = \"MARKED\" }");
+
+    let plan = parse(&format!("{MINIMAL}\n{stanza}\n")).expect("it is valid");
+
+    let callback = plan.callback.as_ref().expect("it is there");
+    assert_eq!(callback.url, "https://monitoring.example.net/branchline");
+    assert_eq!(callback.topics.len(), 2);
+    let shown = config::show(&plan);
+    assert!(shown.contains("url = \"https://monitoring.example.net/\""), "{shown}");
+    assert!(!shown.contains(MARKER) && !shown.contains("/branchline\""), "{shown}");
 }
 
 /// The module of the example that is commented out, as it needs credentials.

@@ -76,6 +76,15 @@ pub fn show(plan: &Plan) -> String {
             line(&format_args!("\n[webhooks]\nsubscribe = {url:?}"));
         }
     }
+    if let Some(callback) = &plan.callback {
+        // The rest of a URL is often what proves who may use it.
+        let origin = callback.url.split('/').take(3).collect::<Vec<_>>().join("/");
+        line(&format_args!("\n[callback]\nurl = \"{origin}/\" # its path is not shown"));
+        line(&"secret = \"<secret>\"");
+        let topics: Vec<_> =
+            callback.topics.iter().map(|it| format!("\"{}\"", it.label())).collect();
+        line(&format_args!("events = [{}]", topics.join(", ")));
+    }
     let listen: Vec<_> = plan.web.listen.iter().map(|address| format!("\"{address}\"")).collect();
     let is_insecure =
         plan.web.listen.iter().any(|address| !address.ip().to_canonical().is_loopback());

@@ -10,6 +10,7 @@ use branchline_probes::{Failure, Observation};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::callback;
 use crate::check::CheckId;
 use crate::poller;
 
@@ -175,6 +176,7 @@ fn describe() {
         "When the configuration was last read successfully."
     );
     poller::describe_metrics();
+    callback::describe_metrics();
 }
 
 const PROPAGATION: &str = "branchline_dns_propagation_seconds";

@@ -18,5 +18,5 @@ pub(super) static RULE: Rule = Rule {
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let is_it = |problem: &ApiProblem| matches!(problem, ApiProblem::Credentials { .. });
     let summary = "the vendor API refuses the OAuth client";
-    api::warning(&RULE, evidence, is_it, Owner::Credentials, summary)
+    api::finding(&RULE, evidence, is_it, Owner::Credentials, summary)
 }

@@ -18,5 +18,5 @@ pub(super) static RULE: Rule = Rule {
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let is_it = |problem: &ApiProblem| matches!(problem, ApiProblem::Throttled { .. });
     let summary = "the vendor API throttles this client";
-    api::warning(&RULE, evidence, is_it, Owner::Configuration, summary)
+    api::finding(&RULE, evidence, is_it, Owner::Configuration, summary)
 }

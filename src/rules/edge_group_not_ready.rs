@@ -3,6 +3,7 @@
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
 use crate::propagation;
+use crate::rules::changes;
 use crate::telephony::{EdgeGroup, State};
 
 /// The rule.
@@ -29,7 +30,15 @@ fn finding(evidence: &Evidence, group: &EdgeGroup) -> Finding {
     let severity = Severity::where_required(evidence.concerns_edge_group(&group.reference));
     let mut finding = Finding::new(&RULE, severity, Owner::Vendor, name, summary)
         .about(&group.reference)
-        .because([Exhibit::of_state(format!("edge group {name}"), &group.raw)]);
+        .because([Exhibit::of_state(format!("edge group {name}"), &group.raw)])
+        .because(changes::of_edge_group(evidence, group));
+    if let Some(word) = becoming(group) {
+        finding.summary = format!("edge group {name} is not ready yet: the vendor says {word}");
+        finding.next_step = format!(
+            "Wait: a group leaves {word} by itself within two minutes; if it is still in it after \
+             ten, ask the vendor. Phones can be provisioned once it is ACTIVE."
+        );
+    }
     // A group that is not ready has no record to spread yet.
     let is_of_group =
         |link: &Option<String>| link.as_ref().is_some_and(|link| group.reference.is(link));
@@ -42,4 +51,12 @@ fn finding(evidence: &Evidence, group: &EdgeGroup) -> Finding {
             .covering_subject("dns-not-propagated", &name.question);
     }
     finding
+}
+
+/// The word by which the vendor's guide says that a group is on its way; it polls such a group 20
+/// times, every 5 s.
+fn becoming(group: &EdgeGroup) -> Option<&'static str> {
+    let words = group.raw.as_str().split(|it: char| !it.is_ascii_alphabetic());
+    let said: Vec<&str> = words.collect();
+    ["PENDING", "CONFIGURING"].into_iter().find(|word| said.contains(word))
 }

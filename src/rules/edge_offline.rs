@@ -2,6 +2,7 @@
 
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::changes;
 use crate::telephony::{Edge, Reference, Snapshot, State};
 
 /// The rule.
@@ -24,10 +25,13 @@ fn finding(evidence: &Evidence, state: &Snapshot, edge: &Edge) -> Finding {
     let name = &edge.reference.name;
     let summary = format!("the vendor says that edge {name} is offline");
     let severity = Severity::where_required(evidence.concerns_edge(edge));
+    let changed: Vec<&Reference> =
+        std::iter::once(&edge.reference).chain(&edge.edge_group).chain(&edge.site).collect();
     let mut finding = Finding::new(&RULE, severity, Owner::Vendor, name, summary)
         .because([Exhibit::of_state(format!("edge {name}"), &edge.raw)])
+        .because(changes::before(evidence, &changed, None))
         .about(&edge.reference)
-        .covering(&["phones-offline"]);
+        .covering(&["phones-offline", "phone-provisioning-stuck"]);
     if let Some(group) = &edge.edge_group {
         finding = finding.covering_thing("edge-group-not-ready", group);
     }

@@ -18,5 +18,5 @@ pub(super) static RULE: Rule = Rule {
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let is_it = |problem: &ApiProblem| matches!(problem, ApiProblem::NoSuchLocation { .. });
     let summary = "the vendor has no site at the configured location";
-    api::warning(&RULE, evidence, is_it, Owner::Configuration, summary)
+    api::finding(&RULE, evidence, is_it, Owner::Configuration, summary)
 }

@@ -34,6 +34,11 @@ pub(super) fn is_poor(evidence: &Evidence, case: &Case) -> bool {
     finding(&evidence.profile, case).is_some()
 }
 
+/// Whether enough was sent in this case to tell.
+pub(super) fn is_measured(case: &Case) -> bool {
+    measured(case).is_some()
+}
+
 fn finding(profile: &Profile, case: &Case) -> Option<Finding> {
     let values = measured(case)?;
     let is_loop = source(case) == Some(Source::Loop);

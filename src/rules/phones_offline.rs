@@ -2,6 +2,7 @@
 
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::phone_provisioning_stuck;
 use crate::telephony::{Phone, PhoneState};
 
 /// The rule.
@@ -17,8 +18,12 @@ pub(super) static RULE: Rule = Rule {
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = &evidence.state else { return Vec::new() };
     let phones = &state.phones.items;
-    let failed: Vec<&Phone> =
-        phones.iter().filter(|phone| phone.state == PhoneState::Failed).collect();
+    // Whose provisioning failed is told of as such.
+    let failed: Vec<&Phone> = phones
+        .iter()
+        .filter(|phone| phone.state == PhoneState::Failed)
+        .filter(|phone| !phone_provisioning_stuck::is_stuck(phone, evidence.now))
+        .collect();
     if failed.is_empty() {
         return Vec::new();
     }

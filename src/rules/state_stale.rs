@@ -1,7 +1,8 @@
 //! Rule `state-stale`: what the vendor says is old.
 
 use crate::correlation::Evidence;
-use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::diagnosis::{Exhibit, Finding, Owner, Rule};
+use crate::rules::api;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -15,11 +16,9 @@ pub(super) static RULE: Rule = Rule {
 
 fn judge(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = &evidence.state else { return Vec::new() };
-    let old: Vec<Exhibit> = state
-        .parts()
-        .into_iter()
+    let stale = || state.parts().into_iter().filter(|part| part.stale);
+    let old: Vec<Exhibit> = stale()
         .filter_map(|part| {
-            let part = Some(part).filter(|part| part.stale)?;
             let age = evidence.now.duration_since(part.read?).unwrap_or_default();
             let text = format!("read {} minutes ago", age.as_secs() / 60);
             Some(Exhibit::of_state(part.name.in_words().to_owned(), text))
@@ -29,8 +28,6 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let summary = "what the vendor says has grown old";
-    vec![
-        Finding::new(&RULE, Severity::Warning, Owner::Configuration, "vendor API", summary)
-            .because(old),
-    ]
+    let severity = api::severity(stale().map(|part| part.name));
+    vec![Finding::new(&RULE, severity, Owner::Configuration, "vendor API", summary).because(old)]
 }

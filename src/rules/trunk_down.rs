@@ -3,6 +3,7 @@
 use crate::contradiction;
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::{changes, proxies};
 use crate::telephony::{Edge, State, Trunk};
 
 /// The rule.
@@ -29,6 +30,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         finding
             .about(&trunk.reference)
             .because([exhibit(trunk)])
+            .because(proxies::exhibits(trunk))
+            .because(changes::of_trunk(evidence, trunk))
             .covering_thing("trunk-unregistered", &trunk.reference)
     })
     .collect()

@@ -3,6 +3,7 @@
 use crate::contradiction;
 use crate::correlation::Evidence;
 use crate::diagnosis::{Exhibit, Finding, Owner, Rule, Severity};
+use crate::rules::{changes, proxies};
 use crate::telephony::Registration;
 
 /// The rule.
@@ -31,6 +32,8 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
                     format!("trunk {name}"),
                     format!("{}{said}", trunk.raw),
                 )])
+                .because(proxies::exhibits(trunk))
+                .because(changes::of_trunk(evidence, trunk))
         })
         .collect()
 }

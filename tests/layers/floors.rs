@@ -36,6 +36,7 @@ pub(crate) const AGENT: Floors = &[
         "daemon",
         &[
             "config",
+            "callback",
             "outputs/json",
             "outputs/metrics",
             "outputs/text",
@@ -55,7 +56,8 @@ pub(crate) const AGENT: Floors = &[
             "telephony",
         ],
     ),
-    ("config", &["web", "poller", "check", "guide", "profile", "sight", "telephony"]),
+    ("config", &["callback", "web", "poller", "check", "guide", "profile", "sight", "telephony"]),
+    ("callback", &["diagnosis", "poller", "signature", "telephony"]),
     ("outputs", &[]),
     (
         "outputs/json",
@@ -282,6 +284,7 @@ pub(crate) const NEVER: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &[
+            "callback",
             "driver",
             "schedule",
             "journal",

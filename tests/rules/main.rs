@@ -1,11 +1,15 @@
 //! The thinking rooms: every rule by itself, what root causes hide, the verdict, and the memory
 //! that evidence is drawn from.
 
+mod api;
+mod before;
 mod certificates;
 mod doubts;
+mod egress;
 mod failover;
 mod foreign;
 mod invented;
+mod inventory;
 mod links;
 mod media;
 mod memory;
@@ -13,6 +17,7 @@ mod names;
 mod nat;
 mod path;
 mod quality;
+mod reported;
 mod settling;
 mod shown;
 mod signalling;
@@ -57,6 +62,9 @@ fn row(id: &str) -> &'static Row {
         views::ROWS,
         signalling::ROWS,
         vendor::ROWS,
+        egress::ROWS,
+        inventory::ROWS,
+        reported::ROWS,
     ];
     let found: Vec<&Row> = groups.into_iter().flatten().filter(|row| row.rule == id).collect();
     assert_eq!(found.len(), 1, "each rule has one row, {id} has not");
@@ -113,6 +121,7 @@ rules! {
     port_prohibited => "port-prohibited",
     symmetric_nat => "symmetric-nat",
     nat_lifetime_short => "nat-lifetime-short",
+    egress_mismatch => "egress-mismatch",
     tls_intercepted => "tls-intercepted",
     certificate_expiring => "certificate-expiring",
     certificate_invalid => "certificate-invalid",
@@ -141,12 +150,15 @@ rules! {
     trunk_unregistered => "trunk-unregistered",
     trunk_configuration => "trunk-configuration",
     phones_offline => "phones-offline",
+    phone_provisioning_stuck => "phone-provisioning-stuck",
+    region_mismatch => "region-mismatch",
     location_invalid => "location-invalid",
     api_unreachable => "api-unreachable",
     api_credentials => "api-credentials",
     api_permission => "api-permission",
     api_throttled => "api-throttled",
     state_stale => "state-stale",
+    quality_reported_poor => "quality-reported-poor",
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use branchline::rules::RULES;
 
-use super::{Row, media, names, nat, path, quality, signalling, vendor};
+use super::{
+    Row, egress, inventory, media, names, nat, path, quality, reported, signalling, vendor,
+};
 
 /// DESIGN §4.7: alerts and tickets quote these ids.
 const CONTRACT: &[&str] = &[
@@ -117,6 +119,9 @@ fn every_next_step_is_a_sentence_and_no_summary_is() {
         names::ROWS,
         signalling::ROWS,
         vendor::ROWS,
+        egress::ROWS,
+        inventory::ROWS,
+        reported::ROWS,
     ]
     .into_iter()
     .flatten()

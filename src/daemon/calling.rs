@@ -1,0 +1,92 @@
+//! What the callback is told: the differences of readings and of diagnoses.
+
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::callback::{Event, Findings, Sender, Settings, States, Topic};
+use crate::diagnosis::Diagnosis;
+use crate::poller::SetupError;
+use crate::telephony::Snapshot;
+
+/// A hold on who is told, if anybody is.
+#[derive(Default)]
+pub(super) struct Calling(Option<Told>);
+
+struct Told {
+    settings: Settings,
+    outbox: mpsc::Sender<Vec<Event>>,
+    states: States,
+    findings: Findings,
+    started: Instant,
+    stop: CancellationToken,
+}
+
+impl Calling {
+    /// Whether these settings are followed already.
+    pub(super) fn is_of(&self, settings: Option<&Settings>) -> bool {
+        match (&self.0, settings) {
+            (Some(told), Some(settings)) => told.settings.is_same(settings),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    /// The hold, and what posts until it is called off.
+    pub(super) fn new(
+        settings: Settings,
+    ) -> Result<(Self, impl Future<Output = ()> + use<>), SetupError> {
+        let sender = Sender::new(&settings)?;
+        let (outbox, inbox) = mpsc::channel(BATCHES);
+        let stop = CancellationToken::new();
+        let task = sender.run(inbox, stop.clone());
+        let told = Told {
+            settings,
+            outbox,
+            states: States::default(),
+            findings: Findings::default(),
+            started: Instant::now(),
+            stop,
+        };
+        Ok((Self(Some(told)), task))
+    }
+
+    /// Tells what has changed at the vendor.
+    pub(super) fn polled(&mut self, snapshot: &Snapshot) {
+        if let Some(told) = self.0.as_mut().filter(|it| it.wants(Topic::State)) {
+            let events = told.states.note(snapshot);
+            told.tell(events);
+        }
+    }
+
+    /// Tells which findings are new, and which are gone.
+    pub(super) fn diagnosed(&mut self, site: &str, diagnosis: &Diagnosis) {
+        if let Some(told) = self.0.as_mut().filter(|it| it.wants(Topic::Findings)) {
+            let events = told.findings.note(site, diagnosis, told.started.elapsed());
+            told.tell(events);
+        }
+    }
+
+    /// Has what waits tried once more, and nothing else told.
+    pub(super) fn end(&mut self) {
+        if let Some(told) = self.0.take() {
+            told.stop.cancel();
+        }
+    }
+}
+
+impl Told {
+    fn wants(&self, topic: Topic) -> bool {
+        self.settings.topics.contains(&topic)
+    }
+
+    fn tell(&self, events: Vec<Event>) {
+        if !events.is_empty() && self.outbox.try_send(events).is_err() {
+            tracing::warn!("the callback is not told: too much waits already");
+        }
+    }
+}
+
+/// How many batches may wait; the sender takes them at once.
+const BATCHES: usize = 1024;
