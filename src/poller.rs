@@ -20,6 +20,7 @@ mod since;
 mod thing;
 mod token;
 mod transport;
+mod trust;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
