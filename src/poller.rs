@@ -17,6 +17,7 @@ pub mod region;
 mod since;
 mod token;
 mod transport;
+mod trust;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

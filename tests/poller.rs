@@ -12,12 +12,20 @@ mod fake;
 mod faults;
 #[path = "poller/location.rs"]
 mod location;
+#[path = "poller/paging.rs"]
+mod paging;
 #[path = "poller/parts.rs"]
 mod parts;
 #[path = "poller/published.rs"]
 mod published;
 #[path = "poller/quality.rs"]
 mod quality;
+#[path = "poller/refusals.rs"]
+mod refusals;
+#[path = "poller/slowness.rs"]
+mod slowness;
+#[path = "poller/tls.rs"]
+mod tls;
 #[path = "poller/vocabulary.rs"]
 mod vocabulary;
 

@@ -1,95 +1,105 @@
-//! Requests held against the published API: every path, method, parameter and body.
+//! Requests, held against the published API.
 
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use branchline::telephony::Snapshot;
+use serde_json::{Value, json};
 
-use crate::fake::{Seen, json_of};
+use crate::fake::{Fake, PATIENT, Seen, TOKEN, healthy};
 
-static API: LazyLock<Value> = LazyLock::new(|| json_of(include_str!("../genesys/openapi.json")));
+static API: LazyLock<Value> =
+    LazyLock::new(|| crate::fake::json_of(include_str!("../genesys/openapi.json")));
 
-/// A schema of the published API.
-pub(crate) fn schema(name: &str) -> &'static Value {
-    let schema = &API["components"]["schemas"][name];
-    assert!(schema.is_object(), "{name} is no schema");
-    schema
+/// What of these requests the vendor does not publish; each in words.
+pub(crate) fn undocumented(requests: &[Seen]) -> Vec<String> {
+    requests.iter().filter(|seen| seen.path != TOKEN).flat_map(complaints).collect()
 }
 
-/// The words that are published for a property.
-pub(crate) fn words(schema_name: &str, property: &str) -> Vec<String> {
-    let property = &schema(schema_name)["properties"][property];
-    let listed = property.get("enum").or_else(|| property["items"].get("enum"));
-    let listed = listed.and_then(Value::as_array).expect("an enum");
-    listed.iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
+/// The words that are published for a property of a schema.
+pub(crate) fn words(schema: &str, property: &str) -> Vec<String> {
+    let property = &API["components"]["schemas"][schema]["properties"][property];
+    let words = property["enum"].as_array().or_else(|| property["items"]["enum"].as_array());
+    let words = words.unwrap_or_else(|| panic!("{schema} has no such words"));
+    words.iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
 }
 
-/// What is wrong with a request; nothing where it is one that the API publishes.
-pub(crate) fn faults(seen: &Seen) -> Vec<String> {
-    let method = seen.method.as_str().to_ascii_lowercase();
-    let paths = API["paths"].as_object().expect("paths");
-    let is_at = |template: &str| {
-        let (template, path) = (template.split('/'), seen.path.split('/'));
-        template.clone().count() == path.clone().count()
-            && template
-                .zip(path)
-                .all(|(part, is)| part == is || (part.starts_with('{') && !is.is_empty()))
+fn complaints(seen: &Seen) -> Vec<String> {
+    let method = seen.method.as_str().to_lowercase();
+    let Some(operation) = operation(&seen.path).and_then(|path| path.get(&method)) else {
+        return vec![format!("no {method} {}", seen.path)];
     };
-    // A path without a placeholder in this place goes before one with.
-    let mut found: Vec<_> = paths.iter().filter(|(template, _)| is_at(template)).collect();
-    found.sort_by_key(|(template, _)| template.matches('{').count());
-    let Some((_, operation)) = found.first().map(|(at, of)| (at, &of[&method])) else {
-        return vec![format!("{} is no path", seen.path)];
-    };
-    if operation.is_null() {
-        return vec![format!("{method} {} is no operation", seen.path)];
+    let mut complaints = queries(seen, operation);
+    let schema = operation.pointer("/requestBody/content/application~1json/schema");
+    match (schema, seen.body.is_empty()) {
+        (None, true) => {}
+        (None, false) => complaints.push("a body where none is read".to_owned()),
+        (Some(_), true) => complaints.push("no body".to_owned()),
+        (Some(schema), false) => match serde_json::from_slice(&seen.body) {
+            Ok(body) => against(&body, schema, "body", &mut complaints),
+            Err(_) => complaints.push("a body that is no JSON".to_owned()),
+        },
     }
-    let mut faults = Vec::new();
-    let none = Vec::new();
-    let parameters = operation["parameters"].as_array().unwrap_or(&none);
-    let parameters = || parameters.iter().filter(|it| it["in"] == "query");
+    let at = |what| format!("{method} {}: {what}", seen.path);
+    complaints.into_iter().map(at).collect()
+}
+
+/// The published path that this one is: the one with the fewest placeholders.
+fn operation(path: &str) -> Option<&'static Value> {
+    let segments: Vec<&str> = path.split('/').collect();
+    let is_it = |template: &str| {
+        let places: Vec<&str> = template.split('/').collect();
+        places.len() == segments.len()
+            && places
+                .iter()
+                .zip(&segments)
+                .all(|(place, it)| place == it || (place.starts_with('{') && !it.is_empty()))
+    };
+    let paths = API["paths"].as_object().expect("paths");
+    let mut found: Vec<_> = paths.iter().filter(|(template, _)| is_it(template)).collect();
+    found.sort_by_key(|(template, _)| template.matches('{').count());
+    found.first().map(|(_, path)| *path)
+}
+
+fn queries(seen: &Seen, operation: &Value) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let published: Vec<&Value> = operation["parameters"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|it| it["in"] == "query")
+        .collect();
     for (name, value) in &seen.query {
-        let Some(parameter) = parameters().find(|it| it["name"] == name.as_str()) else {
-            faults.push(format!("{}?{name} is no parameter", seen.path));
+        let Some(parameter) = published.iter().find(|it| it["name"] == name.as_str()) else {
+            complaints.push(format!("no parameter {name}"));
             continue;
         };
         let schema = &parameter["schema"];
-        let words = schema.get("enum").or_else(|| schema["items"].get("enum"));
-        let is_word = |words: &Vec<Value>| words.iter().any(|it| it == value.as_str());
-        if words.and_then(Value::as_array).is_some_and(|words| !is_word(words)) {
-            faults.push(format!("{}?{name} cannot be {value}", seen.path));
+        if schema["type"] == "integer" && value.parse::<i64>().is_err() {
+            complaints.push(format!("{name} is no number: {value}"));
+        }
+        let words = schema["enum"].as_array().or_else(|| schema["items"]["enum"].as_array());
+        if words.is_some_and(|words| !words.iter().any(|word| word == value.as_str())) {
+            complaints.push(format!("{name} cannot be {value}"));
         }
     }
-    let has = |name: &Value| seen.query.iter().any(|(sent, _)| name == sent.as_str());
-    for missing in parameters().filter(|it| it["required"] == true && !has(&it["name"])) {
-        faults.push(format!("{}?{} is missing", seen.path, missing["name"]));
-    }
-    let body = &operation["requestBody"]["content"]["application/json"]["schema"];
-    match (body.is_object(), seen.body.is_empty()) {
-        (true, false) => {
-            let sent = serde_json::from_slice(&seen.body).expect("JSON");
-            check(&sent, body, &seen.path, &mut faults);
-        }
-        (false, true) => {}
-        (true, true) => faults.push(format!("{} needs a body", seen.path)),
-        (false, false) => faults.push(format!("{} takes no body", seen.path)),
-    }
-    faults
+    let is_missing = |it: &&&Value| {
+        it["required"] == true && !seen.query.iter().any(|(name, _)| it["name"] == name.as_str())
+    };
+    complaints
+        .extend(published.iter().filter(is_missing).map(|it| format!("{} is missing", it["name"])));
+    complaints
 }
 
-/// What is written has only what the schema has, of its types and words, all that is required,
-/// and nothing that is read-only.
-pub(crate) fn check(value: &Value, schema: &Value, at: &str, faults: &mut Vec<String>) {
-    let reference = schema.get("$ref").or_else(|| schema["allOf"].get(0)?.get("$ref"));
-    if let Some(reference) = reference.and_then(Value::as_str) {
-        let name = reference.rsplit('/').next().unwrap_or_default();
-        return check(value, self::schema(name), at, faults);
+fn against(value: &Value, schema: &Value, at: &str, complaints: &mut Vec<String>) {
+    let target = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
+    if let Some(target) = target {
+        let named = API.pointer(target.trim_start_matches('#')).expect("a schema");
+        return against(value, named, at, complaints);
     }
-    if let Some(words) = schema.get("enum").and_then(Value::as_array)
-        && !words.contains(value)
-    {
-        faults.push(format!("{at} cannot be {value}"));
+    if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
+        complaints.push(format!("{at} cannot be {value}"));
     }
-    let is_of_type = match schema["type"].as_str() {
+    let is_typed = match schema["type"].as_str() {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),
         Some("string") => value.is_string(),
@@ -98,84 +108,77 @@ pub(crate) fn check(value: &Value, schema: &Value, at: &str, faults: &mut Vec<St
         Some("boolean") => value.is_boolean(),
         Some(_) | None => true,
     };
-    if !is_of_type {
-        faults.push(format!("{at} is no {}: {value}", schema["type"]));
+    if !is_typed {
+        complaints.push(format!("{at} is no {}", schema["type"]));
     }
-    for (place, item) in value.as_array().into_iter().flatten().enumerate() {
-        check(item, &schema["items"], &format!("{at}[{place}]"), faults);
+    for entry in value.as_array().into_iter().flatten() {
+        against(entry, &schema["items"], at, complaints);
     }
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
-    for (name, value) in value.as_object().into_iter().flatten() {
-        match properties.get(name) {
-            None => faults.push(format!("{at}.{name} is no property")),
-            Some(property) if property["readOnly"] == true => {
-                faults.push(format!("{at}.{name} is read-only"));
+    for (name, member) in value.as_object().into_iter().flatten() {
+        let at = format!("{at}.{name}");
+        match (schema["properties"].get(name), schema.get("additionalProperties")) {
+            (Some(property), _) if property["readOnly"] == true => {
+                complaints.push(format!("{at} is read-only"));
             }
-            Some(property) => check(value, property, &format!("{at}.{name}"), faults),
+            (Some(property), _) => against(member, property, &at, complaints),
+            (None, Some(others)) if others.is_object() => against(member, others, &at, complaints),
+            (None, Some(others)) if others == true => {}
+            (None, Some(_) | None) => complaints.push(format!("{at} is not published")),
         }
     }
-    for name in schema["required"].as_array().into_iter().flatten() {
-        let name = name.as_str().expect("a name");
-        if value.get(name).is_none() {
-            faults.push(format!("{at}.{name} is missing"));
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if value.is_object() && value.get(name).is_none() {
+            complaints.push(format!("{at}.{name} is missing"));
         }
     }
 }
 
-mod tests {
-    use axum::body::Bytes;
-    use axum::http::{HeaderMap, Method};
-    use serde_json::json;
+#[tokio::test]
+async fn a_reading_sends_only_what_the_vendor_publishes() {
+    let fake = Fake::start(healthy).await;
+    let mut settings = fake.settings();
+    settings.skip.clear();
+    let poller = branchline::poller::Poller::hasty(settings, PATIENT).expect("a poller");
 
-    use super::faults;
-    use crate::fake::Seen;
+    poller.read(&Snapshot::default()).await;
 
-    fn seen(method: Method, path: &str, query: &[(&str, &str)], body: &str) -> Seen {
-        Seen {
-            method,
+    let seen = fake.seen();
+    assert!(seen.len() > 5, "{seen:?}");
+    assert_eq!(undocumented(&seen), [""; 0]);
+}
+
+#[test]
+fn what_the_vendor_does_not_publish_is_noticed() {
+    let seen = |method: &str, path: &str, query: &[(&str, &str)], body: &str| {
+        let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        undocumented(&[Seen {
+            method: method.parse().expect("a method"),
             path: path.to_owned(),
-            query: query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
-            headers: HeaderMap::new(),
-            body: Bytes::from(body.to_owned()),
+            query: query.collect(),
+            headers: axum::http::HeaderMap::new(),
+            body: body.to_owned().into(),
             before: 0,
-        }
-    }
+        }])
+    };
+    let phones = "/api/v2/telephony/providers/edges/phones";
+    let query = "/api/v2/analytics/conversations/details/query";
+    let interval = json!({ "interval": "a/b", "order": "asc", "paging": { "pageNumber": 1, "pageSize": 100 } });
+    let made_up = json!({ "interval": "a/b", "order": "sideways", "paging": { "page": 1 } });
+    let site = "/api/v2/locations";
+    let named = json!({ "name": "Lyon", "selfUri": "/lyon" });
 
-    #[test]
-    fn what_the_api_does_not_publish_is_told() {
-        const EDGES: &str = "/api/v2/telephony/providers/edges";
-        let get = |path: &str, query: &[(&str, &str)]| faults(&seen(Method::GET, path, query, ""));
-        let phones = format!("{EDGES}/phones");
-
-        assert_eq!(get(EDGES, &[("pageSize", "100")]), [""; 0]);
-        assert_eq!(get(&phones, &[("expand", "status")]), [""; 0]);
-        assert_eq!(get("/api/v2/tenant", &[]), ["/api/v2/tenant is no path"]);
-        assert_eq!(get(&phones, &[("size", "1")]), [format!("{phones}?size is no parameter")]);
-        assert_eq!(get(&phones, &[("expand", "all")]), [format!("{phones}?expand cannot be all")]);
-        assert_eq!(
-            get(&format!("{EDGES}/metrics"), &[]),
-            [format!("{EDGES}/metrics?\"edgeIds\" is missing")]
-        );
-        assert_eq!(
-            faults(&seen(Method::DELETE, EDGES, &[], "")),
-            [format!("delete {EDGES} is no operation")]
-        );
-    }
-
-    #[test]
-    fn what_a_body_may_not_hold_is_told() {
-        const GROUPS: &str = "/api/v2/telephony/providers/edges/edgegroups";
-        let body = json!({ "id": "1", "name": 7, "edgeTrunkBaseAssignment": {}, "status": "new" });
-
-        let faults = faults(&seen(Method::POST, GROUPS, &[], &body.to_string()));
-
-        for fault in [
-            format!("{GROUPS}.id is read-only"),
-            format!("{GROUPS}.name is no \"string\": 7"),
-            format!("{GROUPS}.status is no property"),
-            format!("{GROUPS}.phoneTrunkBases is missing"),
-        ] {
-            assert!(faults.contains(&fault), "{fault} is not in {faults:?}");
-        }
-    }
+    assert!(seen("GET", phones, &[("expand", "status")], "").is_empty());
+    assert!(seen("POST", query, &[], &interval.to_string()).is_empty());
+    assert_eq!(seen("DELETE", phones, &[], "").len(), 1);
+    assert_eq!(seen("GET", "/api/v2/secrets", &[], "").len(), 1);
+    assert_eq!(
+        seen("GET", phones, &[("expand", "all"), ("page", "1"), ("pageSize", "x")], "").len(),
+        3
+    );
+    assert_eq!(seen("GET", "/api/v2/telephony/providers/edges/trunks/metrics", &[], "").len(), 1);
+    assert_eq!(seen("GET", phones, &[], "{}").len(), 1);
+    assert_eq!(seen("POST", query, &[], "").len(), 1);
+    assert_eq!(seen("POST", query, &[], &made_up.to_string()).len(), 4);
+    let written = seen("POST", site, &[], &named.to_string());
+    assert!(written.iter().any(|it| it.contains("selfUri is read-only")), "{written:?}");
 }
