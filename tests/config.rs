@@ -507,6 +507,20 @@ fn a_location_narrows_the_reading_but_not_what_the_targets_link_to() {
 }
 
 #[test]
+fn what_of_the_vendors_state_is_left_out_is_read_and_shown() {
+    let text = EVERY_TEXT.replace(
+        "interval = \"60s\"\n[web]",
+        "interval = \"60s\"\nskip = [\"quality\", \"changes\", \"quality\"]\n[web]",
+    );
+
+    let plan = parse(&text).expect("it is valid");
+
+    let skip = plan.telephony.as_ref().expect("it is there").skip.iter();
+    assert_eq!(skip.map(|part| part.label()).collect::<Vec<_>>(), ["quality", "changes"]);
+    assert!(config::show(&plan).contains("\nskip = [\"quality\", \"changes\"]\n"));
+}
+
+#[test]
 fn listening_to_the_network_needs_to_be_wanted() {
     // D-WEB-1
     for address in ["0.0.0.0:9377", "[::]:9377", "192.0.2.1:9377", "[::ffff:192.0.2.1]:9377"] {

@@ -47,6 +47,8 @@ pub(super) struct Readings {
 }
 
 /// A reading that goes on.
+///
+/// Many requests of one are under way at a time, so each is kept off the stack.
 pub(super) struct Asking<'a> {
     pub(super) client: &'a Client,
     /// What the reading before it knew; of a part that is not asked for, it still holds.
@@ -104,17 +106,17 @@ impl Asking<'_> {
         pages: Pages<'_>,
         decode: impl Fn(Value, SystemTime) -> Decoded<T>,
     ) -> Result<Listing<T>, Failed> {
-        page::read(self.client, pages, |entity| decode(entity, self.begun)).await
+        Box::pin(page::read(self.client, pages, |entity| decode(entity, self.begun))).await
     }
 
     /// Reads one thing; `null` where the answer has no body.
     pub(super) async fn one(&self, path: Path, query: &[(&str, &str)]) -> Result<Value, Failed> {
-        self.client.call(&path, query, None).await?.json(path.template())
+        Box::pin(self.client.call(&path, query, None)).await?.json(path.template())
     }
 
     /// What the API answers to a query in a body; `null` where the answer has no body.
     pub(super) async fn post(&self, path: Path, body: &Value) -> Result<Value, Failed> {
-        self.client.call(&path, &[], Some(body)).await?.json(path.template())
+        Box::pin(self.client.call(&path, &[], Some(body))).await?.json(path.template())
     }
 }
 

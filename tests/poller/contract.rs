@@ -15,6 +15,14 @@ pub(crate) fn undocumented(requests: &[Seen]) -> Vec<String> {
     requests.iter().filter(|seen| seen.path != TOKEN).flat_map(complaints).collect()
 }
 
+/// The words that are published for a property of a schema.
+pub(crate) fn words(schema: &str, property: &str) -> Vec<String> {
+    let property = &API["components"]["schemas"][schema]["properties"][property];
+    let words = property["enum"].as_array().or_else(|| property["items"]["enum"].as_array());
+    let words = words.unwrap_or_else(|| panic!("{schema} has no such words"));
+    words.iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
+}
+
 fn complaints(seen: &Seen) -> Vec<String> {
     let method = seen.method.as_str().to_lowercase();
     let Some(operation) = operation(&seen.path).and_then(|path| path.get(&method)) else {

@@ -1,5 +1,6 @@
 //! What somebody changed in the telephony and in the locations: the vendor's audits of a day.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use branchline_probes::Foreign;
@@ -47,7 +48,7 @@ pub(super) async fn changes(asking: &Asking<'_>) -> Result<Listing<Change>, Fail
         }
         Err(failed) => return Err(failed),
     }
-    listing.items.sort_by(|one, other| other.when.cmp(&one.when));
+    listing.items.sort_by_key(|change| Reverse(change.when));
     listing.items.truncate(MOST);
     Ok(listing)
 }
