@@ -16,6 +16,7 @@ mod reading;
 pub mod region;
 mod token;
 mod transport;
+mod trust;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

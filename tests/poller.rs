@@ -1,5 +1,7 @@
 //! The poller against a vendor on loopback that throttles, refuses, stalls and lies.
 
+#[path = "poller/contract.rs"]
+mod contract;
 #[path = "poller/decoding.rs"]
 mod decoding;
 #[path = "poller/fake.rs"]
@@ -14,6 +16,10 @@ mod location;
 mod paging;
 #[path = "poller/refusals.rs"]
 mod refusals;
+#[path = "poller/slowness.rs"]
+mod slowness;
+#[path = "poller/tls.rs"]
+mod tls;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
