@@ -92,7 +92,6 @@ impl Settings {
             subscribe,
         } = self;
         *profile == other.profile
-            && *scopes == other.scopes
             && *subscribe == other.subscribe
             && *skip == other.skip
             && *scopes == other.scopes

@@ -317,7 +317,8 @@ async fn an_edge_is_up_while_it_is_available() {
         ("levitating", State::Unknown, 1),
     ] {
         let body = json!({ "id": "e", "status": word });
-        let fake = Fake::start(tenant_but(EDGES, move |_| listing(&[body.clone()]))).await;
+        let fake =
+            Fake::start(tenant_but(EDGES, move |_| listing(std::slice::from_ref(&body)))).await;
 
         let edges = read(&fake).await.edges;
 
