@@ -25,7 +25,11 @@ pub(super) fn read(
     checks: &[Check],
     reader: &mut Reader<'_>,
 ) -> Option<(Settings, Phones)> {
-    let table = root.subtable("telephony", KEYS, reader)??;
+    let Some(table) = root.subtable("telephony", KEYS, reader)? else {
+        // Nobody is there who could be asked to call.
+        guide::subscription(root, Some(Profile::Platform), reader);
+        return None;
+    };
     table.refuse_unknown(reader);
     let profile = read_profile(&table, reader);
     let urls = read_urls(&table, profile, reader);

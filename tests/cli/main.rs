@@ -12,6 +12,8 @@ mod waits;
 #[path = "../daemon/registrar.rs"]
 #[expect(dead_code, reason = "the daemon's tests count requests, these do not")]
 mod registrar;
+#[path = "../daemon/tenant.rs"]
+mod tenant;
 #[path = "../daemon/wait.rs"]
 mod wait;
 

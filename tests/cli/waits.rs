@@ -6,7 +6,8 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::nameserver::{Nameserver, Role, Says};
-use crate::{Ran, assert_plain, branchline, cloud, command, written};
+use crate::tenant::Tenant;
+use crate::{Ran, assert_plain, branchline, cloud, command, ran, written};
 
 const NAME: &str = "lyon.test";
 const NEW: &[&str] = &["198.51.100.80"];
@@ -202,6 +203,42 @@ fn a_name_that_is_there_does_not_make_an_edge_group_ready() {
 
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.stdout.contains("edge group lyon-edge-group: down"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_group_of_the_guide_is_asked_for_alone_until_it_is_active() {
+    const GROUPS: &str = "GET /api/v2/telephony/providers/edgegroups";
+    const GROUP: &str = "GET /api/v2/telephony/providers/edgegroups/g-1";
+    let name = "lyon-edges.genesyscloud.com";
+    let has = |role| Nameserver::start(role, name, |_| Says::Has(NEW, 60));
+    let (resolver, authority) = (has(Role::Resolver), has(Role::Authority));
+    for (turns, timeout, code, line) in [
+        (1, LONG, 0, "\n  edge group Lyon edges: up (ACTIVE)\n"),
+        (usize::MAX, "1s", 2, "\n  edge group Lyon edges: down (CONFIGURING)\n"),
+    ] {
+        let tenant = Tenant::start(move |call, before| match call {
+            GROUPS => (200, r#"{"entities":[{"id":"g-1","name":"Lyon edges"}]}"#.to_owned()),
+            GROUP if before < turns => {
+                (200, r#"{"id":"g-1","name":"Lyon edges","status":"CONFIGURING"}"#.to_owned())
+            }
+            GROUP => (200, r#"{"id":"g-1","name":"Lyon edges","status":"ACTIVE"}"#.to_owned()),
+            _ => (404, String::new()),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("[site]\nname = \"lyon\"\n{}", tenant.telephony());
+        let config = written(folder.path(), &text).display().to_string();
+
+        let ran = ran(command(&["wait", "edge-group", "Lyon edges", "--config", &config])
+            .args(["--timeout", timeout, "--resolver", &resolver.address()])
+            .args(["--authority", &authority.address()])
+            .env("VENDOR_SECRET", "hunter2"));
+
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        assert!(ran.stdout.contains(line), "{}", ran.stdout);
+        let asked = tenant.asked();
+        assert_eq!(asked[..3], ["POST /oauth/token", GROUPS, GROUP]);
+        assert!(asked[3..].iter().all(|call| call == GROUP), "{asked:?}");
+    }
 }
 
 #[test]

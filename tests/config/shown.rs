@@ -7,6 +7,34 @@ use super::profiles::with_a_profile;
 use super::{EVERY_TEXT, MINIMAL, REGISTER, parse};
 
 #[test]
+fn the_hosts_of_a_tenant_are_below_its_domain() {
+    let shown = |more: &str| {
+        let text = format!(
+            "[site]\nname = \"lyon\"\n\n[telephony]\nprofile = \"guide\"\ntenant = \"ACME\"\n\
+             client_id = \"id\"\nclient_secret = {{ env = \"MARKED\" }}\n{more}"
+        );
+        let text = config::show(&parse(&text).expect("it is valid"));
+        let begin = text.find("[telephony]").expect("it is shown");
+        text[begin..].split("\n[web]").next().expect("a beginning").to_owned()
+    };
+    let at = |domain: &str, more: &str, after: &str| {
+        format!(
+            "[telephony]\nprofile = \"guide\"\nbase_url = \"https://acme.{domain}\"\n\
+             login_url = \"https://api.{domain}\"\nclient_id = \"id\"\n\
+             client_secret = \"<secret>\"\n{more}interval = \"1m\"\n{after}"
+        )
+    };
+
+    assert_eq!(shown(""), at("mypurecloud.com", "", ""));
+    assert_eq!(shown("region = \"eu-central-1\"\n"), at("mypurecloud.de", "", ""));
+    assert_eq!(shown("domain = \"inindca.com\"\n"), at("inindca.com", "", ""));
+    let scopes = "scopes = [\"telephony:edge:read\"]\n";
+    let hook =
+        "\n[webhooks]\nsubscribe = \"https://branchline.example.com/webhooks/trunk-status\"\n";
+    assert_eq!(shown(&format!("{scopes}{hook}")), at("mypurecloud.com", scopes, hook));
+}
+
+#[test]
 fn the_plan_is_shown_with_every_default_filled_in() {
     let text = format!(
         "{REGISTER}trunk = \"Lyon carrier\"\n\n[telephony]\ndomain = \"example.net\"\n\

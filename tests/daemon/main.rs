@@ -13,4 +13,6 @@ mod reload;
 mod rhythm;
 mod start;
 mod stop;
+mod subscription;
+mod tenant;
 mod wait;

@@ -23,14 +23,18 @@ pub(super) async fn read_on(
         if states.send(Some(Arc::clone(&snapshot))).is_err() {
             return;
         }
-        let is_over = match settings.profile {
-            Profile::Platform => false,
-            Profile::Guide => polls == POLLS || is_ready(Some(&snapshot), link),
-        };
-        if is_over {
+        if is_over(settings.profile, polls, is_ready(Some(&snapshot), link)) {
             return;
         }
         tokio::time::sleep(PACE).await;
+    }
+}
+
+/// Whether nobody is to be asked any more.
+fn is_over(profile: Profile, polls: u32, is_ready: bool) -> bool {
+    match profile {
+        Profile::Platform => false,
+        Profile::Guide => is_ready || polls >= POLLS,
     }
 }
 
@@ -53,3 +57,23 @@ pub(super) fn problem(state: &Snapshot) -> Option<&ApiProblem> {
 /// The vendor's guide asks every five seconds, twenty times.
 const PACE: Duration = Duration::from_secs(5);
 const POLLS: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::is_over;
+    use crate::poller::Profile;
+
+    #[test]
+    fn the_guide_asks_twenty_times_or_until_the_group_is_ready() {
+        assert!(!is_over(Profile::Guide, 1, false));
+        assert!(!is_over(Profile::Guide, 19, false));
+        assert!(is_over(Profile::Guide, 20, false));
+        assert!(is_over(Profile::Guide, 1, true));
+    }
+
+    #[test]
+    fn the_published_api_is_asked_as_long_as_there_is_time() {
+        assert!(!is_over(Profile::Platform, 1, true));
+        assert!(!is_over(Profile::Platform, 1000, false));
+    }
+}

@@ -96,8 +96,8 @@ fn is_of_guide(
     if profile? == Profile::Guide {
         return Some(());
     }
-    let hint = "leave it out, or add profile = \"guide\"".to_owned();
-    table.refuse(name, "means nothing to the published API", Some(hint), reader);
+    let hint = "leave it out, or add profile = \"guide\" to [telephony]".to_owned();
+    table.refuse(name, "is for the API of the vendor's guide alone", Some(hint), reader);
     None
 }
 
