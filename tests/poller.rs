@@ -12,6 +12,10 @@ mod faults;
 mod location;
 #[path = "poller/things.rs"]
 mod things;
+#[path = "poller/paging.rs"]
+mod paging;
+#[path = "poller/refusals.rs"]
+mod refusals;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -150,8 +150,14 @@ pub(super) async fn read<T>(
     let path = pages.path.template();
     let mut sofar = SoFar::default();
     let mut place = Place::Number(1);
+    let mut correlation = None;
     loop {
-        let answer = pages.ask(client, &place).await?;
+        let answer = pages.ask(client, &place).await.map_err(|failed| Failed {
+            // What led elsewhere was the answer before.
+            correlation: failed.correlation.or(correlation.take()),
+            problem: failed.problem,
+        })?;
+        correlation.clone_from(&answer.correlation);
         let malformed = |what| answer.failed(ApiProblem::Malformed { path, what });
         let body = answer.json(path)?;
         match sofar.turn(pages.entities, body, &decode).map_err(malformed)? {
@@ -161,5 +167,38 @@ pub(super) async fn read<T>(
             }
             Next::End => return Ok(sofar.listing),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Place, at_page};
+
+    #[test]
+    fn a_query_gets_the_number_of_its_page_where_it_has_one() {
+        let third = |body| at_page(&body, &Place::Number(3));
+
+        assert_eq!(
+            third(json!({ "paging": { "pageSize": 100, "pageNumber": 1 } })),
+            json!({ "paging": { "pageSize": 100, "pageNumber": 3 } })
+        );
+        assert_eq!(third(json!({ "pageNumber": 1 })), json!({ "pageNumber": 3 }));
+        assert_eq!(third(json!({ "interval": "PT1H" })), json!({ "interval": "PT1H" }));
+    }
+
+    #[test]
+    fn a_query_gets_the_token_of_its_page() {
+        let place = Place::Token("pageToken", "abc".to_owned());
+
+        assert_eq!(at_page(&json!({ "a": 1 }), &place), json!({ "a": 1, "pageToken": "abc" }));
+    }
+
+    #[test]
+    fn a_query_at_an_address_of_its_own_stays_as_it_is() {
+        let place = Place::Uri("/more".to_owned());
+
+        assert_eq!(at_page(&json!({ "pageNumber": 1 }), &place), json!({ "pageNumber": 1 }));
     }
 }

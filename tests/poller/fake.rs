@@ -24,6 +24,9 @@ pub(crate) const TOKEN: &str = "/oauth/token";
 /// Fast enough that no test waits, slow enough that one reading is far from the budget's minute.
 pub(crate) const HASTE: Haste = Haste { waits: 1_000, limits: 1, reading: 1 };
 
+/// Fast, and still a good part of a second where the product waits for a minute.
+pub(crate) const BRISK: Haste = Haste { waits: 200, limits: 1, reading: 1 };
+
 /// The waits of the product.
 pub(crate) const PATIENT: Haste = Haste { waits: 1, limits: 1, reading: 1 };
 
