@@ -10,12 +10,12 @@ mod fake;
 mod faults;
 #[path = "poller/location.rs"]
 mod location;
-#[path = "poller/things.rs"]
-mod things;
 #[path = "poller/paging.rs"]
 mod paging;
 #[path = "poller/refusals.rs"]
 mod refusals;
+#[path = "poller/things.rs"]
+mod things;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

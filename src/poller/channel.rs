@@ -143,7 +143,8 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
         let uri = text("connectUri").ok_or_else(|| malformed("no connectUri"))?;
         let address = socket::address(uri, self.streaming).ok_or_else(|| {
             let elsewhere = Url::parse(uri).ok();
-            let elsewhere = elsewhere.as_ref().map(|url| Foreign::new(host(url))).unwrap_or_default();
+            let elsewhere =
+                elsewhere.as_ref().map(|url| Foreign::new(host(url))).unwrap_or_default();
             tracing::debug!(host = %elsewhere, "a connectUri elsewhere");
             let what = "a connectUri elsewhere than at the streaming host";
             ApiProblem::Denied { path: CHANNELS, what }
@@ -285,7 +286,8 @@ struct Refusals {
 
 fn refusals(answer: &Value, topics: &Topics) -> Refusals {
     let entities = answer.get("entities").and_then(Value::as_array).into_iter().flatten();
-    let rejected = entities.filter(|it| it.get("state").and_then(Value::as_str) == Some("Rejected"));
+    let rejected =
+        entities.filter(|it| it.get("state").and_then(Value::as_str) == Some("Rejected"));
     let mut refusals = Refusals::default();
     let mut permissions = BTreeSet::new();
     for topic in rejected {

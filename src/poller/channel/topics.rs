@@ -102,9 +102,8 @@ impl Topics {
         let unheard: BTreeSet<PartName> =
             rejected.iter().filter_map(|topic| self.hint(topic)).map(|hint| hint.part).collect();
         let parts = TEMPLATES.iter().map(|(part, _)| *part);
-        let mut covered: BTreeSet<PartName> = parts
-            .filter(|part| !self.beyond.contains(part) && !unheard.contains(part))
-            .collect();
+        let mut covered: BTreeSet<PartName> =
+            parts.filter(|part| !self.beyond.contains(part) && !unheard.contains(part)).collect();
         if covered.contains(&PartName::Edges) {
             covered.insert(PartName::EdgeGroups);
         }
@@ -216,8 +215,7 @@ mod tests {
 
     #[test]
     fn a_part_with_a_rejected_topic_or_one_that_was_never_read_is_polled_as_before() {
-        let snapshot =
-            Snapshot { edges: edges(&["e"]), phones: phones(2), ..Snapshot::default() };
+        let snapshot = Snapshot { edges: edges(&["e"]), phones: phones(2), ..Snapshot::default() };
         let rejected = BTreeSet::from(["v2.telephony.providers.edges.e".to_owned()]);
 
         let covered = Topics::of(&snapshot).covered(&rejected);
