@@ -19,6 +19,7 @@ pub mod region;
 mod thing;
 mod token;
 mod transport;
+mod trust;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -2,14 +2,12 @@
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::Foreign;
 use metrics::counter;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
-use rustls::version::{TLS12, TLS13};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -17,6 +15,7 @@ use super::SetupError;
 use super::allowance::Allowance;
 use super::body::{self, Body};
 use super::transport::Failed;
+use super::trust;
 use crate::telephony::ApiProblem;
 
 /// The counter of answers, by class of status.
@@ -103,7 +102,7 @@ impl From<reqwest::Error> for How {
         // The outer errors repeat the address; the innermost one says what happened.
         let innermost = causes().last().map(ToString::to_string).unwrap_or_default();
         if let Some(tls) = causes().find_map(tls_error) {
-            How::Tls(Foreign::new(tls.to_string()).to_string())
+            How::Tls(Foreign::new(trust::in_words(tls)).to_string())
         } else if error.is_timeout() && !error.is_connect() {
             How::Late(Foreign::new(innermost).to_string())
         } else {
@@ -112,12 +111,13 @@ impl From<reqwest::Error> for How {
     }
 }
 
-/// What TLS says, which an input or output error wraps without having it as its source.
+/// What TLS says, which input and output errors wrap without having it as their source.
 fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    cause
-        .downcast_ref::<rustls::Error>()
-        .or_else(|| wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()))
+    let mut cause = cause;
+    while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        cause = inner;
+    }
+    cause.downcast_ref::<rustls::Error>()
 }
 
 /// The HTTP client, and how long it waits.
@@ -135,7 +135,7 @@ impl Exchanger {
         let haste = haste.max(1);
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("branchline/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(tls(in_the_clear)?)
+            .tls_backend_preconfigured(trust::of_this_host(in_the_clear)?)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
@@ -211,20 +211,4 @@ fn context_id(status: StatusCode, body: &[u8]) -> Option<Foreign> {
     }
     let body = body::json(body).ok()?;
     body.get("contextId")?.as_str().map(Foreign::new)
-}
-
-/// TLS 1.2 or 1.3 with the host's own trust anchors.
-fn tls(in_the_clear: bool) -> Result<rustls::ClientConfig, SetupError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() && !in_the_clear {
-        return Err(SetupError::NoTrustAnchors);
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(SetupError::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
 }
