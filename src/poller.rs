@@ -331,7 +331,8 @@ impl Poller {
         }
         let asking = self.asking(&previous, BTreeSet::new());
         let (narrowing, missing) = (self.narrowing.as_ref(), &self.missing);
-        let (snapshot, unread) = thing::read(&asking, &wanted.things, missing, narrowing).await;
+        let reading = thing::read(&asking, &wanted.things, missing, narrowing);
+        let (snapshot, unread) = Box::pin(reading).await;
         wanted.parts.extend(unread);
         if wanted.parts.is_empty() {
             return snapshot;
@@ -406,17 +407,20 @@ impl Poller {
         previous: Cow<'_, Snapshot>,
         mut wanted: BTreeSet<PartName>,
     ) -> Snapshot {
-        // Groups are judged by their edges, those of other locations, too: by what was kept of
-        // them, they could be judged wrongly.
-        let judged = [PartName::Edges, PartName::EdgeGroups];
-        if judged.iter().any(|part| wanted.contains(part)) {
-            wanted.extend(judged.into_iter().filter(|part| self.every(*part).is_some()));
+        // Groups are judged by their edges; by those that were kept of one location alone, they
+        // could be judged wrongly.
+        if wanted.contains(&PartName::Edges) {
+            wanted.insert(PartName::EdgeGroups);
+        } else if self.narrowing.is_some() && wanted.contains(&PartName::EdgeGroups) {
+            wanted.insert(PartName::Edges);
         }
+        wanted.retain(|part| self.every(*part).is_some());
         self.missing.forget(&wanted);
         let previous = previous.as_ref();
         let asking = self.asking(previous, wanted);
         let begun = asking.begun;
-        let mut readings = self.profile.read(&asking).await;
+        // So many parts side by side are too much for a stack to carry through every caller.
+        let mut readings = Box::pin(self.profile.read(&asking)).await;
         if let Some(Ok(phones)) = &mut readings.phones {
             since::carry(&mut phones.items, &previous.phones.items, begun);
         }
@@ -443,12 +447,11 @@ impl Poller {
             };
         }
         let snapshot = telephony::each_part!(settle);
-        let is_whole = snapshot
-            .parts()
-            .iter()
-            .all(|part| !part.name.is_vital() || (part.problem.is_none() && part.read.is_some()));
-        if is_whole {
-            let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // The oldest part counts: what was not asked for now says nothing of now.
+        let vital = snapshot.parts().into_iter().filter(|part| part.name.is_vital());
+        let read = vital.map(|part| part.read.filter(|_| part.problem.is_none()));
+        if let Some(read) = read.min().flatten() {
+            let since = read.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             gauge!(LAST_SUCCESS).set(since.as_secs_f64());
         }
         snapshot

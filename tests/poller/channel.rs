@@ -9,6 +9,7 @@ use branchline::poller::{Haste, Poller, Settings};
 use branchline::telephony::{Hint, PartName, Snapshot, State};
 use branchline_probes::Foreign;
 use futures_util::{SinkExt as _, StreamExt as _};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -443,4 +444,36 @@ async fn a_vendor_that_refuses_channels_is_asked_again_and_its_state_is_read_all
 
     assert!(after.edges.read > before.edges.read);
     assert!(stage.subscriptions().is_empty());
+}
+
+#[tokio::test]
+async fn metrics_say_whether_the_channel_is_up_what_it_said_and_what_it_may_not_hear() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    branchline::poller::describe_metrics();
+    let mut stage = Stage::start(QUICK).await;
+    let server = stage.accept().await;
+    stage.everything().await;
+    drop(server);
+    let mut server = stage.accept().await;
+    stage.everything().await;
+    server.send(Message::text("nonsense")).await.expect("it is open");
+    server.send(event("v2.hostile.\"} 7\nx", &Value::Null)).await.expect("it is open");
+    let edge = stage.edge();
+    server.send(edge_event(&edge)).await.expect("it is open");
+    stage.hint().await;
+
+    let said = recorder.handle().render();
+
+    for line in [
+        "branchline_telephony_channel_up 1",
+        "branchline_telephony_channel_reconnects_total 1",
+        "branchline_telephony_channel_events_total{topic=\"edges\"} 1",
+        "branchline_telephony_channel_events_total{topic=\"nonsense\"} 1",
+        "branchline_telephony_channel_events_total{topic=\"unasked\"} 1",
+        "branchline_telephony_channel_topics{state=\"rejected\"} 0",
+    ] {
+        assert!(said.lines().any(|it| it == line), "{line}\n{said}");
+    }
+    assert!(!said.contains("hostile") && !said.contains(edge.as_str()), "{said}");
 }

@@ -59,12 +59,12 @@ pub(super) fn hear(text: &str, topics: &Topics) -> Heard {
         return Heard::Hint(hint.clone());
     }
     let is_ended = |name: &&str| {
-        topic.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        topic.strip_prefix(*name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
     match topic.as_str() {
         ABOUT_ITSELF => Heard::Heartbeat,
         CLOSING => Heard::Closing,
-        _ if ENDED.iter().any(|name| is_ended(&name)) => Heard::Ended,
+        _ if ENDED.iter().any(is_ended) => Heard::Ended,
         _ => Heard::Unasked,
     }
 }
