@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::conversation::{family, value};
-use crate::process::{Daemon, cloud, stun_configuration};
+use crate::process::{Daemon, cloud, configuration, stun_configuration};
 
 const RELOADED: &str = "branchline_config_last_reload_successful";
 const RELOAD_TIME: &str = "branchline_config_last_reload_success_timestamp_seconds";
@@ -99,4 +99,30 @@ fn removed_targets_vanish_added_ones_appear_and_kept_ones_stay() {
     assert!(before.is_some());
     assert_eq!(time_of_kept(&daemon), before);
     assert!(!daemon.page("/metrics").body.contains("\"removed\""));
+}
+
+#[test]
+fn a_phone_has_a_series_of_its_own_as_long_as_the_configuration_lists_it() {
+    let cloud = cloud("healthy");
+    let unlisted = configuration(&cloud);
+    let listed = unlisted.replace("[telephony]\n", "[telephony]\nphones = [\"Lyon desk 01\"]\n");
+    let await_phones = |daemon: &mut Daemon, wanted: &[(&str, f64)]| {
+        daemon.until(&format!("{wanted:?}"), |daemon| {
+            let metrics = daemon.page("/metrics").body;
+            let phones = family(&metrics, "branchline_phone_active");
+            let seen: Vec<_> = phones.iter().map(|it| (it.label("phone"), it.value)).collect();
+            if seen == wanted { Ok(()) } else { Err(format!("{seen:?}")) }
+        });
+    };
+    let mut daemon = Daemon::start(&unlisted);
+    daemon.await_ready();
+    await_phones(&mut daemon, &[]);
+
+    daemon.reload(&listed);
+
+    await_phones(&mut daemon, &[("Lyon desk 01", 1.0)]);
+
+    daemon.reload(&unlisted);
+
+    await_phones(&mut daemon, &[]);
 }

@@ -47,10 +47,8 @@ pub(crate) fn forbidden() -> ApiProblem {
 }
 
 pub(crate) fn phone(name: &str, site: &str, state: PhoneState) -> Phone {
-    let raw = match state {
-        PhoneState::Active => "OPERATIONAL IN_SERVICE",
-        _ => "OFFLINE IN_SERVICE",
-    };
+    let is_active = state == PhoneState::Active;
+    let raw = if is_active { "OPERATIONAL IN_SERVICE" } else { "OFFLINE IN_SERVICE" };
     let (reference, site) = (named(name), Some(named(site)));
     Phone { reference, state, raw: Foreign::new(raw), site, ..Phone::default() }
 }

@@ -91,6 +91,9 @@ fn surroundings(families: &mut Families, site: &str, state: &Snapshot) {
     }
 }
 
+/// A part of what an edge has that is used.
+type Ratio = fn(&EdgeMetrics) -> Option<f64>;
+
 /// What is known of an edge group that the configuration names, and of its edges.
 fn edge_group(families: &mut Families, labels: &Labels<'_>, state: &Snapshot, name: &str) {
     let is_up = state.edge_groups_of(name).map(|group| is_up(group.state));
@@ -105,7 +108,7 @@ fn edge_group(families: &mut Families, labels: &Labels<'_>, state: &Snapshot, na
     let is_on = |at: &Reference| edges.iter().any(|edge| edge.reference.id == at.id);
     let loads: Vec<&EdgeMetrics> =
         state.edge_metrics.items.iter().filter(|load| is_on(&load.edge)).collect();
-    let ratios: [(Family, fn(&EdgeMetrics) -> Option<f64>); 4] = [
+    let ratios: [(Family, Ratio); 4] = [
         (EDGE_PROCESSOR, |load| load.processor_ratio),
         (EDGE_MEMORY, |load| load.memory_ratio),
         (EDGE_DISK, |load| load.disk_ratio),
