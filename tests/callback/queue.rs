@@ -101,7 +101,10 @@ fn after_a_day_an_event_is_given_up_and_the_next_of_its_subject_goes_on() {
     let _ = queue.push("a".to_owned(), b"a2".to_vec(), DAY - seconds(2));
     let mut try_at = |now| {
         let attempt = queue.attempt(now).expect("it is due");
-        (bodies(&[attempt.clone()]).remove(0), queue.settle(attempt.key, FAILED, now, 0.0))
+        (
+            bodies(std::slice::from_ref(&attempt)).remove(0),
+            queue.settle(attempt.key, FAILED, now, 0.0),
+        )
     };
 
     assert_eq!(try_at(DAY - seconds(1)), ("a1".to_owned(), Settled::Again));
@@ -133,7 +136,7 @@ fn a_full_queue_drops_the_oldest_event_of_a_subject_that_has_a_newer_one() {
     assert_eq!(queue.len(), 1_000);
     let mut left = Vec::new();
     while let Some(attempt) = queue.attempt(Duration::ZERO) {
-        left.extend(bodies(&[attempt.clone()]));
+        left.extend(bodies(std::slice::from_ref(&attempt)));
         let _ = queue.settle(attempt.key, Outcome::Delivered, Duration::ZERO, 0.0);
     }
     assert_eq!(left.len(), 999);
@@ -151,7 +154,7 @@ fn in_the_last_round_each_event_is_tried_once_at_once() {
 
     let mut tried = Vec::new();
     while let Some(attempt) = queue.attempt(Duration::ZERO) {
-        tried.extend(bodies(&[attempt.clone()]));
+        tried.extend(bodies(std::slice::from_ref(&attempt)));
         assert_eq!(queue.settle(attempt.key, FAILED, Duration::ZERO, 1.0), Settled::GivenUp);
     }
     assert_eq!(tried, ["a1", "a2", "b1"]);

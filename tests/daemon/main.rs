@@ -1,6 +1,7 @@
 //! The running daemon, as systemd, Prometheus and a person with `kill` see it: a real process
 //! against the lab, on loopback.
 
+mod calling;
 mod conversation;
 mod credentials;
 mod hostile_clients;
