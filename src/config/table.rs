@@ -206,6 +206,16 @@ impl<'a> Table<'a> {
             let at = item.span().start;
             let (owner, name) = (field.owner.clone(), field.name.clone());
             let field = Field { owner, name, at, value: item.get_ref() };
+            if field.value.is_str() {
+                let problem = "may not be written into the file itself";
+                let ways = format!(
+                    "write {0} = [{{ credential = \"NAME\" }}], [{{ file = \"PATH\" }}] or \
+                     [{{ env = \"NAME\" }}]",
+                    field.name
+                );
+                reader.report(Some(at), format!("{} {problem}", field.owner), Some(ways));
+                return None;
+            }
             let secret = Secret::from_option(&field.read_secret(Kind::Secret, reader)?)?;
             Some((at, secret))
         });

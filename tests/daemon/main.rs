@@ -14,3 +14,4 @@ mod rhythm;
 mod start;
 mod stop;
 mod wait;
+mod webhooks;
