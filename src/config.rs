@@ -22,6 +22,7 @@ mod telephony;
 mod views;
 mod watching;
 mod web;
+mod webhooks;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -69,6 +70,8 @@ pub struct Plan {
     pub phones: BTreeSet<Arc<str>>,
     /// Who is told what changed; `None` where nobody is.
     pub callback: Option<crate::callback::Settings>,
+    /// Who may tell us that something has changed at the vendor; `None`: nobody.
+    pub webhooks: Option<crate::webhook::Settings>,
     /// How the pages are served.
     pub web: crate::web::Settings,
 }
@@ -219,6 +222,7 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
     checks.extend(watched);
     let telephony = telephony::read(&root, &checks, reader);
     let callback = callback::read(&root, reader);
+    let webhooks = webhooks::read(&root, reader);
     let web = web::read(&root, reader);
     let is_empty = ["targets", "names", "telephony"].iter().all(|it| root.field(it).is_none());
     if is_empty {
@@ -231,10 +235,18 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
     }
     let (site, profile) = site?;
     let (telephony, phones) = telephony.unzip();
-    let phones = phones.unwrap_or_default();
-    let (profile, views) = (profile?, views?);
-    let (callback, web) = (callback?, web?);
-    Some(Plan { site, profile, checks, names, views, telephony, phones, callback, web })
+    Some(Plan {
+        site,
+        profile: profile?,
+        checks,
+        names,
+        views: views?,
+        telephony,
+        phones: phones.unwrap_or_default(),
+        callback: callback?,
+        webhooks,
+        web: web?,
+    })
 }
 
 fn read_site(

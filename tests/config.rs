@@ -17,6 +17,8 @@ mod secrets;
 mod shown;
 #[path = "config/uris.rs"]
 mod uris;
+#[path = "config/webhooks.rs"]
+mod webhooks;
 
 use std::fs;
 use std::path::Path;
@@ -27,8 +29,12 @@ use branchline_probes::{Kind, PROBES, read_duration, show_duration};
 
 use names::OUT_OF_NAMES;
 use uris::{STRICT, strictly};
+use webhooks::OUT_OF_WEBHOOKS;
 
 const MARKER: &str = "hunter2-marker";
+
+/// Long enough to sign with.
+const LONG_MARKER: &str = "hunter2-marker-to-sign-with";
 
 const MINIMAL: &str = include_str!("../config/minimal.toml");
 
@@ -49,7 +55,7 @@ modules = ["register"]
 "#;
 
 fn surroundings() -> Surroundings {
-    Surroundings::empty().with_variable("MARKED", MARKER)
+    Surroundings::empty().with_variable("MARKED", MARKER).with_variable("LONG", LONG_MARKER)
 }
 
 fn parse(text: &str) -> Result<Plan, ConfigError> {
@@ -163,8 +169,8 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
         // What is commented out as a whole stays so; the next tests are about it.
         let mut is_out = false;
         let lines = EXAMPLE.lines().map(|line| {
-            let begins = [OUT, OUT_OF_NAMES, OUT_OF_CALLBACK].contains(&line);
-            is_out = begins || (is_out && !line.is_empty());
+            let outs = [OUT, OUT_OF_NAMES, OUT_OF_CALLBACK, OUT_OF_WEBHOOKS];
+            is_out = outs.contains(&line) || (is_out && !line.is_empty());
             if is_out {
                 return line;
             }

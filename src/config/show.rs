@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use branchline_probes::show_duration;
 
-use super::{Plan, fingerprint, profiles};
+use super::{Plan, fingerprint, profiles, webhooks};
 use crate::check::{Check, Whom};
 
 /// The effective plan in the words of a configuration file, secrets as `"<secret>"`.
@@ -72,9 +72,6 @@ pub fn show(plan: &Plan) -> String {
             let phones: Vec<_> = plan.phones.iter().map(|phone| format!("{phone:?}")).collect();
             line(&format_args!("phones = [{}]", phones.join(", ")));
         }
-        if let Some(url) = &telephony.subscribe {
-            line(&format_args!("\n[webhooks]\nsubscribe = {url:?}"));
-        }
     }
     if let Some(callback) = &plan.callback {
         // The rest of a URL is often what proves who may use it.
@@ -84,6 +81,14 @@ pub fn show(plan: &Plan) -> String {
         let topics: Vec<_> =
             callback.topics.iter().map(|it| format!("\"{}\"", it.label())).collect();
         line(&format_args!("events = [{}]", topics.join(", ")));
+    }
+    let subscribe = plan.telephony.as_ref().and_then(|it| it.subscribe.as_ref());
+    if plan.webhooks.is_some() || subscribe.is_some() {
+        line(&"\n[webhooks]");
+        plan.webhooks.iter().flat_map(webhooks::lines).for_each(|it| line(&it));
+        if let Some(url) = subscribe {
+            line(&format_args!("subscribe = {url:?}"));
+        }
     }
     let listen: Vec<_> = plan.web.listen.iter().map(|address| format!("\"{address}\"")).collect();
     let is_insecure =

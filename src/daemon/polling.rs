@@ -30,7 +30,6 @@ impl Polling {
         (Self { hinted, stop }, task)
     }
 
-    #[expect(dead_code, reason = "nobody hints from outside yet")]
     /// Has something read again soon.
     pub(super) fn hint(&self, hint: Hint) {
         self.hinted.note(hint);

@@ -17,3 +17,4 @@ mod stop;
 mod subscription;
 mod tenant;
 mod wait;
+mod webhooks;
