@@ -297,9 +297,10 @@ fn a_flood_that_nobody_signed_delays_no_run_and_takes_no_memory() {
     daemon.await_ready();
     let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
 
+    let web = daemon.web();
     let runs = thread::scope(|scope| {
         let flooders: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| flood(daemon.web(), &stop, &sent))).collect();
+            (0..4).map(|_| scope.spawn(|| flood(web, &stop, &sent))).collect();
         let begun = Instant::now();
         let runs = daemon.until("ten seconds of flood", |daemon| {
             let page = daemon.page("/metrics").body;

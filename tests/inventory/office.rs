@@ -151,6 +151,7 @@ pub(crate) fn office() -> Snapshot {
             media_regions: vec![Foreign::new("eu-west-1")],
         }]),
         trunk_settings: read([TrunkSettings {
+            stun_server: None,
             reference: named("Lyon carrier"),
             is_enabled: Some(true),
             transport: word("tls"),
