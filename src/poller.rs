@@ -17,6 +17,7 @@ mod policy;
 mod reading;
 pub mod region;
 mod since;
+mod strict;
 mod thing;
 mod token;
 mod transport;
