@@ -102,7 +102,7 @@ impl From<reqwest::Error> for How {
         // The outer errors repeat the address; the innermost one says what happened.
         let innermost = causes().last().map(ToString::to_string).unwrap_or_default();
         if let Some(tls) = causes().find_map(tls_error) {
-            How::Tls(Foreign::new(tls.to_string()).to_string())
+            How::Tls(Foreign::new(trust::in_words(tls)).to_string())
         } else if error.is_timeout() && !error.is_connect() {
             How::Late(Foreign::new(innermost).to_string())
         } else {
@@ -111,12 +111,13 @@ impl From<reqwest::Error> for How {
     }
 }
 
-/// What TLS says, which an input or output error wraps without having it as its source.
+/// What TLS says, which input and output errors wrap without having it as their source.
 fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    cause
-        .downcast_ref::<rustls::Error>()
-        .or_else(|| wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()))
+    let mut cause = cause;
+    while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        cause = inner;
+    }
+    cause.downcast_ref::<rustls::Error>()
 }
 
 /// The HTTP client, and how long it waits.

@@ -35,13 +35,21 @@ pub(super) fn of_this_host(in_the_clear: bool) -> Result<ClientConfig, SetupErro
     Ok(config.with_no_client_auth())
 }
 
+/// What TLS failed with, for people.
+pub(super) fn in_words(error: &Error) -> String {
+    if let Error::InvalidCertificate(CertificateError::Other(other)) = error {
+        return other.0.to_string();
+    }
+    error.to_string()
+}
+
 /// Decides as the library does, and says more of what was refused: a certificate that vouches for
 /// itself has another cause than one of an authority that is not installed here.
 #[derive(Debug)]
 struct Verifier(Arc<WebPkiServerVerifier>);
 
 #[derive(Debug, thiserror::Error)]
-#[error("the certificate is self-signed")]
+#[error("invalid peer certificate: it is self-signed")]
 struct SelfSigned;
 
 impl Verifier {

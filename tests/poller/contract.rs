@@ -164,7 +164,7 @@ fn what_the_vendor_does_not_publish_is_noticed() {
     let query = "/api/v2/analytics/conversations/details/query";
     let interval = json!({ "interval": "a/b", "order": "asc", "paging": { "pageNumber": 1, "pageSize": 100 } });
     let made_up = json!({ "interval": "a/b", "order": "sideways", "paging": { "page": 1 } });
-    let site = "/api/v2/locations";
+    let groups = "/api/v2/telephony/providers/edges/edgegroups";
     let named = json!({ "name": "Lyon", "selfUri": "/lyon" });
 
     assert!(seen("GET", phones, &[("expand", "status")], "").is_empty());
@@ -179,6 +179,6 @@ fn what_the_vendor_does_not_publish_is_noticed() {
     assert_eq!(seen("GET", phones, &[], "{}").len(), 1);
     assert_eq!(seen("POST", query, &[], "").len(), 1);
     assert_eq!(seen("POST", query, &[], &made_up.to_string()).len(), 4);
-    let written = seen("POST", site, &[], &named.to_string());
+    let written = seen("POST", groups, &[], &named.to_string());
     assert!(written.iter().any(|it| it.contains("selfUri is read-only")), "{written:?}");
 }

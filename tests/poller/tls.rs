@@ -6,8 +6,14 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use branchline::poller::{Haste, Poller, Settings};
+use branchline::telephony::Snapshot;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
+use rustls::SupportedProtocolVersion;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::{TLS12, TLS13};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
@@ -16,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::fake::{Fake, TOKEN, healthy};
+use crate::problems;
 
 /// A host on which one authority is installed, and no other.
 struct Host {
@@ -30,9 +37,10 @@ struct Identity {
 }
 
 impl Host {
-    fn new() -> Self {
+    fn trusting(name: &str) -> Self {
         let folder = tempfile::tempdir().expect("there is room");
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("there is chance");
         let authority = CertifiedIssuer::self_signed(params, key).expect("it is complete");
@@ -104,11 +112,19 @@ impl Drop for Front {
 
 impl Front {
     async fn of(fake: &Fake, identity: Identity) -> Self {
+        Self::speaking(&[&TLS12, &TLS13], fake, identity).await
+    }
+
+    async fn speaking(
+        versions: &[&'static SupportedProtocolVersion],
+        fake: &Fake,
+        identity: Identity,
+    ) -> Self {
         let behind = fake.url.trim_start_matches("http://").to_owned();
         let chain = vec![CertificateDer::from(identity.certificate)];
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("the library knows them")
             .with_no_client_auth()
             .with_single_cert(chain, PrivateKeyDer::from(identity.key))
@@ -177,19 +193,22 @@ impl Proxy {
 }
 
 #[tokio::test]
-async fn a_server_that_the_host_trusts_is_read_over_tls() {
-    let (host, fake) = (Host::new(), Fake::start(healthy).await);
-    let front = Front::of(&fake, host.issue(|_| {})).await;
+async fn a_server_that_the_host_trusts_is_read_over_tls_1_2_and_1_3() {
+    let host = Host::trusting("Example");
+    for version in [&TLS12, &TLS13] {
+        let fake = Fake::start(healthy).await;
+        let front = Front::speaking(&[version], &fake, host.issue(|_| {})).await;
 
-    assert_eq!(host.problem(&front.url, &[]).await, None);
-    assert_eq!(fake.count(TOKEN), 1);
+        assert_eq!(host.problem(&front.url, &[]).await, None);
+        assert_eq!(fake.count(TOKEN), 1);
+    }
 }
 
 // F20
 #[tokio::test]
 async fn a_certificate_that_does_not_hold_is_named_and_no_secret_is_sent() {
-    let (host, fake) = (Host::new(), Fake::start(healthy).await);
-    let stranger = Host::new();
+    let (host, fake) = (Host::trusting("Example"), Fake::start(healthy).await);
+    let stranger = Host::trusting("Somebody else");
     let key = KeyPair::generate().expect("there is chance");
     let certificate = params().self_signed(&key).expect("it is complete");
     let cases = [
@@ -261,26 +280,54 @@ impl OpenSsl {
 
 // F20
 #[tokio::test]
-async fn tls_below_1_2_is_refused() {
-    let host = Host::new();
-    for (version, reason, words) in [
-        ("-tls1_1", "tls", "ProtocolVersion"),
-        // Such a server answers with a page for people, which is proof enough of TLS.
-        ("-tls1_2", "malformed", "a page of HTML instead of JSON"),
-        ("-tls1_3", "malformed", "a page of HTML instead of JSON"),
-    ] {
-        let server = OpenSsl::start(&host, version);
+async fn a_handshake_that_stalls_or_is_cut_off_is_never_followed_by_plaintext() {
+    for stalls in [true, false] {
+        let login = Fake::start(healthy).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let api_url = format!("https://{}", listener.local_addr().expect("an address"));
+        let first_bytes = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&first_bytes);
+        let server = tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let byte = connection.read_u8().await.ok();
+                log.lock().expect("a lock").push(byte);
+                held.extend(stalls.then_some(connection));
+            }
+        });
+        let settings = Settings { api_url, ..login.settings() };
+        let haste = Haste { waits: 1_000, limits: 20, reading: 1 };
+        let poller = Poller::hasty(settings, haste).expect("a poller");
 
-        let (said, message) = host.problem(&server.url, &[]).await.expect("a problem");
+        let snapshot = poller.read(&Snapshot::default()).await;
 
-        assert_eq!(said, reason, "{version}: {message}");
-        assert!(message.contains(words), "{version}: {message}");
+        for problem in problems(&snapshot) {
+            assert_eq!(problem.map(|it| it.label()), Some("unreachable"));
+        }
+        let first_bytes = first_bytes.lock().expect("a lock").clone();
+        assert!(!first_bytes.is_empty());
+        // RFC 8446 §5.1: 22 begins a record of the handshake.
+        assert!(first_bytes.iter().all(|byte| *byte == Some(22)), "{first_bytes:?}");
+        server.abort();
     }
+}
+
+// F20
+#[tokio::test]
+async fn tls_below_1_2_is_refused() {
+    let host = Host::trusting("Example");
+    let server = OpenSsl::start(&host, "-tls1_1");
+
+    let (reason, message) = host.problem(&server.url, &[]).await.expect("a problem");
+
+    assert_eq!(reason, "tls", "{message}");
+    assert!(message.contains("ProtocolVersion"), "{message}");
 }
 
 #[tokio::test]
 async fn the_proxy_of_the_environment_is_used_unless_the_host_is_excepted() {
-    let (host, fake, proxy) = (Host::new(), Fake::start(healthy).await, Proxy::start().await);
+    let (host, fake, proxy) =
+        (Host::trusting("Example"), Fake::start(healthy).await, Proxy::start().await);
     let front = Front::of(&fake, host.issue(|_| {})).await;
 
     let direct =
