@@ -21,6 +21,7 @@ mod telephony;
 mod views;
 mod watching;
 mod web;
+mod webhooks;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
@@ -63,6 +64,8 @@ pub struct Plan {
     pub views: Views,
     /// How the vendor's API is read; `None` where the file has no `[telephony]`.
     pub telephony: Option<poller::Settings>,
+    /// Who may tell us that something has changed at the vendor; `None`: nobody.
+    pub webhooks: Option<crate::webhook::Settings>,
     /// How the pages are served.
     pub web: crate::web::Settings,
 }
@@ -212,6 +215,7 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
     let mut checks = targets::read(&root, &name, &modules, &watched, reader);
     checks.extend(watched);
     let telephony = telephony::read(&root, &checks, reader);
+    let webhooks = webhooks::read(&root, reader);
     let web = web::read(&root, reader);
     let is_empty = ["targets", "names", "telephony"].iter().all(|it| root.field(it).is_none());
     if is_empty {
@@ -223,7 +227,16 @@ fn read_document(text: &str, reader: &mut Reader<'_>) -> Option<Plan> {
         );
     }
     let (site, profile) = site?;
-    Some(Plan { site, profile: profile?, checks, names, views: views?, telephony, web: web? })
+    Some(Plan {
+        site,
+        profile: profile?,
+        checks,
+        names,
+        views: views?,
+        telephony,
+        webhooks,
+        web: web?,
+    })
 }
 
 fn read_site(
@@ -303,6 +316,7 @@ const TABLES: &[Known] = &[
     Known::new("views", "[views]"),
     Known::new("names", "[[names]]"),
     Known::new("telephony", "[telephony]"),
+    Known::new("webhooks", "[webhooks]"),
     Known::new("web", "[web]"),
     Known::new("webhooks", "[webhooks]"),
 ];

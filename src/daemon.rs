@@ -2,6 +2,7 @@
 //! through reloads until it is told to stop.
 
 mod arrivals;
+mod hooks;
 mod leftovers;
 mod notice;
 mod polling;
@@ -24,6 +25,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::{Entry, Trail};
 use crate::check::{Check, CheckId};
 use crate::config::{self, Plan, Surroundings};
 use crate::correlation::Memory;
@@ -37,9 +39,11 @@ use crate::propagation;
 use crate::rules::RULES;
 use crate::schedule::Schedule;
 use crate::telephony::Snapshot;
-use crate::web::{self, Pages};
+use crate::web::{self, Hooks, Pages};
+use crate::webhook::Heard;
 
 use arrivals::Arrivals;
+use hooks::Tally;
 use notice::Notices;
 use polling::Polling;
 use status::Recorder;
@@ -122,6 +126,10 @@ struct Daemon {
     helpers: TaskTracker,
     stop: CancellationToken,
     polling: Polling,
+    hooks: Hooks,
+    heard: mpsc::Receiver<Heard>,
+    tally: Tally,
+    trail: Trail,
 }
 
 /// What reaches the daemon from its tasks.
@@ -163,6 +171,7 @@ impl Daemon {
         let (outbox, inbox) = mpsc::channel(NEWS);
         let (metrics, metrics_page) = watch::channel(Bytes::new());
         let (ready, ready_page) = watch::channel(false);
+        let (hearing, heard) = mpsc::channel(HEARD);
         let mut daemon = Self {
             config,
             site: String::new(),
@@ -192,10 +201,16 @@ impl Daemon {
             helpers: TaskTracker::new(),
             stop: CancellationToken::new(),
             polling: Polling::default(),
+            hooks: Hooks::new(hearing, hooks::is_clock_synchronised),
+            heard,
+            tally: Tally::default(),
+            trail: hooks::open_trail(),
         };
         daemon.adopt(plan)?;
         daemon.recorder.reloaded(true);
-        Ok((daemon, inbox, Pages::new(metrics_page, ready_page)))
+        let mut pages = Pages::new(metrics_page, ready_page);
+        pages.hooks = Some(daemon.hooks.clone());
+        Ok((daemon, inbox, pages))
     }
 
     /// Makes a plan the one that is followed: whole, or not at all.
@@ -232,6 +247,7 @@ impl Daemon {
         if self.web != plan.web {
             tracing::warn!("[web] has changed: the pages stay where they are until a restart");
         }
+        self.hooks.follow(plan.webhooks);
         self.site = plan.site;
         self.checks = plan.checks;
         self.profile = plan.profile;
@@ -294,6 +310,7 @@ impl Daemon {
             tokio::select! {
                 () = tokio::time::sleep_until(next.into()) => self.start_due(),
                 Some(news) = inbox.recv() => self.hear(news),
+                Some(heard) = self.heard.recv() => self.take_hint(&heard),
                 _ = rendering.tick() => self.render_if_due(),
                 _ = feeding.tick(), if watchdog.is_some() => notify(&[NotifyState::Watchdog]),
                 _ = signals.hangup.recv() => self.reload(),
@@ -307,6 +324,12 @@ impl Daemon {
         let due = self.schedule.due(self.started.elapsed());
         for id in due.skipped {
             self.recorder.skipped(&id);
+        }
+        self.recorder.hastened(due.early.len());
+        due.delays.into_iter().for_each(|delay| self.recorder.delayed(delay));
+        for id in due.early {
+            let entry = Entry::new("early_run", SystemTime::now());
+            self.trail.record(&entry.with("module", &*id.module).with("target", &*id.target));
         }
         for id in due.run {
             match self.index.get(&id).map(|index| self.checks[*index].clone()) {
@@ -363,10 +386,33 @@ impl Daemon {
             News::Polled { by, .. } if by.is_cancelled() => {}
             News::Polled { snapshot, .. } => {
                 self.awaits_vendor = false;
-                self.snapshot = Some(snapshot);
+                if let Some(before) = self.snapshot.replace(Arc::clone(&snapshot)) {
+                    self.hasten(hooks::changed(&before, &snapshot, &self.checks));
+                }
             }
         }
         self.is_dirty = true;
+    }
+
+    /// What a webhook says is not believed: it is looked at sooner (D-HOOK-3).
+    fn take_hint(&mut self, heard: &Heard) {
+        let hints = heard.notice.hints();
+        let checks = hooks::spoken_of(heard, &self.checks, self.snapshot.as_deref());
+        let entry = hooks::entry(heard, SystemTime::now());
+        let entry = entry.with_count("readings", hints.len() as u64);
+        self.trail.record(&entry.with_count("checks", checks.len() as u64));
+        hints.into_iter().for_each(|hint| self.polling.hint(hint));
+        self.hasten(checks);
+    }
+
+    fn hasten(&mut self, checks: BTreeSet<CheckId>) {
+        let now = self.started.elapsed();
+        for id in checks {
+            if let Some(index) = self.index.get(&id) {
+                let gap = hooks::shortest_interval(&self.checks[*index]);
+                self.schedule.hasten(&id, now, gap);
+            }
+        }
     }
 
     fn start_waiting(&mut self, id: &CheckId) {
@@ -418,6 +464,11 @@ impl Daemon {
     }
 
     fn render_if_due(&mut self) {
+        let results = self.hooks.results();
+        self.is_dirty |= !results.is_empty();
+        for entry in self.tally.note(results, Instant::now(), SystemTime::now()) {
+            self.trail.record(&entry);
+        }
         // States grow old by themselves, so the pages are made anew even when nothing happened.
         if self.is_dirty || self.recorder.is_due() {
             self.render();
@@ -487,6 +538,8 @@ const SHORTEST_REST: Duration = Duration::from_secs(300);
 const LONGEST_REST: Duration = Duration::from_secs(3600);
 /// How many pieces of news may wait; more make their tasks wait.
 const NEWS: usize = 1024;
+/// How many webhooks may wait; more are told to come again.
+const HEARD: usize = 64;
 /// How often the pages are made anew at most.
 const RENDERING: Duration = Duration::from_millis(500);
 /// How long nothing is due where there is nothing to do.

@@ -23,9 +23,11 @@ pub mod correlation;
 pub mod driver;
 pub mod poller;
 pub mod schedule;
+pub mod webhook;
 
 pub mod journal;
 
+pub mod audit;
 pub mod check;
 pub mod guide;
 pub mod ladder;

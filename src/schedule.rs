@@ -23,6 +23,12 @@ struct Entry {
     base: Duration,
     /// The moment under which it stands in the queue.
     due: Duration,
+    /// When it runs once more than it would, because there is news; not in its rhythm.
+    early: Option<Duration>,
+    /// When it was last started.
+    started: Option<Duration>,
+    /// Until when nobody hurries it.
+    rests_until: Duration,
     runs: u64,
     is_running: bool,
 }
@@ -34,6 +40,10 @@ pub struct Due {
     pub run: Vec<CheckId>,
     /// Due now, and still running from the last time: skipped.
     pub skipped: Vec<CheckId>,
+    /// Which of `run` were hastened.
+    pub early: Vec<CheckId>,
+    /// How much later than its moment each of `run` is.
+    pub delays: Vec<Duration>,
 }
 
 impl Schedule {
@@ -56,9 +66,19 @@ impl Schedule {
             let kept = old.remove(&id).filter(|entry| entry.interval == interval);
             let entry = kept.unwrap_or_else(|| {
                 let due = now + self.spread(&id, interval);
-                Entry { interval, base: due, due, runs: 0, is_running: false }
+                Entry {
+                    interval,
+                    base: due,
+                    due,
+                    early: None,
+                    started: None,
+                    rests_until: Duration::ZERO,
+                    runs: 0,
+                    is_running: false,
+                }
             });
             self.queue.insert((entry.due, id.clone()));
+            self.queue.extend(entry.early.map(|early| (early, id.clone())));
             self.entries.insert(id, entry);
         }
     }
@@ -77,6 +97,11 @@ impl Schedule {
             self.queue.pop_first();
             let (seed, spread) = (self.seed, self.spread(&id, Duration::MAX));
             let Some(entry) = self.entries.get_mut(&id) else { continue };
+            if moment != entry.due {
+                let again = entry.start_early(&id, moment, now, &mut due);
+                self.queue.extend(again.map(|again| (again, id)));
+                continue;
+            }
             if now - moment > entry.interval {
                 entry.base = now + spread.min(entry.interval);
                 entry.due = entry.base;
@@ -87,8 +112,11 @@ impl Schedule {
                 if entry.is_running {
                     due.skipped.push(id.clone());
                 } else {
-                    entry.is_running = true;
-                    due.run.push(id.clone());
+                    entry.start(&id, moment, now, &mut due);
+                    // Whoever starts now sees the news.
+                    if let Some(early) = entry.early.take() {
+                        self.queue.remove(&(early, id.clone()));
+                    }
                 }
             }
             self.queue.insert((entry.due, id));
@@ -100,7 +128,25 @@ impl Schedule {
     pub fn forget(&mut self, id: &CheckId) {
         if let Some(entry) = self.entries.remove(id) {
             self.queue.remove(&(entry.due, id.clone()));
+            if let Some(early) = entry.early {
+                self.queue.remove(&(early, id.clone()));
+            }
         }
+    }
+
+    /// Has a check run once more, as soon as `gap` has gone by since it was last started, because
+    /// there is news; its rhythm stays. News that come until then change nothing, nor do those of a
+    /// check that is due by then anyway or that is to be left alone. Gives whether it will run early.
+    pub fn hasten(&mut self, id: &CheckId, now: Duration, gap: Duration) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else { return false };
+        let after = entry.started.map_or(now, |started| started + gap.max(SHORTEST_GAP));
+        let moment = now.max(after);
+        if entry.early.is_some() || entry.due <= moment || moment < entry.rests_until {
+            return false;
+        }
+        entry.early = Some(moment);
+        self.queue.insert((moment, id.clone()));
+        true
     }
 
     /// Moves the next run of a check to `moment`: earlier, because there is news, or later,
@@ -108,8 +154,12 @@ impl Schedule {
     pub fn postpone(&mut self, id: &CheckId, moment: Duration) {
         let Some(entry) = self.entries.get_mut(id) else { return };
         self.queue.remove(&(entry.due, id.clone()));
+        if let Some(early) = entry.early.take() {
+            self.queue.remove(&(early, id.clone()));
+        }
         entry.base = moment;
         entry.due = moment;
+        entry.rests_until = moment;
         self.queue.insert((moment, id.clone()));
     }
 
@@ -133,6 +183,32 @@ impl Schedule {
     }
 }
 
+impl Entry {
+    fn start(&mut self, id: &CheckId, moment: Duration, now: Duration, due: &mut Due) {
+        self.is_running = true;
+        self.started = Some(now);
+        due.run.push(id.clone());
+        due.delays.push(now - moment);
+    }
+
+    /// Starts it out of its rhythm; what runs already began before the news, so it runs once more
+    /// later, at the moment that this gives.
+    fn start_early(
+        &mut self,
+        id: &CheckId,
+        moment: Duration,
+        now: Duration,
+        due: &mut Due,
+    ) -> Option<Duration> {
+        self.early = self.is_running.then_some(now + RUNNING);
+        if !self.is_running {
+            self.start(id, moment, now, due);
+            due.early.push(id.clone());
+        }
+        self.early
+    }
+}
+
 /// A tenth of the interval, drawn anew for each run: two checks that met once do not meet again
 /// and again. It is added to the regular moment, so that the rhythm does not drift.
 fn jitter(seed: u64, id: &CheckId, run: u64, interval: Duration) -> Duration {
@@ -149,6 +225,12 @@ fn fraction(seed: u64, id: &CheckId, run: u64, of: Duration) -> Duration {
 /// The first round is over after ten seconds, however long the intervals are: who starts a
 /// prober wants to see something.
 const FIRST_ROUND: Duration = Duration::from_secs(10);
+
+/// However often there is news, a check is hastened no more often than this (D-HOOK-2).
+const SHORTEST_GAP: Duration = Duration::from_secs(5);
+
+/// How long a hastened check waits for its own run to end.
+const RUNNING: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -228,7 +310,7 @@ mod tests {
         let second = schedule.next().expect("it is due again");
         let due = schedule.due(second);
 
-        assert_eq!(due, Due { run: vec![], skipped: vec![id("a")] });
+        assert_eq!(due, Due { skipped: vec![id("a")], ..Due::default() });
         schedule.finished(&id("a"));
         let third = schedule.next().expect("and again");
         assert_eq!(schedule.due(third).run, [id("a")]);
@@ -261,6 +343,94 @@ mod tests {
 
         assert_eq!(schedule.next(), Some(first + MINUTE * 5));
         assert_eq!(schedule.due(first + MINUTE * 5).run, [id("a")]);
+    }
+
+    /// A check that ran at 10 s or before, is due next after a minute, and is not running.
+    fn ran_once() -> (Schedule, Duration) {
+        let mut schedule = Schedule::new(7);
+        schedule.replace([(id("a"), MINUTE)], Duration::ZERO);
+        let first = schedule.next().expect("it is due once");
+        assert_eq!(schedule.due(first).run, [id("a")]);
+        schedule.finished(&id("a"));
+        (schedule, first)
+    }
+
+    // D-HOOK-3
+    #[test]
+    fn a_check_that_is_hastened_runs_once_more_and_its_rhythm_stays() {
+        let (mut schedule, first) = ran_once();
+        let regular = schedule.next();
+        let now = first + Duration::from_secs(20);
+
+        assert!(schedule.hasten(&id("a"), now, Duration::from_secs(2)));
+        assert!(!schedule.hasten(&id("a"), now, Duration::from_secs(2)), "it is under way");
+
+        assert_eq!(schedule.next(), Some(now));
+        let due = schedule.due(now);
+        assert_eq!((due.run, due.early), (vec![id("a")], vec![id("a")]));
+        schedule.finished(&id("a"));
+        assert_eq!(schedule.next(), regular);
+    }
+
+    // D-HOOK-3, F57
+    #[test]
+    fn a_storm_of_news_hastens_a_check_once_in_five_seconds_or_in_its_shortest_interval() {
+        for (gap, most) in [(1, 5), (15, 15)] {
+            let (mut schedule, first) = ran_once();
+            let mut starts = vec![first];
+            for tenth in 1..=300 {
+                let now = first + Duration::from_millis(100) * tenth;
+                schedule.hasten(&id("a"), now, Duration::from_secs(gap));
+                starts.extend(schedule.due(now).run.iter().map(|_| now));
+                schedule.finished(&id("a"));
+            }
+
+            let most = Duration::from_secs(most);
+            assert!(starts.len() > 2, "{starts:?}");
+            assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= most), "{starts:?}");
+        }
+    }
+
+    #[test]
+    fn news_during_a_run_lead_to_another_run_and_never_to_two_at_once() {
+        let (mut schedule, first) = ran_once();
+        let now = first + Duration::from_secs(20);
+        schedule.hasten(&id("a"), now, Duration::ZERO);
+        assert_eq!(schedule.due(now).run, [id("a")]);
+        let then = now + Duration::from_secs(5);
+
+        schedule.hasten(&id("a"), then, Duration::ZERO);
+
+        assert_eq!(schedule.due(then), Due::default());
+        schedule.finished(&id("a"));
+        let next = schedule.next().expect("it is due soon");
+        assert!(next <= then + Duration::from_secs(1), "{next:?}");
+        assert_eq!(schedule.due(next).early, [id("a")]);
+    }
+
+    // D-SIP-7
+    #[test]
+    fn nobody_hastens_what_is_to_be_left_alone() {
+        let (mut schedule, first) = ran_once();
+        schedule.postpone(&id("a"), first + MINUTE * 5);
+
+        let is_hastened = schedule.hasten(&id("a"), first + MINUTE, Duration::ZERO);
+
+        assert!(!is_hastened);
+        assert_eq!(schedule.next(), Some(first + MINUTE * 5));
+    }
+
+    #[test]
+    fn a_regular_run_that_comes_first_is_the_early_one() {
+        let (mut schedule, _) = ran_once();
+        let regular = schedule.next().expect("it is due again");
+        schedule.hasten(&id("a"), regular - Duration::from_millis(1), Duration::ZERO);
+
+        let due = schedule.due(regular);
+
+        assert_eq!((due.run, due.early.len()), (vec![id("a")], 1));
+        schedule.finished(&id("a"));
+        assert!(schedule.next().is_some_and(|next| next > regular + MINUTE / 2));
     }
 
     // F30

@@ -60,7 +60,8 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 
 fn digest(hex: &str) -> Option<[u8; 32]> {
     let mut digest = [0; 32];
-    if hex.len() != 2 * digest.len() {
+    // A number may have a sign, a digit may not.
+    if hex.len() != 2 * digest.len() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     for (byte, pair) in digest.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
@@ -132,6 +133,7 @@ mod tests {
             (7, BODY, "sha256="),
             (7, BODY, ""),
             (7, BODY, "sha256=zz"),
+            (7, BODY, &right.replacen("=", "=+", 1)[..right.len()]),
         ] {
             assert!(!is_signed(&key, timestamp, body, signature), "{signature}");
         }

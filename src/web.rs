@@ -1,5 +1,7 @@
 //! The pages: `/metrics`, `/-/healthy`, `/-/ready` and a landing page, rendered before anybody
-//! asks, behind limits that a hostile client cannot talk away.
+//! asks, and the door for webhooks, behind limits that a hostile client cannot talk away.
+
+mod hooks;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -14,12 +16,16 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+pub use hooks::Hooks;
 
 /// Where the pages are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +35,14 @@ pub struct Settings {
 }
 
 /// What the pages show, kept up to date by somebody else.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Pages {
     /// The exposition, ready to be sent.
     pub metrics: watch::Receiver<Bytes>,
     /// Whether every check has run once.
     pub ready: watch::Receiver<bool>,
+    /// Where webhooks go; `None` where nobody takes them.
+    pub hooks: Option<Hooks>,
     places: Places,
 }
 
@@ -42,7 +50,7 @@ impl Pages {
     /// Pages that show what these give, served within limits that all listeners share.
     #[must_use]
     pub fn new(metrics: watch::Receiver<Bytes>, ready: watch::Receiver<bool>) -> Self {
-        Self { metrics, ready, places: Places::default() }
+        Self { metrics, ready, hooks: None, places: Places::default() }
     }
 }
 
@@ -73,7 +81,8 @@ pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken)
             Ok((stream, peer)) => {
                 let place = places.take(peer.ip());
                 let (router, stop) = (router.clone(), stop.clone());
-                tokio::spawn(async move { converse(stream, router, &place, stop).await });
+                let peer = Peer(peer.ip());
+                tokio::spawn(async move { converse(stream, peer, router, &place, stop).await });
             }
             // Out of file descriptors, most likely: let others finish first.
             Err(_) => tokio::time::sleep(AFTER_ACCEPT_ERROR).await,
@@ -139,13 +148,28 @@ impl Drop for Place {
     }
 }
 
-async fn converse(stream: TcpStream, router: Router, place: &Place, stop: CancellationToken) {
+/// Who is at the other end of a connection. What a header says of somebody behind it is not read.
+#[derive(Clone, Copy)]
+struct Peer(IpAddr);
+
+async fn converse(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    place: &Place,
+    stop: CancellationToken,
+) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_PATIENCE)
         .max_headers(MOST_HEADERS)
         .max_buf_size(MOST_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => {}
@@ -162,6 +186,7 @@ fn router(pages: Pages, is_local: bool) -> Router {
         .route("/-/healthy", get(async || "Healthy\n"))
         .route("/-/ready", get(ready))
         .route("/metrics", get(metrics))
+        .route(hooks::PATH, post(hooks::receive))
         .with_state(pages)
         .layer(middleware::from_fn(move |request, next| guard(is_local, request, next)))
 }

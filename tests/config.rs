@@ -15,6 +15,8 @@ mod secrets;
 mod shown;
 #[path = "config/uris.rs"]
 mod uris;
+#[path = "config/webhooks.rs"]
+mod webhooks;
 
 use std::fs;
 use std::path::Path;
@@ -25,8 +27,12 @@ use branchline_probes::{Kind, PROBES, read_duration, show_duration};
 
 use names::OUT_OF_NAMES;
 use uris::{STRICT, strictly};
+use webhooks::OUT_OF_WEBHOOKS;
 
 const MARKER: &str = "hunter2-marker";
+
+/// Long enough to sign with.
+const LONG_MARKER: &str = "hunter2-marker-to-sign-with";
 
 const MINIMAL: &str = include_str!("../config/minimal.toml");
 
@@ -47,7 +53,7 @@ modules = ["register"]
 "#;
 
 fn surroundings() -> Surroundings {
-    Surroundings::empty().with_variable("MARKED", MARKER)
+    Surroundings::empty().with_variable("MARKED", MARKER).with_variable("LONG", LONG_MARKER)
 }
 
 fn parse(text: &str) -> Result<Plan, ConfigError> {
@@ -161,7 +167,8 @@ fn the_shipped_file_stays_valid_and_means_the_same_when_its_defaults_are_uncomme
         // What is commented out as a whole stays so; the next tests are about it.
         let mut is_out = false;
         let lines = EXAMPLE.lines().map(|line| {
-            is_out = line == OUT || line == OUT_OF_NAMES || (is_out && !line.is_empty());
+            let outs = [OUT, OUT_OF_NAMES, OUT_OF_WEBHOOKS];
+            is_out = outs.contains(&line) || (is_out && !line.is_empty());
             if is_out {
                 return line;
             }

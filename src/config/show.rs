@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use branchline_probes::show_duration;
 
-use super::{Plan, fingerprint, profiles};
+use super::{Plan, fingerprint, profiles, webhooks};
 use crate::check::{Check, Whom};
 
 /// The effective plan in the words of a configuration file, secrets as `"<secret>"`.
@@ -64,6 +64,10 @@ pub fn show(plan: &Plan) -> String {
         if let Some(url) = &telephony.subscribe {
             line(&format_args!("\n[webhooks]\nsubscribe = {url:?}"));
         }
+    }
+    if let Some(settings) = &plan.webhooks {
+        line(&"\n[webhooks]");
+        webhooks::lines(settings).iter().for_each(|it| line(it));
     }
     let listen: Vec<_> = plan.web.listen.iter().map(|address| format!("\"{address}\"")).collect();
     let is_insecure =

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use branchline_probes::{Foreign, FromOption, Kind, OptionKey, OptionValue};
+use branchline_probes::{Foreign, FromOption, Kind, OptionKey, OptionValue, Secret};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -186,6 +186,42 @@ impl<'a> Table<'a> {
                 .collect(),
         };
         texts.map_err(|(at, message)| reader.report(Some(at), message, self.hint(name))).ok()
+    }
+
+    /// Reads a list of secrets by reference, at least one and at most `most`, each with its place.
+    pub(super) fn secrets(
+        &self,
+        name: &'static str,
+        most: usize,
+        reader: &mut Reader<'_>,
+    ) -> Option<Vec<(usize, Secret)>> {
+        let field = self.field(name)?;
+        let items = field.value.as_array().map_or(&[][..], |items| items);
+        if items.is_empty() || items.len() > most {
+            let message = format!("{} takes a list of 1 to {most} secrets", field.owner);
+            reader.report(Some(field.at), message, self.hint(name));
+            return None;
+        }
+        let secrets = items.iter().map(|item| {
+            let at = item.span().start;
+            let (owner, name) = (field.owner.clone(), field.name.clone());
+            let field = Field { owner, name, at, value: item.get_ref() };
+            if field.value.is_str() {
+                let problem = "may not be written into the file itself";
+                let ways = format!(
+                    "write {0} = [{{ credential = \"NAME\" }}], [{{ file = \"PATH\" }}] or \
+                     [{{ env = \"NAME\" }}]",
+                    field.name
+                );
+                reader.report(Some(at), format!("{} {problem}", field.owner), Some(ways));
+                return None;
+            }
+            let secret = Secret::from_option(&field.read_secret(Kind::Secret, reader)?)?;
+            Some((at, secret))
+        });
+        // All are read, so that all that is wrong is told.
+        let secrets: Vec<_> = secrets.collect();
+        secrets.into_iter().collect()
     }
 
     /// Reports that a key is missing.

@@ -30,7 +30,6 @@ impl Polling {
         (Self { hints: Some(hints), stop }, task)
     }
 
-    #[expect(dead_code, reason = "nobody hints yet")]
     /// Has something read again soon; a hint too many is dropped, since the next reading is due
     /// anyway.
     pub(super) fn hint(&self, hint: Hint) {

@@ -32,6 +32,10 @@ impl Recorder {
             let builder = builder
                 .set_buckets_for_metric(name, PROPAGATION_BUCKETS)
                 .unwrap_or_else(|_| PrometheusBuilder::new());
+            let name = Matcher::Full(START_DELAY.to_owned());
+            let builder = builder
+                .set_buckets_for_metric(name, START_DELAY_BUCKETS)
+                .unwrap_or_else(|_| PrometheusBuilder::new());
             let recorder = builder.build_recorder();
             let handle = recorder.handle();
             // It fails where somebody else records already; then our page lacks these series.
@@ -82,6 +86,16 @@ impl Recorder {
         counter!("branchline_skipped_runs_total", "module" => id.module.to_string(),
             "target" => id.target.to_string())
         .increment(1);
+    }
+
+    /// Notes runs that were started because there was news.
+    pub(super) fn hastened(&self, count: usize) {
+        counter!("branchline_early_runs_total").increment(count as u64);
+    }
+
+    /// Notes how much later than planned a run was started.
+    pub(super) fn delayed(&self, delay: Duration) {
+        histogram!(START_DELAY).record(delay.as_secs_f64());
     }
 
     /// Notes how long a name took to arrive everywhere.
@@ -165,6 +179,16 @@ fn describe() {
         "branchline_config_last_reload_success_timestamp_seconds",
         "When the configuration was last read successfully."
     );
+    describe_counter!(
+        "branchline_early_runs_total",
+        "Runs that were started early, because there was news of what they hang on."
+    );
+    describe_histogram!(START_DELAY, "How much later than planned runs were started.");
+    describe_counter!("branchline_webhooks_total", "Webhooks that came, by how they ended.");
+    describe_gauge!(
+        "branchline_webhook_last_accepted_timestamp_seconds",
+        "When a webhook was last accepted."
+    );
     poller::describe_metrics();
 }
 
@@ -172,6 +196,9 @@ const PROPAGATION: &str = "branchline_dns_propagation_seconds";
 /// From a short negative TTL over the vendor's 90 s to the longest TTL that is usual, a day.
 const PROPAGATION_BUCKETS: &[f64] =
     &[5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0];
+const START_DELAY: &str = "branchline_start_delay_seconds";
+/// The loop's own work, a tenth of a second as what is bearable, and what is not.
+const START_DELAY_BUCKETS: &[f64] = &[0.001, 0.01, 0.1, 1.0];
 /// How long the log does not repeat itself.
 const QUIET: Duration = Duration::from_secs(300);
 const LONGEST_UNRENDERED: Duration = Duration::from_secs(5);

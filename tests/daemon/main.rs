@@ -16,3 +16,4 @@ mod stop;
 mod subscription;
 mod tenant;
 mod wait;
+mod webhooks;
