@@ -316,7 +316,6 @@ const TABLES: &[Known] = &[
     Known::new("views", "[views]"),
     Known::new("names", "[[names]]"),
     Known::new("telephony", "[telephony]"),
-    Known::new("webhooks", "[webhooks]"),
     Known::new("web", "[web]"),
     Known::new("webhooks", "[webhooks]"),
 ];

@@ -61,13 +61,16 @@ pub fn show(plan: &Plan) -> String {
             line(&format_args!("location = {:?}", narrowing.location));
         }
         line(&format_args!("interval = \"{}\"", show_duration(telephony.interval)));
-        if let Some(url) = &telephony.subscribe {
-            line(&format_args!("\n[webhooks]\nsubscribe = {url:?}"));
-        }
+    }
+    let subscribe = plan.telephony.as_ref().and_then(|telephony| telephony.subscribe.as_ref());
+    if plan.webhooks.is_some() || subscribe.is_some() {
+        line(&"\n[webhooks]");
     }
     if let Some(settings) = &plan.webhooks {
-        line(&"\n[webhooks]");
         webhooks::lines(settings).iter().for_each(|it| line(it));
+    }
+    if let Some(url) = subscribe {
+        line(&format_args!("subscribe = {url:?}"));
     }
     let listen: Vec<_> = plan.web.listen.iter().map(|address| format!("\"{address}\"")).collect();
     let is_insecure =

@@ -13,6 +13,11 @@ use crate::webhook::{LONGEST_WINDOW, Network, Settings};
 pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<Settings> {
     let table = root.subtable("webhooks", KEYS, reader)??;
     table.refuse_unknown(reader);
+    let has = |name: &&str| table.field(name).is_some();
+    // The vendor may be asked to call somebody else.
+    if has(&"subscribe") && !["secrets", "allow", "window"].iter().any(|name| has(name)) {
+        return None;
+    }
     let secrets = read_secrets(&table, reader);
     let allow = read_allow(&table, reader);
     let window = read_window(&table, reader);
@@ -90,11 +95,13 @@ const SHORTEST_SECRET: usize = 16;
 const MOST_NETWORKS: usize = 64;
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
 
-const KEYS: &[Known] = &[
+pub(super) const KEYS: &[Known] = &[
     Known::new("secrets", "secrets = [{ credential = \"webhook-secret\" }]"),
     Known::new("allow", "allow = [\"192.0.2.0/24\", \"2001:db8::/32\"]"),
     Known::new("window", "window = \"300s\""),
+    Known::new("subscribe", SUBSCRIBE),
 ];
 
 const WINDOW: OptionKey<Duration> =
     OptionKey::new("window", Kind::Duration, "how old a webhook may be").default("300s");
+const SUBSCRIBE: &str = "subscribe = \"https://branchline.example.com/webhooks/trunk-status\"";
