@@ -13,9 +13,9 @@ use crate::webhook::{LONGEST_WINDOW, Network, Settings};
 pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<Settings> {
     let table = root.subtable("webhooks", KEYS, reader)??;
     table.refuse_unknown(reader);
-    let has = |name: &&str| table.field(name).is_some();
     // The vendor may be asked to call somebody else.
-    if has(&"subscribe") && !["secrets", "allow", "window"].iter().any(|name| has(name)) {
+    let is_ours = ["secrets", "allow", "window"].iter().any(|it| table.field(it).is_some());
+    if table.field("subscribe").is_some() && !is_ours {
         return None;
     }
     let secrets = read_secrets(&table, reader);
