@@ -27,7 +27,7 @@ const BROKEN: &str = "a body whose compression is broken";
 /// A body of which a part has come.
 pub(super) enum Body {
     Plain(Vec<u8>),
-    Packed { read: usize, unpacked: MultiGzDecoder<Vec<u8>> },
+    Packed { read: usize, unpacked: Box<MultiGzDecoder<Vec<u8>>> },
 }
 
 impl Body {
@@ -37,7 +37,7 @@ impl Body {
             None | Some(b"identity") => Ok(Self::Plain(Vec::new())),
             // RFC 9110 §8.4.1.3: the two are the same.
             Some(b"gzip" | b"x-gzip") => {
-                Ok(Self::Packed { read: 0, unpacked: MultiGzDecoder::new(Vec::new()) })
+                Ok(Self::Packed { read: 0, unpacked: Box::new(MultiGzDecoder::new(Vec::new())) })
             }
             Some(_) => Err("a body in an encoding that was not asked for"),
         }
