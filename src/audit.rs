@@ -214,7 +214,7 @@ mod tests {
     fn an_entry_is_one_line_of_json_whatever_somebody_wrote_into_it() {
         let line = entry().with("id", "a\n\"b\"\u{1b}[2J").with_count("hints", 2).line();
 
-        let expected = r#"{"at":"2027-01-15T08:00:00.250Z","event":"webhook","id":"a\\n\"b\"\\u{1b}[2J","hints":2}"#;
+        let expected = r#"{"at":"2027-01-15T08:00:00.250Z","event":"webhook","id":"a\\u{a}\"b\"\\u{1b}[2J","hints":2}"#;
         assert_eq!(line, format!("{expected}\n"));
     }
 

@@ -169,7 +169,7 @@ mod tests {
             [[targets]]\nname = \"phones\"\naddress = \"127.0.0.1:1\"\nmodules = [\"stun\"]\n\
             edge_group = \"Edges\"\n\
             [[targets]]\nname = \"relay\"\naddress = \"127.0.0.1:1\"\nmodules = [\"stun\"]\n";
-        config::parse("test", text, &Surroundings::empty()).ok().expect("it is valid").checks
+        config::parse("test", text, &Surroundings::empty()).expect("it is valid").checks
     }
 
     fn reference(id: &str, name: &str) -> Reference {
