@@ -5,6 +5,8 @@ use std::io::Write as _;
 use flate2::write::MultiGzDecoder;
 use serde_json::Value;
 
+use super::strict::Strict;
+
 /// The largest body that is read, after decompression.
 const LIMIT: usize = 8 * 1024 * 1024;
 
@@ -103,7 +105,11 @@ pub(super) fn json(body: &[u8]) -> Result<Value, &'static str> {
     if depth(start) > DEPTH {
         return Err("JSON nested deeper than 64 levels");
     }
-    serde_json::from_slice(start).map_err(|_| "no JSON")
+    match serde_json::from_slice(start) {
+        Ok(Strict(value)) => Ok(value),
+        Err(error) if error.is_data() => Err("JSON with a name twice in one object"),
+        Err(_) => Err("no JSON"),
+    }
 }
 
 /// How deep the brackets outside of strings are nested.
@@ -251,6 +257,8 @@ mod tests {
             assert_eq!(json(page.as_bytes()), Err("a page of HTML instead of JSON"), "{page}");
         }
         assert_eq!(json(b""), Err("no JSON"));
+        assert_eq!(json(b"{\"a\":\"\xff\"}"), Err("no JSON"));
+        assert_eq!(json(b"{\"a\":1,\"a\":2}"), Err("JSON with a name twice in one object"));
         assert_eq!(json(b"{\"a\":1"), Err("no JSON"));
     }
 }
