@@ -278,11 +278,16 @@ impl Poller {
             scopes: settings.scopes.join(" "),
             tokens: Tokens::default(),
         };
+        let mut skip = settings.skip;
+        if settings.profile == Profile::Guide && settings.narrowing.is_some() {
+            // Without the locations nothing could be told apart.
+            skip.remove(&PartName::Locations);
+        }
         Ok(Self {
             client,
             profile: settings.profile,
             interval: settings.interval,
-            skip: settings.skip,
+            skip,
             limit: READING / haste.reading.max(1),
             narrowing: settings.narrowing,
             subscription: settings.subscribe,

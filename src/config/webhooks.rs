@@ -13,9 +13,9 @@ use crate::webhook::{LONGEST_WINDOW, Network, Settings};
 pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<Settings> {
     let table = root.subtable("webhooks", KEYS, reader)??;
     table.refuse_unknown(reader);
-    let is_set = |name: &&str| table.field(name).is_some();
-    if table.field("subscribe").is_some() && !["secrets", "allow", "window"].iter().any(is_set) {
-        // Whom the vendor is asked to call may be another program.
+    // The vendor may be asked to call somebody else.
+    let is_ours = ["secrets", "allow", "window"].iter().any(|it| table.field(it).is_some());
+    if table.field("subscribe").is_some() && !is_ours {
         return None;
     }
     let secrets = read_secrets(&table, reader);
@@ -95,12 +95,13 @@ const SHORTEST_SECRET: usize = 16;
 const MOST_NETWORKS: usize = 64;
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
 
-const KEYS: &[Known] = &[
+pub(super) const KEYS: &[Known] = &[
     Known::new("secrets", "secrets = [{ credential = \"webhook-secret\" }]"),
     Known::new("allow", "allow = [\"192.0.2.0/24\", \"2001:db8::/32\"]"),
     Known::new("window", "window = \"300s\""),
-    Known::new("subscribe", "subscribe = \"https://branchline.example.com/webhooks/trunk-status\""),
+    Known::new("subscribe", SUBSCRIBE),
 ];
 
 const WINDOW: OptionKey<Duration> =
     OptionKey::new("window", Kind::Duration, "how old a webhook may be").default("300s");
+const SUBSCRIBE: &str = "subscribe = \"https://branchline.example.com/webhooks/trunk-status\"";

@@ -88,7 +88,7 @@ pub enum ApiProblem {
         what: &'static str,
     },
     /// No site stands at the location to which the reading is narrowed.
-    #[error("no site of the vendor belongs to location `{location}`")]
+    #[error("the vendor has nothing at location `{location}`")]
     NoSuchLocation {
         /// The location, as it is configured.
         location: String,

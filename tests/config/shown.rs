@@ -4,7 +4,7 @@ use branchline::config::{self, EXAMPLE};
 
 use super::names::{NAMES_OF_EVERY_TEXT, with_names};
 use super::profiles::with_a_profile;
-use super::{EVERY_TEXT, MINIMAL, REGISTER, parse};
+use super::{EVERY_TEXT, MINIMAL, REGISTER, parse, surroundings};
 
 #[test]
 fn the_hosts_of_a_tenant_are_below_its_domain() {
@@ -13,7 +13,10 @@ fn the_hosts_of_a_tenant_are_below_its_domain() {
             "[site]\nname = \"lyon\"\n\n[telephony]\nprofile = \"guide\"\ntenant = \"ACME\"\n\
              client_id = \"id\"\nclient_secret = {{ env = \"MARKED\" }}\n{more}"
         );
-        let text = config::show(&parse(&text).expect("it is valid"));
+        let surroundings =
+            surroundings().with_variable("SIGNED", "0123456789abcdef0123456789abcdef");
+        let plan = config::parse("branchline.toml", &text, &surroundings).expect("it is valid");
+        let text = config::show(&plan);
         let begin = text.find("[telephony]").expect("it is shown");
         text[begin..].split("\n[web]").next().expect("a beginning").to_owned()
     };
@@ -32,6 +35,11 @@ fn the_hosts_of_a_tenant_are_below_its_domain() {
     let hook =
         "\n[webhooks]\nsubscribe = \"https://branchline.example.com/webhooks/trunk-status\"\n";
     assert_eq!(shown(&format!("{scopes}{hook}")), at("mypurecloud.com", scopes, hook));
+    let signed = "secrets = [{ env = \"SIGNED\" }]\n";
+    let both = shown(&format!("{hook}{signed}"));
+    assert!(both.contains("\n[webhooks]\nsecrets = [\"<secret>\"]\n"), "{both}");
+    assert!(both.ends_with(&hook["\n[webhooks]\n".len()..]), "{both}");
+    assert_eq!(both.matches("[webhooks]").count(), 1);
 }
 
 #[test]

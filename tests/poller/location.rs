@@ -127,7 +127,7 @@ async fn a_location_that_no_site_belongs_to_leaves_every_part_unread_and_says_so
     for problem in problems(&snapshot) {
         let problem = problem.expect("a problem");
         assert_eq!(problem.label(), "location");
-        let said = "no site of the vendor belongs to location `Lyon ofice`";
+        let said = "the vendor has nothing at location `Lyon ofice`";
         assert_eq!(problem.to_string(), said);
     }
     assert_eq!(ids(&snapshot).map(|ids| ids.len()), [0; 4]);

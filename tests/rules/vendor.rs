@@ -221,7 +221,7 @@ fn a_location_without_a_site_leaves_all_open() {
 
     assert_eq!(site.diagnosis().verdict, Verdict::Inconclusive);
     let finding = only(&site, "location-invalid");
-    let said = "no site of the vendor belongs to location `Lyon ofice`";
+    let said = "the vendor has nothing at location `Lyon ofice`";
     assert_eq!(finding.evidence[0].text, said);
 }
 

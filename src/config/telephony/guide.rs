@@ -5,9 +5,9 @@ use branchline_probes::{Foreign, Kind, OptionKey};
 
 use super::{DOMAIN, REGION};
 use crate::config::address::check_host;
-use crate::config::known::Known;
 use crate::config::reader::Reader;
 use crate::config::table::Table;
+use crate::config::webhooks;
 use crate::poller::{Profile, region};
 
 /// The hosts of a tenant: the guide asks the tenant's own for everything but tokens, and `api` for
@@ -107,7 +107,7 @@ pub(super) fn subscription(
     profile: Option<Profile>,
     reader: &mut Reader<'_>,
 ) -> Option<Option<String>> {
-    let Some(table) = root.subtable("webhooks", SUBSCRIBE_KEYS, reader)? else {
+    let Some(table) = root.subtable("webhooks", webhooks::KEYS, reader)? else {
         return Some(None);
     };
     if table.field("subscribe").is_none() {
@@ -127,10 +127,6 @@ pub(super) fn subscription(
     table.refuse("subscribe", problem, table.hint("subscribe"), reader);
     None
 }
-
-const SUBSCRIBE_KEYS: &[Known] = &[Known::new("subscribe", SUBSCRIBE_EXAMPLE)];
-const SUBSCRIBE_EXAMPLE: &str =
-    "subscribe = \"https://branchline.example.com/webhooks/trunk-status\"";
 
 const SUBSCRIBE: OptionKey<String> =
     OptionKey::new("subscribe", Kind::Text, "whom the vendor is to call");

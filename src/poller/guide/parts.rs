@@ -148,7 +148,7 @@ pub(super) async fn phones(
         let phones = together(groups.iter().map(of)).await?;
         let mut phones = once(phones, |phone: &Phone| &phone.reference);
         let before = &asking.previous.phones.items;
-        phones = phones.map(|phone| phone::carried(phone, before, asking.begun));
+        phone::carry(&mut phones.items, before, asking.begun);
         diagnose(asking, &mut phones.items).await;
         Ok(phones)
     });

@@ -1,5 +1,6 @@
 //! Phones, and what the vendor's diagnosis of one says.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use branchline_probes::Foreign;
@@ -49,13 +50,16 @@ fn hardware(text: &str) -> Option<Foreign> {
     is_address.then(|| Foreign::new(digits.to_ascii_lowercase()))
 }
 
-/// A phone with what was known of it before and still holds while its state does.
-pub(super) fn carried(mut phone: Phone, previous: &[Phone], now: SystemTime) -> Phone {
-    let before = previous.iter().find(|it| it.reference.id == phone.reference.id);
-    let same = before.filter(|before| before.state == phone.state);
-    phone.since = same.and_then(|before| before.since).or(Some(now));
-    phone.problem = same.and_then(|before| before.problem.clone());
-    phone
+/// Tells phones what was known of them before and still holds while their state does.
+pub(super) fn carry(phones: &mut [Phone], previous: &[Phone], now: SystemTime) {
+    let before: BTreeMap<&str, &Phone> =
+        previous.iter().map(|phone| (phone.reference.id.as_str(), phone)).collect();
+    for phone in phones {
+        let before = before.get(phone.reference.id.as_str());
+        let same = before.filter(|before| before.state == phone.state);
+        phone.since = same.and_then(|before| before.since).or(Some(now));
+        phone.problem = same.and_then(|before| before.problem.clone());
+    }
 }
 
 /// Whose diagnosis is worth a request, by their places in `phones`: those that failed or wait, first

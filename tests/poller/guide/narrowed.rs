@@ -105,6 +105,21 @@ async fn what_a_target_links_to_is_kept_wherever_it_is() {
 }
 
 #[tokio::test]
+async fn the_locations_are_read_where_they_tell_what_is_here_even_if_they_are_to_be_left_out() {
+    let fake = Fake::start(two_offices).await;
+    let narrowing =
+        Narrowing { location: "lyon".to_owned(), trunks: Vec::new(), edge_groups: Vec::new() };
+    let skip = BTreeSet::from([PartName::Locations]);
+    let settings = Settings { narrowing: Some(narrowing), skip, ..settings(&fake) };
+    let poller = Poller::hasty(settings, HASTE).expect("a poller");
+
+    let snapshot = poller.read(&Snapshot::default()).await;
+
+    assert_eq!(all_problems(&snapshot), []);
+    assert_eq!(ids(&snapshot)[0], ["edge-lyon"]);
+}
+
+#[tokio::test]
 async fn a_location_that_the_vendor_does_not_have_fails_what_depends_on_it() {
     let fake = Fake::start(two_offices).await;
 
