@@ -18,6 +18,8 @@ mod paging;
 mod refusals;
 #[path = "poller/slowness.rs"]
 mod slowness;
+#[path = "poller/streaming.rs"]
+mod streaming;
 #[path = "poller/things.rs"]
 mod things;
 #[path = "poller/tls.rs"]
