@@ -9,6 +9,7 @@ mod exchange;
 mod guide;
 mod hints;
 mod location;
+mod origin;
 mod pace;
 mod page;
 mod path;
@@ -25,7 +26,6 @@ mod trust;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -41,6 +41,7 @@ use crate::telephony::{self, ApiProblem, Hint, PartName, PartState, Snapshot};
 
 use client::Client;
 use exchange::Exchanger;
+use origin::{origin, streaming_origin};
 use pace::{Clock, Pace};
 use reading::{Asking, Readings};
 use thing::{Missing, Wanted};
@@ -519,36 +520,4 @@ pub fn describe_metrics() {
         metrics::Unit::Seconds,
         "When edges, edge groups, trunks and phones were last read without a problem"
     );
-}
-
-fn origin(name: &'static str, text: &str) -> Result<Url, SetupError> {
-    let url = Url::parse(text).map_err(|source| SetupError::NoUrl { name, source })?;
-    let host = url.host_str().unwrap_or_default();
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(host)) {
-        return Err(SetupError::Plaintext { name });
-    }
-    let is_bare = url.username().is_empty()
-        && url.password().is_none()
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if is_bare { Ok(url) } else { Err(SetupError::NoOrigin { name }) }
-}
-
-/// The origin of the notifications, as HTTP has it: a WebSocket is opened over HTTP.
-fn streaming_origin(text: &str) -> Result<Url, SetupError> {
-    let name = "streaming address";
-    let http = match text.split_once("://") {
-        Some(("wss", rest)) => format!("https://{rest}"),
-        Some(("ws", rest)) => format!("http://{rest}"),
-        Some(_) | None => return Err(SetupError::Plaintext { name }),
-    };
-    origin(name, &http)
-}
-
-/// Only an address literal: a name could lead anywhere.
-fn is_loopback(host: &str) -> bool {
-    let v6 = host.trim_start_matches('[').trim_end_matches(']');
-    host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-        || v6.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
 }

@@ -28,6 +28,8 @@ mod quality;
 mod refusals;
 #[path = "poller/slowness.rs"]
 mod slowness;
+#[path = "poller/streaming.rs"]
+mod streaming;
 #[path = "poller/things.rs"]
 mod things;
 #[path = "poller/tls.rs"]

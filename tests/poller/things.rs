@@ -9,6 +9,7 @@ use branchline::telephony::{Hint, PartName, Snapshot, State};
 use branchline_probes::Foreign;
 use serde_json::{Value, json};
 
+use crate::contract::undocumented;
 use crate::fake::{EDGE_GROUPS, EDGES, Fake, HASTE, PHONES, Reply, SITES, Seen, TOKEN, TRUNKS};
 use crate::fake::{page, token};
 use crate::{NONE, problems};
@@ -95,6 +96,7 @@ async fn a_hint_at_a_known_trunk_reads_that_trunk_and_leaves_the_age_of_its_part
     let after = poller.refresh(&before, &hint(PartName::Trunks, "trunk-1")).await;
 
     assert_eq!(office.asked_after(asked), [format!("{TRUNKS}/trunk-1")]);
+    assert_eq!(undocumented(&office.fake.seen()), [""; 0]);
     assert_eq!(state_of(&before, "trunk-1"), Some(State::Up));
     assert_eq!(state_of(&after, "trunk-1"), Some(State::Down));
     assert_eq!(state_of(&after, "trunk-2"), Some(State::Up));
@@ -120,6 +122,7 @@ async fn a_hint_at_an_edge_whose_state_changed_judges_its_group_anew() {
     assert_eq!(before.edge_groups.items[0].state, State::Up);
     assert_eq!(after.edge_groups.items[0].state, State::Down);
     assert_eq!(after.edge_groups.items[0].raw.as_str(), "active, 1 of 2 edges up");
+    assert_eq!(undocumented(&office.fake.seen()), [""; 0]);
     let paths = [EDGES.to_owned(), format!("{EDGES}/edge-1"), EDGE_GROUPS.to_owned()];
     assert_eq!(office.asked_after(asked), paths);
 }
@@ -147,6 +150,7 @@ async fn a_phone_that_is_read_alone_without_its_status_is_read_from_a_listing_of
     let last = fake.seen().pop().expect("a request");
     assert!(last.query.contains(&("name".to_owned(), "Reception 1".to_owned())), "{last:?}");
     assert!(last.query.contains(&("expand".to_owned(), "status".to_owned())), "{last:?}");
+    assert_eq!(undocumented(&fake.seen()), [""; 0]);
 }
 
 // F57
