@@ -204,7 +204,9 @@ impl Evidence {
         let mut parts = self.state.iter().flat_map(|state| state.parts());
         parts.any(|part| match part.problem {
             None => part.is_current(),
-            Some(problem) => !matches!(problem, ApiProblem::Unreachable { .. }),
+            Some(problem) => {
+                !matches!(problem, ApiProblem::Unreachable { .. } | ApiProblem::Tls { .. })
+            }
         })
     }
 }

@@ -1,15 +1,22 @@
 //! The poller: reads the vendor's state through its published API, whole parts or none.
 
+mod allowance;
+mod body;
+mod breaker;
 mod client;
+mod exchange;
 mod guide;
 mod location;
 mod pace;
 mod page;
+mod path;
 mod platform;
+mod policy;
 mod reading;
 pub mod region;
 mod token;
 mod transport;
+mod trust;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -26,6 +33,7 @@ use tokio::time::Instant;
 use crate::telephony::{self, Hint, PartName, PartState, Snapshot};
 
 use client::Client;
+use exchange::Exchanger;
 use pace::{Clock, Pace};
 use reading::{Asking, Readings};
 use token::Tokens;
@@ -61,6 +69,8 @@ pub struct Settings {
     pub narrowing: Option<Narrowing>,
     /// The parts that nobody asks for.
     pub skip: BTreeSet<PartName>,
+    /// The scopes that are asked for with a token; none where the client's roles decide.
+    pub scopes: Vec<String>,
 }
 
 impl Settings {
@@ -76,9 +86,11 @@ impl Settings {
             interval,
             narrowing,
             skip,
+            scopes,
         } = self;
         *profile == other.profile
             && *skip == other.skip
+            && *scopes == other.scopes
             && *api_url == other.api_url
             && *login_url == other.login_url
             && *client_id == other.client_id
@@ -196,14 +208,19 @@ impl Poller {
         let api = origin("API's address", &settings.api_url)?;
         let login = origin("login address", &settings.login_url)?;
         let loopback = api.scheme() == "http" || login.scheme() == "http";
-        let http = transport::http_client(loopback, haste.limits)?;
+        let exchanger = Exchanger::new(loopback, haste.limits)?;
         let pace = Pace::new(Clock::new(haste.waits)).map_err(SetupError::Chance)?;
+        for scope in settings.scopes.iter().filter(|scope| scope.ends_with("write")) {
+            let hint = "leave it out: this program only reads";
+            tracing::warn!(%scope, hint, "the token may change the vendor's settings");
+        }
         let client = Client {
-            transport: Transport { http, pace },
+            transport: Transport::new(exchanger, pace),
             api,
             login,
             id: settings.client_id,
             secret: settings.client_secret,
+            scopes: settings.scopes.join(" "),
             tokens: Tokens::default(),
         };
         Ok(Self {
@@ -318,18 +335,38 @@ impl Poller {
 /// A client that follows nothing, trusts the host's roots only and waits for nobody for long; in the
 /// clear it reaches loopback addresses alone, and those by no proxy.
 pub(crate) fn http_client(in_the_clear: bool) -> Result<reqwest::Client, SetupError> {
-    transport::http_client(in_the_clear, 1)
+    Ok(Exchanger::new(in_the_clear, 1)?.http().clone())
 }
 
 /// Says what the poller's metrics mean; to be called once, after a recorder is installed.
 pub fn describe_metrics() {
     describe_counter!(
-        transport::REQUESTS,
+        exchange::REQUESTS,
         "Requests to the vendor's API, by class of answer; error: there was none"
     );
     describe_counter!(
         transport::THROTTLED,
         "Answers of the vendor's API that asked to send fewer requests"
+    );
+    describe_counter!(
+        client::CLIENT_BUGS,
+        "Requests that the vendor's API did not understand, which is a defect of this program"
+    );
+    describe_counter!(
+        token::REFRESHES,
+        "Access tokens that were fetched, by cause: start, expiry, or 401"
+    );
+    describe_gauge!(
+        pace::BUDGET,
+        "Requests that may leave at once, of a burst of 30 within 180 a minute"
+    );
+    describe_gauge!(
+        pace::PAUSED,
+        "Whether the vendor's API makes this program wait or slow down (1) or not (0)"
+    );
+    describe_gauge!(
+        transport::BREAKER,
+        "Whether the vendor's API is left alone after five failures in a row (1) or not (0)"
     );
     describe_counter!(
         reading::SKIPPED,

@@ -1,5 +1,7 @@
 //! The poller against a vendor on loopback that throttles, refuses, stalls and lies.
 
+#[path = "poller/contract.rs"]
+mod contract;
 #[path = "poller/decoding.rs"]
 mod decoding;
 #[path = "poller/fake.rs"]
@@ -8,18 +10,27 @@ mod fake;
 mod faults;
 #[path = "poller/location.rs"]
 mod location;
+#[path = "poller/paging.rs"]
+mod paging;
+#[path = "poller/refusals.rs"]
+mod refusals;
+#[path = "poller/slowness.rs"]
+mod slowness;
+#[path = "poller/tls.rs"]
+mod tls;
+#[path = "poller/tokens.rs"]
+mod tokens;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::http::Method;
-use branchline::poller::{Poller, SetupError, describe_metrics, region};
+use branchline::poller::{Haste, Poller, Settings, SetupError, describe_metrics, region};
 use branchline::telephony::{ApiProblem, Snapshot};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
-use tokio::task::JoinSet;
 
 use fake::{
     EDGE_GROUPS, EDGES, Fake, HASTE, PATIENT, PHONES, Reply, TOKEN, TRUNKS, healthy, healthy_but,
@@ -83,143 +94,16 @@ async fn every_listing_is_asked_for_with_the_parameters_that_the_vendor_publishe
 }
 
 // D-API-4
-#[tokio::test]
-async fn two_hundred_parallel_readings_share_one_token_request() {
-    let fake = Fake::start(healthy).await;
-    let poller = Arc::new(fake.poller(HASTE));
-
-    let mut readings = JoinSet::new();
-    for _ in 0..200 {
-        let poller = Arc::clone(&poller);
-        readings.spawn(async move { problems(&poller.read(&Snapshot::default()).await) });
-    }
-    let readings = readings.join_all().await;
-
-    assert!(readings.iter().all(|problems| *problems == NONE), "{readings:?}");
-    assert_eq!(fake.count(TOKEN), 1);
-    assert_eq!(fake.count(PHONES), 200);
-}
-
 // F6
-#[tokio::test]
-async fn upon_one_401_the_token_is_renewed_and_the_request_made_again() {
-    let fake = Fake::start(|seen| match seen.header("authorization") {
-        Some("Bearer token-1") => Reply::json(401, &json!({ "code": "bad.credentials" })),
-        Some(_) | None => healthy(seen),
-    })
-    .await;
-
-    let snapshot = fake.poller(PATIENT).read(&Snapshot::default()).await;
-
-    assert_eq!(problems(&snapshot), NONE);
-    assert_eq!(fake.count(TOKEN), 2, "three parts hold the old token and share the new one");
-}
-
 // F17
-#[tokio::test]
-async fn a_token_that_ends_between_two_pages_is_renewed_and_the_reading_goes_on_there() {
-    let fake = Fake::start(healthy_but(PHONES, |seen| {
-        if seen.page() >= 3 && seen.header("authorization") == Some("Bearer token-1") {
-            return Reply::json(401, &json!({ "code": "authentication.required" }));
-        }
-        let phone = json!({ "id": format!("phone-{}", seen.page()) });
-        Reply::json(200, &json!({ "entities": [phone], "pageCount": 4, "total": 4 }))
-    }))
-    .await;
-
-    let snapshot = fake.poller(PATIENT).read(&Snapshot::default()).await;
-
-    assert_eq!(problems(&snapshot), NONE);
-    let ids = snapshot.phones.items.iter().map(|phone| phone.reference.id.as_str());
-    assert_eq!(ids.collect::<Vec<_>>(), ["phone-1", "phone-2", "phone-3", "phone-4"]);
-    let asked = fake.seen().into_iter().filter(|seen| seen.path == PHONES);
-    assert_eq!(asked.map(|seen| seen.page()).collect::<Vec<_>>(), [1, 2, 3, 3, 4]);
-}
-
+// F17, D-API-4
 // D-API-4
-#[tokio::test]
-async fn an_api_that_always_says_401_forces_one_renewal_a_minute() {
-    let fake = Fake::start(|seen| match seen.path.as_str() {
-        TOKEN => token(seen),
-        _ => Reply::json(401, &json!({ "code": "bad.credentials" })),
-    })
-    .await;
-    let poller = fake.poller(PATIENT);
-
-    let first = poller.read(&Snapshot::default()).await;
-    poller.read(&first).await;
-
-    let problem = first.edges.problem.expect("a problem");
-    assert_eq!(problem.to_string(), "127.0.0.1 refuses the client credentials: bad.credentials");
-    assert_eq!(fake.count(TOKEN), 2, "the first token and one forced renewal");
-    assert!(fake.count(TRUNKS) <= 4, "at most one retry for each of the two requests");
-}
-
 // F7
-#[tokio::test]
-async fn refused_credentials_are_named_and_not_tried_again_at_once() {
-    for (status, body) in [
-        (400, json!({ "error": "invalid_client", "description": "client not found" })),
-        (401, json!({ "error": "invalid_client" })),
-    ] {
-        let fake = Fake::start(healthy_but(TOKEN, move |_| Reply::json(status, &body))).await;
-        let poller = fake.poller(PATIENT);
-
-        let first = poller.read(&Snapshot::default()).await;
-        let second = poller.read(&first).await;
-
-        for problem in problems(&first).into_iter().chain(problems(&second)) {
-            let problem = problem.expect("a problem");
-            assert_eq!(problem.label(), "credentials");
-            assert!(problem.to_string().ends_with(": invalid_client"), "{problem}");
-        }
-        assert_eq!(fake.seen().len(), 1, "no other request, and none without a token");
-    }
-}
-
-#[tokio::test]
-async fn the_token_endpoints_own_rate_limit_is_waited_out() {
-    let fake = Fake::start(healthy_but(TOKEN, |seen| {
-        if seen.before < 2 { Reply::new(400, "Rate limit exceeded") } else { token(seen) }
-    }))
-    .await;
-
-    let snapshot = fake.poller(HASTE).read(&Snapshot::default()).await;
-
-    assert_eq!(problems(&snapshot), NONE);
-    assert_eq!(fake.count(TOKEN), 3);
-}
-
-#[tokio::test]
-async fn the_token_endpoints_rate_limit_is_never_called_bad_credentials() {
-    let body = json!({ "error": "invalid_request", "error_description": "rate limit exceeded" });
-    let fake = Fake::start(healthy_but(TOKEN, move |_| Reply::json(400, &body))).await;
-
-    let snapshot = fake.poller(HASTE).read(&Snapshot::default()).await;
-
-    for problem in problems(&snapshot) {
-        assert_eq!(problem.expect("a problem").label(), "throttled");
-    }
-}
-
-#[tokio::test]
-async fn a_token_answer_without_a_token_is_nonsense() {
-    for body in ["", "<html>", "{}", r#"{"access_token":""}"#, r#"{"access_token":"a\nb"}"#] {
-        let fake = Fake::start(healthy_but(TOKEN, move |_| Reply::new(200, body))).await;
-
-        let snapshot = fake.poller(PATIENT).read(&Snapshot::default()).await;
-
-        let problem = snapshot.trunks.problem.expect("a problem");
-        assert_eq!(problem.label(), "malformed", "{body}");
-    }
-}
-
 #[tokio::test]
 async fn origins_are_https_unless_their_host_is_a_loopback_address() {
     let fake = Fake::start(healthy).await;
     let setup = |api_url: &str| {
-        let settings =
-            branchline::poller::Settings { api_url: api_url.to_owned(), ..fake.settings() };
+        let settings = Settings { api_url: api_url.to_owned(), ..fake.settings() };
         Poller::new(settings).map(|_| ())
     };
 
@@ -283,6 +167,65 @@ async fn requests_are_counted_by_class_and_success_has_its_time() {
     assert!(after.contains(success), "{after}");
 }
 
+// F6, F12
+#[tokio::test]
+async fn the_budget_the_pauses_and_the_tokens_are_exported() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    describe_metrics();
+    let fake = Fake::start(|seen| match (seen.path.as_str(), seen.header("authorization")) {
+        (TOKEN, _) => token(seen),
+        (_, Some("Bearer token-1")) => Reply::json(401, &json!({ "code": "bad.credentials" })),
+        (PHONES, _) => Reply::new(429, "").with("retry-after", "900"),
+        _ => healthy(seen),
+    })
+    .await;
+
+    fake.poller(PATIENT).read(&Snapshot::default()).await;
+
+    let metrics = recorder.handle().render();
+    for line in [
+        r#"branchline_telephony_api_token_refreshes_total{cause="start"} 1"#,
+        r#"branchline_telephony_api_token_refreshes_total{cause="401"} 1"#,
+        "branchline_telephony_api_paused 1",
+        "branchline_telephony_api_budget_left 0",
+        "branchline_telephony_api_breaker_open 0",
+        "# HELP branchline_telephony_api_paused ",
+        "# HELP branchline_telephony_api_budget_left ",
+        "# HELP branchline_telephony_api_breaker_open ",
+        "# HELP branchline_telephony_api_token_refreshes_total ",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn the_vendors_own_count_of_our_requests_slows_us_down() {
+    // Nine tenths of the window are used up, and it goes on for half a minute: one request every
+    // 30 s ÷ 31, where otherwise 30 leave at once.
+    let fake = Fake::start(|seen| {
+        healthy(seen)
+            .with("inin-ratelimit-count", "270")
+            .with("inin-ratelimit-allowed", "300")
+            .with("inin-ratelimit-reset", "30")
+    })
+    .await;
+    let unhurried = Fake::start(healthy).await;
+    let took = async |fake: &Fake| {
+        let poller = fake.poller(Haste { waits: 10, limits: 1, reading: 1 });
+        let begun = Instant::now();
+        let first = poller.read(&Snapshot::default()).await;
+        poller.read(&first).await;
+        begun.elapsed()
+    };
+
+    let (slow, quick) = (took(&fake).await, took(&unhurried).await);
+
+    // Nine requests; the first tells, and then there are eight spaces of a tenth of 0.97 s.
+    assert!(slow >= Duration::from_millis(700), "{slow:?}");
+    assert!(quick < Duration::from_millis(500), "{quick:?}");
+}
+
 thread_local! {
     /// What was logged on this thread: a test and all of its tasks run on one.
     static JOURNAL: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -302,16 +245,42 @@ impl io::Write for Journal {
     }
 }
 
-// I8, F8
-#[tokio::test]
-async fn a_failure_is_logged_once_with_the_vendors_id_for_it_and_never_with_a_secret() {
+/// Begins to write what is logged into the journal of each thread.
+fn keep_journal() {
     // Of the process, since callsites forget the subscriber of a single thread.
-    tracing_subscriber::fmt()
+    let _ = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(|| Journal)
         .with_ansi(false)
-        .init();
+        .try_init();
     JOURNAL.take();
+}
+
+// D-API-6
+#[tokio::test]
+async fn a_token_that_may_write_is_warned_of_once_at_the_start() {
+    keep_journal();
+    let fake = Fake::start(healthy).await;
+    for (scopes, warnings) in [
+        (vec!["location:read", "auditlog:read"], 0),
+        (vec!["location:read", "webhooks:write"], 1),
+        (vec![], 0),
+    ] {
+        let scopes = scopes.into_iter().map(str::to_owned).collect();
+        let poller = Poller::new(Settings { scopes, ..fake.settings() }).expect("a poller");
+        poller.read(&Snapshot::default()).await;
+
+        let text = String::from_utf8_lossy(&JOURNAL.take()).into_owned();
+        let said: Vec<_> = text.lines().filter(|line| line.contains(" WARN ")).collect();
+        assert_eq!(said.len(), warnings, "{text}");
+        assert!(said.iter().all(|line| line.contains("webhooks:write")), "{text}");
+    }
+}
+
+// I8, F8
+#[tokio::test]
+async fn a_failure_is_logged_once_with_the_vendors_id_for_it_and_never_with_a_secret() {
+    keep_journal();
     let fake = Fake::start(healthy_but(PHONES, |seen| match seen.before {
         0 | 1 => Reply::json(403, &json!({ "code": "missing.permissions" }))
             .with("ININ-Correlation-Id", "c0ffee"),

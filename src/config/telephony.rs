@@ -41,6 +41,7 @@ pub(super) fn read(
         interval,
         narrowing,
         skip: BTreeSet::new(),
+        scopes: Vec::new(),
     })
 }
 

@@ -3,15 +3,24 @@
 use std::time::Duration;
 
 use branchline_probes::{Foreign, Secret};
+use metrics::counter;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
+use super::body;
+use super::exchange::Answer;
+use super::path::Path;
+use super::policy;
 use super::token::{Bearer, Minted, Tokens};
-use super::transport::{Answer, Failed, Transport, host};
+use super::transport::{Failed, Transport, host};
 use crate::telephony::ApiProblem;
 
 /// Where tokens come from, below the login origin.
 const TOKEN_PATH: &str = "/oauth/token";
+
+/// The counter of requests that the API does not understand.
+pub(super) const CLIENT_BUGS: &str = "branchline_telephony_api_client_bugs_total";
 
 /// The lifetime of a token that does not say: the shortest that the vendor lets one configure.
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(300);
@@ -23,46 +32,88 @@ pub(super) struct Client {
     pub(super) login: Url,
     pub(super) id: String,
     pub(super) secret: Secret,
+    /// What is asked for with a token, separated by blanks; mostly nothing.
+    pub(super) scopes: String,
     pub(super) tokens: Tokens,
 }
 
 impl Client {
-    /// The body that the API answers with; at most one renewal of the token and one retry on 401.
-    pub(super) async fn get(
+    /// What the API answers: to a read, or to the query in `body`, which may be asked twice.
+    pub(super) async fn call(
         &self,
-        path: &'static str,
+        path: &Path,
         query: &[(&str, &str)],
+        body: Option<&Value>,
     ) -> Result<Answer, Failed> {
+        let template = path.template();
+        let Some(sent) = path.sent() else {
+            let what = "an id that cannot stand in a path";
+            return Err(ApiProblem::Malformed { path: template, what }.into());
+        };
+        let mut url = at(&self.api, sent);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.send(Call { path: template, url: &url, body }).await
+    }
+
+    /// The page that an answer leads to, which has to be of the listing at `path`.
+    pub(super) async fn follow(
+        &self,
+        path: &Path,
+        uri: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failed> {
+        let template = path.template();
+        let url = policy::followed(&self.api, path.sent().unwrap_or_default(), uri);
+        let url = url.map_err(|what| ApiProblem::Denied { path: template, what })?;
+        self.send(Call { path: template, url: &url, body }).await
+    }
+
+    /// At most one renewal of the token and one retry on 401, and one more on a conflict.
+    async fn send(&self, call: Call<'_>) -> Result<Answer, Failed> {
+        let path = call.path;
         let now = || self.transport.pace.clock().now();
         let bearer = self.tokens.bearer(now, self.mint()).await?;
-        let mut answer = self.ask(path, query, &bearer).await?;
+        let mut answer = self.ask(call, &bearer).await?;
         if answer.status == StatusCode::UNAUTHORIZED
             && let Some(bearer) = self.tokens.replace(&bearer, now, self.mint()).await?
         {
-            answer = self.ask(path, query, &bearer).await?;
+            answer = self.ask(call, &bearer).await?;
+        }
+        if is_conflict(answer.status) {
+            let bearer = self.tokens.bearer(now, self.mint()).await?;
+            answer = self.ask(call, &bearer).await?;
         }
         if answer.status.is_success() {
-            Ok(answer)
-        } else {
-            Err(answer.failed(self.refusal(path, &answer)))
+            return Ok(answer);
         }
+        let problem = self.refusal(path, &answer);
+        if let ApiProblem::Request { status, code, .. } = &problem {
+            counter!(CLIENT_BUGS).increment(1);
+            let names: Vec<_> = call.url.query_pairs().map(|(name, _)| name).collect();
+            tracing::debug!(path, status, %code, ?names, "the API does not understand us");
+        }
+        Err(answer.failed(problem))
     }
 
-    async fn ask(
-        &self,
-        path: &'static str,
-        query: &[(&str, &str)],
-        bearer: &Bearer,
-    ) -> Result<Answer, Failed> {
-        let url = at(&self.api, path);
+    async fn ask(&self, call: Call<'_>, bearer: &Bearer) -> Result<Answer, Failed> {
+        let http = self.transport.exchanger.http();
         let request = || {
-            let request = self.transport.http.get(url.clone()).query(query);
+            let request = match call.body {
+                None => http.get(call.url.clone()),
+                Some(body) => http
+                    .post(call.url.clone())
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(body.to_string()),
+            };
             request.bearer_auth(bearer.secret.expose())
         };
-        self.transport.answer(path, host(&self.api), request).await
+        self.transport.guarded(call.path, host(&self.api), request).await
     }
 
     fn refusal(&self, path: &'static str, answer: &Answer) -> ApiProblem {
+        let status = answer.status.as_u16();
         match answer.status {
             StatusCode::UNAUTHORIZED => ApiProblem::Credentials {
                 host: host(&self.api).to_owned(),
@@ -71,21 +122,32 @@ impl Client {
             StatusCode::FORBIDDEN => {
                 ApiProblem::Permission { path, detail: missing_permission(answer) }
             }
-            status if status.is_redirection() => {
+            StatusCode::NOT_FOUND | StatusCode::GONE => ApiProblem::NotFound { path },
+            it if is_conflict(it) => ApiProblem::Conflict { path, status },
+            // RFC 9110 §15.5.9: the server did not get the request in time.
+            StatusCode::REQUEST_TIMEOUT => ApiProblem::Server { path, status },
+            it if it.is_redirection() => {
                 ApiProblem::Malformed { path, what: "a redirect, and none is followed" }
             }
-            status => ApiProblem::Server { path, status: status.as_u16() },
+            it if it.is_client_error() => {
+                ApiProblem::Request { path, status, code: word(answer, &["code"]) }
+            }
+            _ => ApiProblem::Server { path, status },
         }
     }
 
     async fn mint(&self) -> Result<Minted, Failed> {
         let url = at(&self.login, TOKEN_PATH);
         let request = || {
-            let request = self.transport.http.post(url.clone());
+            let request = self.transport.exchanger.http().post(url.clone());
             let request = request.basic_auth(&self.id, Some(self.secret.expose()));
-            request.form(&[("grant_type", "client_credentials")])
+            // RFC 6749 §4.4.2: the scope is optional.
+            let scope = Some(("scope", self.scopes.as_str())).filter(|(_, it)| !it.is_empty());
+            let form: Vec<_> =
+                Some(("grant_type", "client_credentials")).into_iter().chain(scope).collect();
+            request.form(&form)
         };
-        let answer = self.transport.answer(TOKEN_PATH, host(&self.login), request).await?;
+        let answer = self.transport.unguarded(TOKEN_PATH, host(&self.login), request).await?;
         if !answer.status.is_success() {
             return Err(answer.failed(self.token_refusal(&answer)));
         }
@@ -114,6 +176,20 @@ impl Client {
     }
 }
 
+/// One call of the API.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    /// What messages say.
+    path: &'static str,
+    url: &'a Url,
+    body: Option<&'a Value>,
+}
+
+/// Somebody else's change was in the way, and may be over.
+fn is_conflict(status: StatusCode) -> bool {
+    matches!(status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
+}
+
 fn at(origin: &Url, path: &str) -> Url {
     let mut url = origin.clone();
     url.set_path(path);
@@ -121,7 +197,7 @@ fn at(origin: &Url, path: &str) -> Url {
 }
 
 fn minted(body: &[u8]) -> Result<Minted, &'static str> {
-    let body = serde_json::from_slice::<Value>(body).map_err(|_| "no JSON")?;
+    let body = body::json(body)?;
     let token = body.get("access_token").and_then(Value::as_str);
     let token =
         token.filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));
@@ -139,13 +215,13 @@ fn minted(body: &[u8]) -> Result<Minted, &'static str> {
 
 /// The first of `keys` that the error body has, or its status.
 fn word(answer: &Answer, keys: &[&str]) -> Foreign {
-    let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    let body = body::json(&answer.body).unwrap_or_default();
     let word = keys.iter().find_map(|key| body.get(key)?.as_str());
     word.map_or_else(|| Foreign::new(answer.status.as_str()), Foreign::new)
 }
 
 fn missing_permission(answer: &Answer) -> Foreign {
-    let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    let body = body::json(&answer.body).unwrap_or_default();
     let parameters = body.get("messageParams");
     let named = ["permissions", "permission"]
         .iter()

@@ -1,27 +1,25 @@
 //! The pages of a listing, read to their end and never beyond.
 
-use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+mod turn;
 
 use serde_json::Value;
 
 use super::client::Client;
+use super::exchange::Answer;
+use super::path::Path;
 use super::transport::Failed;
 use crate::telephony::ApiProblem;
 
+use turn::{Next, Place, SoFar};
+
+/// How many entities a page is to have.
 const PAGE_SIZE: &str = "100";
-
-/// The most pages that a listing may have.
-const PAGES: u32 = 500;
-
-/// The most entities that a listing may have.
-const ENTITIES: usize = 50_000;
 
 /// What became of one entity.
 pub(super) enum Decoded<T> {
     /// It is one of ours.
     Item(T),
-    #[expect(dead_code, reason = "no decoder tells yet")]
+    #[allow(dead_code, reason = "which profile tells is its own affair")]
     /// It is one of ours, and holds a word of the vendor's that is not known.
     Odd(T),
     /// The vendor still lists it, and it is gone.
@@ -54,231 +52,153 @@ impl<T> Listing<T> {
     }
 }
 
-/// Reads every page of `path`.
+/// A listing to be read: where it is, and how its pages are asked for.
 ///
-/// Pages are counted, not followed: whatever the vendor writes into `nextUri`, the token goes to
-/// the configured origin only (D-API-1).
+/// Whatever an answer has says how the next page is found: `pageCount` by its number, `nextUri`,
+/// `nextPageToken`, `cursor`, or a `total` that the pages so far do not reach.
+pub(super) struct Pages<'a> {
+    path: Path,
+    query: Vec<(&'a str, &'a str)>,
+    body: Option<&'a Value>,
+    entities: &'static str,
+    number: Option<&'static str>,
+}
+
+impl<'a> Pages<'a> {
+    /// Pages of `entities` that are asked for by `pageNumber`.
+    pub(super) const fn of(path: Path) -> Self {
+        let number = Some("pageNumber");
+        Self { path, query: Vec::new(), body: None, entities: "entities", number }
+    }
+
+    /// With these parameters on every page.
+    pub(super) fn with(mut self, query: &[(&'a str, &'a str)]) -> Self {
+        self.query.extend_from_slice(query);
+        self
+    }
+
+    /// Pages of this member in place of `entities`.
+    #[allow(dead_code, reason = "which profile reads what is its own affair")]
+    pub(super) const fn keyed(mut self, entities: &'static str) -> Self {
+        self.entities = entities;
+        self
+    }
+
+    /// Pages that are asked for by this parameter; by none at all where `None`.
+    #[allow(dead_code, reason = "which profile reads what is its own affair")]
+    pub(super) const fn numbered(mut self, number: Option<&'static str>) -> Self {
+        self.number = number;
+        self
+    }
+
+    /// Pages of what a query in a body asks for; the page's number goes to where `body` has one,
+    /// at its top or in its `paging`.
+    #[allow(dead_code, reason = "which profile reads what is its own affair")]
+    pub(super) const fn asked(mut self, body: &'a Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    async fn ask(&self, client: &Client, place: &Place) -> Result<Answer, Failed> {
+        let number = match place {
+            Place::Number(number) => number.to_string(),
+            Place::Uri(uri) => return client.follow(&self.path, uri, self.body).await,
+            Place::Token(..) => String::new(),
+        };
+        let mut query = self.query.clone();
+        if let (None, Some(name)) = (self.body, self.number) {
+            query.push(("pageSize", PAGE_SIZE));
+            if !number.is_empty() {
+                query.push((name, number.as_str()));
+            }
+        }
+        if let (None, Place::Token(name, token)) = (self.body, place) {
+            query.push((name, token));
+        }
+        let body = self.body.map(|body| at_page(body, place));
+        client.call(&self.path, &query, body.as_ref()).await
+    }
+}
+
+/// The query with the page that is wanted: its number where the query has one, or its token.
+fn at_page(body: &Value, place: &Place) -> Value {
+    let mut body = body.clone();
+    match place {
+        Place::Number(number) => {
+            for pointer in ["/paging/pageNumber", "/pageNumber"] {
+                if let Some(place) = body.pointer_mut(pointer) {
+                    *place = Value::from(*number);
+                }
+            }
+        }
+        Place::Token(name, token) => {
+            if let Some(members) = body.as_object_mut() {
+                members.insert((*name).to_owned(), Value::from(token.as_str()));
+            }
+        }
+        Place::Uri(_) => {}
+    }
+    body
+}
+
+/// Reads every page of a listing.
 pub(super) async fn read<T>(
     client: &Client,
-    path: &'static str,
-    filters: &[(&str, &str)],
+    pages: Pages<'_>,
     decode: impl Fn(Value) -> Decoded<T>,
 ) -> Result<Listing<T>, Failed> {
-    let mut pages = Pages::default();
+    let path = pages.path.template();
+    let mut sofar = SoFar::default();
+    let mut place = Place::Number(1);
+    let mut correlation = None;
     loop {
-        let number = pages.next().to_string();
-        let mut query = vec![("pageSize", PAGE_SIZE), ("pageNumber", number.as_str())];
-        query.extend_from_slice(filters);
-        let answer = client.get(path, &query).await?;
+        let answer = pages.ask(client, &place).await.map_err(|failed| Failed {
+            // What led elsewhere was the answer before.
+            correlation: failed.correlation.or(correlation.take()),
+            problem: failed.problem,
+        })?;
+        correlation.clone_from(&answer.correlation);
         let malformed = |what| answer.failed(ApiProblem::Malformed { path, what });
-        let body = serde_json::from_slice(&answer.body).map_err(|_| malformed("no JSON"))?;
-        match pages.turn(body, &decode).map_err(malformed)? {
-            Next::Page => {}
-            Next::End => break,
-        }
-    }
-    if pages.entities > 0 && pages.listing.unreadable == pages.entities {
-        let what = "entities, and none of them is readable";
-        return Err(ApiProblem::Malformed { path, what }.into());
-    }
-    Ok(pages.listing)
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Next {
-    Page,
-    End,
-}
-
-/// What the pages so far held.
-struct Pages<T> {
-    listing: Listing<T>,
-    /// How many entities there were, readable or not.
-    entities: usize,
-    /// The entities' ids, as hashes since an id may be of any length: what moves to a later page
-    /// while we read is one thing, not two.
-    ids: BTreeSet<u64>,
-    /// With what each page began, as hashes.
-    beginnings: BTreeSet<u64>,
-    /// How many pages were read since the beginning, or since the second beginning.
-    read: u32,
-    total: Option<u64>,
-    restarted: bool,
-}
-
-impl<T> Default for Pages<T> {
-    fn default() -> Self {
-        Self {
-            listing: Listing { items: Vec::new(), unreadable: 0, unknown: 0 },
-            entities: 0,
-            ids: BTreeSet::new(),
-            beginnings: BTreeSet::new(),
-            read: 0,
-            total: None,
-            restarted: false,
-        }
-    }
-}
-
-impl<T> Pages<T> {
-    fn next(&self) -> u32 {
-        self.read + 1
-    }
-
-    fn turn(
-        &mut self,
-        body: Value,
-        decode: impl Fn(Value) -> Decoded<T>,
-    ) -> Result<Next, &'static str> {
-        let Value::Object(mut page) = body else { return Err("no object") };
-        let Some(Value::Array(entities)) = page.remove("entities") else {
-            return Err("no entities");
-        };
-        let number = |key| page.get(key).and_then(Value::as_u64);
-        let (pages, total) = (number("pageCount"), number("total"));
-        let has_next = page.get("nextUri").is_some_and(|uri| !uri.is_null());
-        if pages.is_some_and(|pages| pages > u64::from(PAGES)) {
-            return Err("more than 500 pages");
-        }
-        if self.read > 0 && !self.restarted && total.is_some() && total != self.total {
-            // Something came or went between two pages, so that one may be missing from both.
-            *self = Self { restarted: true, ..Self::default() };
-            return Ok(Next::Page);
-        }
-        let Some(first) = entities.first() else { return Ok(Next::End) };
-        let beginning = match id(first) {
-            Some(id) => hash(id),
-            None => hash(&Value::from(entities.as_slice()).to_string()),
-        };
-        if !self.beginnings.insert(beginning) {
-            return Err("the same page twice");
-        }
-        for entity in entities {
-            if id(&entity).is_some_and(|id| !self.ids.insert(hash(id))) {
-                continue;
+        let body = answer.json(path)?;
+        match sofar.turn(pages.entities, body, &decode).map_err(malformed)? {
+            Next::Page(next) => place = next,
+            Next::End if sofar.entities > 0 && sofar.listing.unreadable == sofar.entities => {
+                return Err(malformed("entities, and none of them is readable"));
             }
-            self.entities += 1;
-            if self.entities > ENTITIES {
-                return Err("more than 50 000 entities");
-            }
-            match decode(entity) {
-                Decoded::Item(item) => self.listing.items.push(item),
-                Decoded::Odd(item) => {
-                    self.listing.items.push(item);
-                    self.listing.unknown += 1;
-                }
-                Decoded::Deleted => {}
-                Decoded::Unreadable => self.listing.unreadable += 1,
-            }
-        }
-        self.read += 1;
-        self.total = total;
-        match pages {
-            Some(pages) if u64::from(self.read) >= pages => Ok(Next::End),
-            None if !has_next => Ok(Next::End),
-            Some(_) | None if self.read == PAGES => Err("more than 500 pages"),
-            Some(_) | None => Ok(Next::Page),
+            Next::End => return Ok(sofar.listing),
         }
     }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn id(entity: &Value) -> Option<&str> {
-    entity.get("id")?.as_str()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
-    use super::{Decoded, Next, Pages};
-
-    fn entities(ids: std::ops::Range<u32>) -> Vec<Value> {
-        ids.map(|id| json!({ "id": id.to_string() })).collect()
-    }
+    use super::{Place, at_page};
 
     #[test]
-    fn ends_at_page_count_at_an_empty_page_or_without_next_uri() {
-        let page = |extra: Value| {
-            let mut page = json!({ "entities": entities(0..2) });
-            let fields = extra.as_object().expect("an object").clone();
-            page.as_object_mut().expect("an object").extend(fields);
-            page
-        };
-        let after = |body: Value| Pages::default().turn(body, Decoded::Item);
+    fn a_query_gets_the_number_of_its_page_where_it_has_one() {
+        let third = |body| at_page(&body, &Place::Number(3));
 
-        assert_eq!(after(page(json!({ "pageCount": 1 }))), Ok(Next::End));
-        assert_eq!(after(page(json!({ "pageCount": 2 }))), Ok(Next::Page));
-        assert_eq!(after(page(json!({ "pageCount": 1, "nextUri": "/more" }))), Ok(Next::End));
-        assert_eq!(after(page(json!({}))), Ok(Next::End));
-        assert_eq!(after(page(json!({ "nextUri": null }))), Ok(Next::End));
-        assert_eq!(after(page(json!({ "nextUri": "/more" }))), Ok(Next::Page));
-        assert_eq!(after(json!({ "entities": [], "pageCount": 9 })), Ok(Next::End));
-    }
-
-    // F18
-    #[test]
-    fn a_listing_whose_page_count_grows_for_ever_is_refused_at_500_pages() {
-        let mut pages = Pages::default();
-
-        let end = (0..1000).find_map(|page| {
-            let body = json!({ "entities": entities(page..page + 1), "pageCount": page + 2 });
-            pages.turn(body.clone(), Decoded::Item).err().map(|what| (page, what))
-        });
-
-        assert_eq!(end, Some((499, "more than 500 pages")));
-    }
-
-    // D-API-2
-    #[test]
-    fn more_than_50_000_entities_are_refused() {
-        let mut pages = Pages::default();
-
-        let full =
-            pages.turn(json!({ "entities": entities(0..50_000), "pageCount": 2 }), Decoded::Item);
-        let over = pages
-            .turn(json!({ "entities": entities(50_000..50_001), "pageCount": 2 }), Decoded::Item);
-
-        assert_eq!(full, Ok(Next::Page));
-        assert_eq!(over, Err("more than 50 000 entities"));
-    }
-
-    // F18
-    #[test]
-    fn a_page_that_comes_again_is_refused_with_and_without_ids() {
-        for body in [
-            json!({ "entities": entities(0..3), "nextUri": "/again" }),
-            json!({ "entities": [null, "x"], "nextUri": "/again" }),
-        ] {
-            let mut pages = Pages::default();
-
-            assert_eq!(pages.turn(body.clone(), Decoded::Item), Ok(Next::Page));
-            assert_eq!(pages.turn(body, Decoded::Item), Err("the same page twice"));
-        }
-    }
-
-    // F17
-    #[test]
-    fn a_listing_that_changes_between_two_pages_is_read_again_once() {
-        let mut pages = Pages::default();
-        let page =
-            |ids, total| json!({ "entities": entities(ids), "pageCount": 3, "total": total });
-
-        assert_eq!(pages.turn(page(0..2, 6), Decoded::Item), Ok(Next::Page));
-        assert_eq!(pages.turn(page(1..3, 5), Decoded::Item), Ok(Next::Page));
-        assert_eq!(pages.next(), 1, "from the beginning");
-        assert_eq!(pages.turn(page(0..2, 5), Decoded::Item), Ok(Next::Page));
         assert_eq!(
-            pages.turn(page(1..3, 6), Decoded::Item),
-            Ok(Next::Page),
-            "a second change is accepted"
+            third(json!({ "paging": { "pageSize": 100, "pageNumber": 1 } })),
+            json!({ "paging": { "pageSize": 100, "pageNumber": 3 } })
         );
-        assert_eq!(pages.next(), 3);
-        assert_eq!(pages.listing.items, entities(0..3), "what moved is one thing");
+        assert_eq!(third(json!({ "pageNumber": 1 })), json!({ "pageNumber": 3 }));
+        assert_eq!(third(json!({ "interval": "PT1H" })), json!({ "interval": "PT1H" }));
+    }
+
+    #[test]
+    fn a_query_gets_the_token_of_its_page() {
+        let place = Place::Token("pageToken", "abc".to_owned());
+
+        assert_eq!(at_page(&json!({ "a": 1 }), &place), json!({ "a": 1, "pageToken": "abc" }));
+    }
+
+    #[test]
+    fn a_query_at_an_address_of_its_own_stays_as_it_is() {
+        let place = Place::Uri("/more".to_owned());
+
+        assert_eq!(at_page(&json!({ "pageNumber": 1 }), &place), json!({ "pageNumber": 1 }));
     }
 }

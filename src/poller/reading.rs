@@ -10,7 +10,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::Client;
-use super::page::{self, Decoded, Listing};
+use super::page::{self, Decoded, Listing, Pages};
+use super::path::Path;
 use super::transport::{Failed, host};
 use crate::telephony::{
     ApiProblem, Authority, Change, Edge, EdgeGroup, EdgeMetrics, Location, Organization, Part,
@@ -71,14 +72,45 @@ impl Asking<'_> {
         }))
     }
 
-    /// Reads a listing to its end.
+    /// Reads a listing to its end: the `entities` of every page.
     pub(super) async fn list<T>(
         &self,
         path: &'static str,
         query: &[(&str, &str)],
         decode: impl Fn(Value, SystemTime) -> Decoded<T>,
     ) -> Result<Listing<T>, Failed> {
-        page::read(self.client, path, query, |entity| decode(entity, self.begun)).await
+        self.list_at(Path::fixed(path), query, decode).await
+    }
+
+    /// As `list`, at a path with ids in it.
+    pub(super) async fn list_at<T>(
+        &self,
+        path: Path,
+        query: &[(&str, &str)],
+        decode: impl Fn(Value, SystemTime) -> Decoded<T>,
+    ) -> Result<Listing<T>, Failed> {
+        self.pages(Pages::of(path).with(query), decode).await
+    }
+
+    /// As `list`, in whatever way the pages come.
+    pub(super) async fn pages<T>(
+        &self,
+        pages: Pages<'_>,
+        decode: impl Fn(Value, SystemTime) -> Decoded<T>,
+    ) -> Result<Listing<T>, Failed> {
+        page::read(self.client, pages, |entity| decode(entity, self.begun)).await
+    }
+
+    /// Reads one thing; `null` where the answer has no body.
+    #[allow(dead_code, reason = "which profile reads what is its own affair")]
+    pub(super) async fn one(&self, path: Path, query: &[(&str, &str)]) -> Result<Value, Failed> {
+        self.client.call(&path, query, None).await?.json(path.template())
+    }
+
+    /// What the API answers to a query in a body; `null` where the answer has no body.
+    #[allow(dead_code, reason = "which profile reads what is its own affair")]
+    pub(super) async fn post(&self, path: Path, body: &Value) -> Result<Value, Failed> {
+        self.client.call(&path, &[], Some(body)).await?.json(path.template())
     }
 }
 

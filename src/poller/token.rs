@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use branchline_probes::Secret;
+use metrics::counter;
 use tokio::sync::Mutex;
 
 use super::transport::Failed;
@@ -18,6 +19,9 @@ const MARGIN: Duration = Duration::from_secs(300);
 
 /// Between two renewals that the API forced upon us.
 const FORCED: Duration = Duration::from_secs(60);
+
+/// The counter of tokens that were fetched, by cause.
+pub(super) const REFRESHES: &str = "branchline_telephony_api_token_refreshes_total";
 
 /// How long refused credentials rest before they are tried again: the first time and at most.
 const RESTS: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3600));
@@ -73,7 +77,8 @@ impl Tokens {
         {
             return Ok(bearer.clone());
         }
-        self.fetch(&mut shelf, seen, now, mint).await
+        let cause = if shelf.minted == 0 { "start" } else { "expiry" };
+        self.fetch(&mut shelf, seen, cause, now, mint).await
     }
 
     /// A token other than the one that the API refused; `None` where the last forced renewal is
@@ -96,13 +101,14 @@ impl Tokens {
         }
         shelf.forced = Some(now());
         shelf.token = None;
-        self.fetch(&mut shelf, seen, now, mint).await.map(Some)
+        self.fetch(&mut shelf, seen, "401", now, mint).await.map(Some)
     }
 
     async fn fetch(
         &self,
         shelf: &mut Shelf,
         seen: u64,
+        cause: &'static str,
         now: impl Fn() -> Instant,
         mint: impl Future<Output = Result<Minted, Failed>>,
     ) -> Result<Bearer, Failed> {
@@ -117,6 +123,7 @@ impl Tokens {
         self.attempts.fetch_add(1, Ordering::Release);
         match minted {
             Ok(Minted { secret, lifetime }) => {
+                counter!(REFRESHES, "cause" => cause).increment(1);
                 shelf.minted += 1;
                 let bearer = Bearer { secret, generation: shelf.minted };
                 shelf.token = Some((bearer.clone(), now() + useful(lifetime)));

@@ -47,6 +47,46 @@ pub enum ApiProblem {
         /// The HTTP status.
         status: u16,
     },
+    /// There is no TLS with the host: its certificate or its version of TLS is refused.
+    #[error("no TLS with {host}: {detail}")]
+    Tls {
+        /// The host that was called.
+        host: String,
+        /// What is wrong with its certificate, or what the handshake failed with.
+        detail: String,
+    },
+    /// The vendor does not have it.
+    #[error("{path} is not there")]
+    NotFound {
+        /// What was to be read.
+        path: &'static str,
+    },
+    /// What was asked conflicts with what the vendor is doing, and did so again.
+    #[error("{path} conflicts with another change ({status})")]
+    Conflict {
+        /// What was to be read.
+        path: &'static str,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The vendor does not understand the request: ours is at fault.
+    #[error("{path} refuses the request ({status}): {code}")]
+    Request {
+        /// What was to be read.
+        path: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// The vendor's error code.
+        code: Foreign,
+    },
+    /// The answer leads to where no token may go.
+    #[error("{path} leads elsewhere: {what}")]
+    Denied {
+        /// What was to be read.
+        path: &'static str,
+        /// What was not followed.
+        what: &'static str,
+    },
     /// No site stands at the location to which the reading is narrowed.
     #[error("no site of the vendor belongs to location `{location}`")]
     NoSuchLocation {
@@ -73,6 +113,11 @@ impl ApiProblem {
             Self::Permission { .. } => "permission",
             Self::Throttled { .. } => "throttled",
             Self::Server { .. } => "server",
+            Self::Tls { .. } => "tls",
+            Self::NotFound { .. } => "not_found",
+            Self::Conflict { .. } => "conflict",
+            Self::Request { .. } => "request",
+            Self::Denied { .. } => "policy_denied",
             Self::NoSuchLocation { .. } => "location",
             Self::Malformed { .. } => "malformed",
         }

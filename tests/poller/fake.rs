@@ -24,6 +24,9 @@ pub(crate) const TOKEN: &str = "/oauth/token";
 /// Fast enough that no test waits, slow enough that one reading is far from the budget's minute.
 pub(crate) const HASTE: Haste = Haste { waits: 1_000, limits: 1, reading: 1 };
 
+/// Fast, and still a good part of a second where the product waits for a minute.
+pub(crate) const BRISK: Haste = Haste { waits: 200, limits: 1, reading: 1 };
+
 /// The waits of the product.
 pub(crate) const PATIENT: Haste = Haste { waits: 1, limits: 1, reading: 1 };
 
@@ -139,6 +142,7 @@ impl Fake {
             client_secret: Secret::new("hunter2".to_owned()),
             interval: Duration::from_secs(60),
             narrowing: None,
+            scopes: Vec::new(),
         }
     }
 }

@@ -140,7 +140,7 @@ async fn without_the_sites_no_part_and_without_the_edges_no_trunk_can_be_told_to
             if seen.path == path { Reply::json(404, &Value::Null) } else { two_offices(seen) }
         })
     };
-    let problem_of = |path| Some(ApiProblem::Server { path, status: 404 });
+    let problem_of = |path| Some(ApiProblem::NotFound { path });
 
     let fake = broken(SITES).await;
     let poller = narrowed(&fake, "Lyon office", [&[], &[]]);

@@ -265,6 +265,11 @@ impl<'a> Waiting<'a> {
             | ApiProblem::Throttled { .. }
             | ApiProblem::Server { .. }
             | ApiProblem::NoSuchLocation { .. }
+            | ApiProblem::Tls { .. }
+            | ApiProblem::NotFound { .. }
+            | ApiProblem::Conflict { .. }
+            | ApiProblem::Request { .. }
+            | ApiProblem::Denied { .. }
             | ApiProblem::Malformed { .. } => Exit::Unavailable,
         })
     }
