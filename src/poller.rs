@@ -14,6 +14,7 @@ mod platform;
 mod policy;
 mod reading;
 pub mod region;
+mod strict;
 mod token;
 mod transport;
 mod trust;

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use flate2::write::MultiGzDecoder;
 use serde_json::Value;
 
+use super::strict::Strict;
+
 /// The largest body that is read, after decompression.
 const LIMIT: usize = 8 * 1024 * 1024;
 
@@ -27,7 +29,7 @@ const BROKEN: &str = "a body whose compression is broken";
 /// A body of which a part has come.
 pub(super) enum Body {
     Plain(Vec<u8>),
-    Packed { read: usize, unpacked: MultiGzDecoder<Vec<u8>> },
+    Packed { read: usize, unpacked: Box<MultiGzDecoder<Vec<u8>>> },
 }
 
 impl Body {
@@ -37,7 +39,7 @@ impl Body {
             None | Some(b"identity") => Ok(Self::Plain(Vec::new())),
             // RFC 9110 §8.4.1.3: the two are the same.
             Some(b"gzip" | b"x-gzip") => {
-                Ok(Self::Packed { read: 0, unpacked: MultiGzDecoder::new(Vec::new()) })
+                Ok(Self::Packed { read: 0, unpacked: Box::new(MultiGzDecoder::new(Vec::new())) })
             }
             Some(_) => Err("a body in an encoding that was not asked for"),
         }
@@ -103,7 +105,11 @@ pub(super) fn json(body: &[u8]) -> Result<Value, &'static str> {
     if depth(start) > DEPTH {
         return Err("JSON nested deeper than 64 levels");
     }
-    serde_json::from_slice(start).map_err(|_| "no JSON")
+    match serde_json::from_slice(start) {
+        Ok(Strict(value)) => Ok(value),
+        Err(error) if error.is_data() => Err("JSON with a name twice in one object"),
+        Err(_) => Err("no JSON"),
+    }
 }
 
 /// How deep the brackets outside of strings are nested.
@@ -251,6 +257,8 @@ mod tests {
             assert_eq!(json(page.as_bytes()), Err("a page of HTML instead of JSON"), "{page}");
         }
         assert_eq!(json(b""), Err("no JSON"));
+        assert_eq!(json(b"{\"a\":\"\xff\"}"), Err("no JSON"));
+        assert_eq!(json(b"{\"a\":1,\"a\":2}"), Err("JSON with a name twice in one object"));
         assert_eq!(json(b"{\"a\":1"), Err("no JSON"));
     }
 }

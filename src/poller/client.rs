@@ -229,3 +229,143 @@ fn missing_permission(answer: &Answer) -> Foreign {
         .map(|names| names.trim_matches(['[', ']']));
     named.map_or_else(|| word(answer, &["code"]), Foreign::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::extract::{Request, State};
+    use branchline_probes::Secret;
+    use reqwest::Url;
+    use serde_json::{Value, json};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
+    use super::Client;
+    use crate::poller::exchange::Exchanger;
+    use crate::poller::pace::{Clock, Pace};
+    use crate::poller::page::{self, Decoded, Pages};
+    use crate::poller::path::Path;
+    use crate::poller::token::Tokens;
+    use crate::poller::transport::Transport;
+
+    const METRICS: &str = "/api/v2/telephony/providers/edges/{edgeId}/metrics";
+    const QUERY: &str = "/api/v2/analytics/conversations/details/query";
+
+    /// The first line, the type and the body of each request.
+    type Seen = Arc<Mutex<Vec<(String, String, String)>>>;
+
+    struct Vendor {
+        client: Client,
+        seen: Seen,
+        server: JoinHandle<()>,
+    }
+
+    impl Drop for Vendor {
+        fn drop(&mut self) {
+            self.server.abort();
+        }
+    }
+
+    impl Vendor {
+        /// Answers every call with what `answer` makes of its body.
+        async fn start(answer: fn(&Value) -> Value) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let url = format!("http://{}", listener.local_addr().expect("an address"));
+            let url: Url = url.parse().expect("an address");
+            let seen = Seen::default();
+            let handler = move |State(seen): State<Seen>, request: Request| async move {
+                let (parts, body) = request.into_parts();
+                let body = to_bytes(body, 1 << 20).await.expect("a small body");
+                if parts.uri.path() == "/oauth/token" {
+                    return Body::from(r#"{"access_token":"token","expires_in":86400}"#);
+                }
+                let kind = parts.headers.get("content-type").map(|it| it.to_str().expect("text"));
+                let line = format!("{} {}", parts.method, parts.uri);
+                let text = String::from_utf8_lossy(&body).into_owned();
+                let kind = kind.unwrap_or_default().to_owned();
+                seen.lock().expect("a lock").push((line, kind, text));
+                Body::from(answer(&serde_json::from_slice(&body).unwrap_or_default()).to_string())
+            };
+            let app = Router::new().fallback(handler).with_state(Arc::clone(&seen));
+            let server = tokio::spawn(async move {
+                axum::serve(listener, app).await.expect("a server");
+            });
+            let pace = Pace::new(Clock::new(1)).expect("chance");
+            let client = Client {
+                transport: Transport::new(Exchanger::new(true, 1).expect("a client"), pace),
+                api: url.clone(),
+                login: url,
+                id: "a-client".to_owned(),
+                secret: Secret::new("hunter2".to_owned()),
+                scopes: String::new(),
+                tokens: Tokens::default(),
+            };
+            Self { client, seen, server }
+        }
+
+        fn seen(&self) -> Vec<(String, String, String)> {
+            self.seen.lock().expect("a lock").clone()
+        }
+    }
+
+    // D-API-1
+    #[tokio::test]
+    async fn an_id_from_elsewhere_stays_within_its_segment() {
+        let vendor = Vendor::start(|_| json!({})).await;
+
+        for id in ["a b/../../x?y#z", ".."] {
+            let path = Path::of(METRICS, &[id]);
+            let answer = vendor.client.call(&path, &[("a", "1&2")], None).await;
+            assert_eq!(answer.is_ok(), id != "..");
+        }
+
+        let [(line, _, _)] = &vendor.seen()[..] else { panic!("{:?}", vendor.seen()) };
+        assert_eq!(
+            line,
+            "GET /api/v2/telephony/providers/edges/a%20b%2F..%2F..%2Fx%3Fy%23z/metrics?a=1%262"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_query_in_a_body_is_paged_by_the_number_in_it() {
+        // Three conversations, two on a page.
+        let vendor = Vendor::start(|body| {
+            let ids = match body["paging"]["pageNumber"].as_u64() {
+                Some(1) => vec!["1", "2"],
+                Some(_) | None => vec!["3"],
+            };
+            let conversations: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
+            json!({ "conversations": conversations, "pageSize": 2, "totalHits": 3 })
+        })
+        .await;
+        let body = json!({ "interval": "a/b", "paging": { "pageSize": 2, "pageNumber": 1 } });
+        let pages = Pages::of(Path::fixed(QUERY)).keyed("conversations").asked(&body);
+
+        let listing = page::read(&vendor.client, pages, Decoded::Item).await;
+
+        let items = listing.map(|listing| listing.items).map_err(|failed| failed.problem);
+        assert_eq!(items, Ok(["1", "2", "3"].map(|id| json!({ "id": id })).to_vec()));
+        let sent = |number| {
+            let paging = json!({ "pageSize": 2, "pageNumber": number });
+            let body = json!({ "interval": "a/b", "paging": paging }).to_string();
+            (format!("POST {QUERY}"), "application/json".to_owned(), body)
+        };
+        assert_eq!(vendor.seen(), [sent(1), sent(2)]);
+    }
+
+    #[tokio::test]
+    async fn a_query_in_a_body_is_made_again_at_the_address_of_the_next_page() {
+        let vendor = Vendor::start(|_| json!({ "results": [], "nextUri": null })).await;
+        let body = json!({ "interval": "PT1H" });
+        let next = format!("{QUERY}?cursor=2");
+
+        let answer = vendor.client.follow(&Path::fixed(QUERY), &next, Some(&body)).await;
+
+        assert!(answer.is_ok());
+        let [(line, _, sent)] = &vendor.seen()[..] else { panic!("{:?}", vendor.seen()) };
+        assert_eq!((line, sent), (&format!("POST {next}"), &body.to_string()));
+    }
+}

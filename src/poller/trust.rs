@@ -37,10 +37,10 @@ pub(super) fn of_this_host(in_the_clear: bool) -> Result<ClientConfig, SetupErro
 
 /// What TLS failed with, for people.
 pub(super) fn in_words(error: &Error) -> String {
-    match error {
-        Error::InvalidCertificate(CertificateError::Other(other)) => other.0.to_string(),
-        error => error.to_string(),
+    if let Error::InvalidCertificate(CertificateError::Other(other)) = error {
+        return other.0.to_string();
     }
+    error.to_string()
 }
 
 /// Decides as the library does, and says more of what was refused: a certificate that vouches for

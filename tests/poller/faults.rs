@@ -152,6 +152,7 @@ async fn nonsense_leaves_the_earlier_part_whole() {
         b"[]".into(),
         b"{}".into(),
         br#"{"entities":null}"#.into(),
+        br#"{"entities":[],"entities":[{"id":"1"}]}"#.into(),
         br#"{"entities":{"0":{"id":"1"}}}"#.into(),
         br#"{"entities":[null,null],"pageCount":1}"#.into(),
         b"{\"entities\":[{\"id\":\"\xff\"}]}".into(),

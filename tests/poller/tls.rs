@@ -6,6 +6,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use branchline::poller::{Haste, Poller, Settings};
+use branchline::telephony::Snapshot;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
@@ -20,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::fake::{Fake, TOKEN, healthy};
+use crate::problems;
 
 /// A host on which one authority is installed, and no other.
 struct Host {
@@ -272,6 +275,40 @@ impl OpenSsl {
         // It writes on, and has to be heard.
         std::thread::spawn(move || lines.for_each(drop));
         Self { url: format!("https://{address}"), child }
+    }
+}
+
+// F20
+#[tokio::test]
+async fn a_handshake_that_stalls_or_is_cut_off_is_never_followed_by_plaintext() {
+    for stalls in [true, false] {
+        let login = Fake::start(healthy).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let api_url = format!("https://{}", listener.local_addr().expect("an address"));
+        let first_bytes = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&first_bytes);
+        let server = tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let byte = connection.read_u8().await.ok();
+                log.lock().expect("a lock").push(byte);
+                held.extend(stalls.then_some(connection));
+            }
+        });
+        let settings = Settings { api_url, ..login.settings() };
+        let haste = Haste { waits: 1_000, limits: 20, reading: 1 };
+        let poller = Poller::hasty(settings, haste).expect("a poller");
+
+        let snapshot = poller.read(&Snapshot::default()).await;
+
+        for problem in problems(&snapshot) {
+            assert_eq!(problem.map(|it| it.label()), Some("unreachable"));
+        }
+        let first_bytes = first_bytes.lock().expect("a lock").clone();
+        assert!(!first_bytes.is_empty());
+        // RFC 8446 §5.1: 22 begins a record of the handshake.
+        assert!(first_bytes.iter().all(|byte| *byte == Some(22)), "{first_bytes:?}");
+        server.abort();
     }
 }
 
