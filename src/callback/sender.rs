@@ -90,7 +90,7 @@ impl Sender {
             let id = format!("bl-{:032x}", self.chance.random::<u128>());
             let body = event.envelope(&id, now);
             if self.queue.push(event.subject.clone(), body, self.started.elapsed()) {
-                count("dropped");
+                count_dropped(1);
             }
         }
     }
@@ -183,6 +183,11 @@ async fn sleep_until(moment: Option<Instant>) {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
     }
+}
+
+/// Counts events that nobody had room for.
+pub fn count_dropped(events: usize) {
+    counter!(RESULTS, "result" => "dropped").increment(u64::try_from(events).unwrap_or(u64::MAX));
 }
 
 fn count(result: &'static str) {

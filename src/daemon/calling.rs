@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::callback::{Event, Findings, Sender, Settings, States, Topic};
+use crate::callback::{self, Event, Findings, Sender, Settings, States, Topic};
 use crate::diagnosis::Diagnosis;
 use crate::poller::SetupError;
 use crate::telephony::Snapshot;
@@ -82,8 +82,9 @@ impl Told {
     }
 
     fn tell(&self, events: Vec<Event>) {
-        if !events.is_empty() && self.outbox.try_send(events).is_err() {
-            tracing::warn!("the callback is not told: too much waits already");
+        let count = events.len();
+        if count > 0 && self.outbox.try_send(events).is_err() {
+            callback::count_dropped(count);
         }
     }
 }

@@ -20,12 +20,14 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
     if failing.is_empty() {
         return Vec::new();
     }
-    // Somebody who answers wrongly is the vendor's; nobody at all may be the way there.
-    let answered = |problem: &ApiProblem| {
-        !matches!(problem, ApiProblem::Unreachable { .. } | ApiProblem::Tls { .. })
+    let met = |is_it: fn(&ApiProblem) -> bool| !Failing::new(evidence, is_it).is_empty();
+    let (owner, step) = if !met(is_answer) {
+        (Owner::SiteNetwork, met(is_tls).then_some(TLS))
+    } else if met(is_misunderstanding) {
+        (Owner::Configuration, Some(MISUNDERSTANDING))
+    } else {
+        (Owner::Vendor, None)
     };
-    let has_answered = !Failing::new(evidence, answered).is_empty();
-    let owner = if has_answered { Owner::Vendor } else { Owner::SiteNetwork };
     let severity = failing.severity();
     let summary = if severity == Severity::Info {
         "a part of what the vendor knows beside its state cannot be read"
@@ -33,7 +35,11 @@ fn judge(evidence: &Evidence) -> Vec<Finding> {
         "the vendor API cannot be read; the verdict rests on the site alone"
     };
     let finding = Finding::new(&RULE, severity, owner, "vendor API", summary);
-    vec![failing.explain(finding.because(failing.exhibits()), evidence)]
+    let finding = failing.explain(finding.because(failing.exhibits()), evidence);
+    vec![match step {
+        Some(step) => finding.next(step),
+        None => finding,
+    }]
 }
 
 /// Whatever no other rule tells is told here, so that no failed reading is silent.
@@ -46,3 +52,23 @@ fn is_told_here(problem: &ApiProblem) -> bool {
             | ApiProblem::NoSuchLocation { .. }
     )
 }
+
+/// Somebody who answers wrongly is the vendor's; nobody at all may be the way there.
+fn is_answer(problem: &ApiProblem) -> bool {
+    !matches!(problem, ApiProblem::Unreachable { .. } | ApiProblem::Tls { .. })
+}
+
+fn is_tls(problem: &ApiProblem) -> bool {
+    matches!(problem, ApiProblem::Tls { .. })
+}
+
+/// What is asked is not what this API has.
+fn is_misunderstanding(problem: &ApiProblem) -> bool {
+    matches!(problem, ApiProblem::NotFound { .. } | ApiProblem::Request { .. })
+}
+
+const TLS: &str = "Find out what inspects TLS between this host and the API, and have the API's hosts \
+                   left out, or its authority added to those that this host trusts.";
+
+const MISUNDERSTANDING: &str = "Check `profile`, and where the API is said to be, in [telephony]: \
+                                whoever answers there does not know what was asked.";

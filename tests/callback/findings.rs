@@ -113,3 +113,15 @@ fn each_subject_is_told_of_by_itself_and_twice_the_same_name_once() {
     assert_eq!(present(&one), [false]);
     assert_eq!(one[0].data["subject"], "Carrier A");
 }
+
+#[test]
+fn of_two_things_with_one_name_the_worse_one_speaks() {
+    let mut findings = Findings::default();
+    let both = [Severity::Blocking, Severity::Warning].map(|it| finding("Carrier A", it));
+    let appeared = findings.note("lyon", &diagnosis(both.clone()), seconds(0));
+
+    let later = findings.note("lyon", &diagnosis(both), seconds(300));
+
+    assert_eq!(appeared[0].data["severity"], "blocking");
+    assert_eq!((appeared.len(), later), (1, Vec::new()));
+}

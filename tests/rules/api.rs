@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use branchline::diagnosis::{Severity, Verdict};
+use branchline::diagnosis::{Owner, Severity, Verdict};
 use branchline::telephony::{ApiProblem, Authority, Organization, Part, PartName};
 use branchline_probes::Foreign;
 
@@ -23,7 +23,38 @@ fn problems() -> Vec<ApiProblem> {
         ApiProblem::Throttled { path: "/audits", retry_after: Duration::from_secs(60) },
         ApiProblem::Server { path: "/audits", status: 503 },
         ApiProblem::Malformed { path: "/audits", what: "no JSON" },
+        not_found(),
+        ApiProblem::Conflict { path: "/audits", status: 409 },
+        ApiProblem::Request { path: "/audits", status: 400, code: Foreign::new("bad.request") },
+        ApiProblem::Denied { path: "/audits", what: "another host" },
+        inspected(),
     ]
+}
+
+fn not_found() -> ApiProblem {
+    ApiProblem::NotFound { path: "/audits" }
+}
+
+fn inspected() -> ApiProblem {
+    ApiProblem::Tls { host: "api.example.net".to_owned(), detail: "unknown issuer".to_owned() }
+}
+
+#[test]
+fn who_does_not_answer_or_not_by_tls_is_behind_the_sites_network_and_404_is_a_setting() {
+    let of = |problem: &ApiProblem| {
+        let finding = Site::new().vendor_fails(problem).judged_by("api-unreachable").remove(0);
+        (finding.owner, finding.next_step)
+    };
+    let server = ApiProblem::Server { path: "/audits", status: 503 };
+
+    assert_eq!(of(&unreachable()).0, Owner::SiteNetwork);
+    assert_eq!(of(&server).0, Owner::Vendor);
+    let (owner, step) = of(&inspected());
+    assert_eq!(owner, Owner::SiteNetwork);
+    assert!(step.contains("inspects TLS"), "{step}");
+    let (owner, step) = of(&not_found());
+    assert_eq!(owner, Owner::Configuration);
+    assert!(step.contains("`profile`"), "{step}");
 }
 
 #[test]
