@@ -35,8 +35,8 @@ use tokio::runtime::{Builder, Runtime};
 pub use fault::{Fault, On};
 pub use request::Request;
 pub(crate) use server::Server;
-pub use state::{Inventory, State};
 pub(crate) use state::{EDGE_GROUP, LOCATION, TRUNK};
+pub use state::{Inventory, State};
 
 use crate::cloud::secret;
 use crate::scenario::{Api as Reachable, Faults};
@@ -112,8 +112,11 @@ impl Api {
     }
 
     fn start_as(profile: Profile, inventory: Inventory, name: Option<&str>) -> io::Result<Self> {
-        let runtime =
-            Builder::new_multi_thread().worker_threads(1).thread_name("lab").enable_all().build()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("lab")
+            .enable_all()
+            .build()?;
         let entered = runtime.enter();
         let state = match inventory == Inventory::BRANCH {
             true => State::new(&Faults::NONE, REGISTRAR),

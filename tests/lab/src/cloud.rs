@@ -145,7 +145,13 @@ impl Cloud {
             web,
         };
         let directory = tempfile::Builder::new().prefix("branchline-lab-").tempdir()?;
-        let config = config::write(directory.path(), &addresses, &secrets, &authority.pem(), faults.profile)?;
+        let config = config::write(
+            directory.path(),
+            &addresses,
+            &secrets,
+            &authority.pem(),
+            faults.profile,
+        )?;
         drop(entered);
         Ok(Self {
             runtime: Some(runtime),

@@ -75,7 +75,9 @@ impl Answer {
         let (code, message) = match retry_after {
             Some(seconds) => (
                 "too.many.requests.retry.after",
-                format!("Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"),
+                format!(
+                    "Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
+                ),
             ),
             None => (
                 "too.many.requests",

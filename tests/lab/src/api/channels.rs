@@ -177,7 +177,8 @@ impl Channels {
         let key = key(request.headers());
         let known = number(id).filter(|number| held(&self.open).contains_key(number));
         let (Some(number), Some(key)) = (known, key) else {
-            let status = if known.is_none() { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
+            let status =
+                if known.is_none() { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
             return plain(status);
         };
         let (told, orders) = unbounded_channel();

@@ -105,8 +105,7 @@ impl Faults {
 
     /// What this request is to meet; the latest plan wins.
     pub(super) fn next(&mut self, path: &str, query: &Parameters) -> Option<Fault> {
-        let place =
-            self.0.iter().rposition(|planned| planned.on.is(path, &planned.fault))?;
+        let place = self.0.iter().rposition(|planned| planned.on.is(path, &planned.fault))?;
         let planned = &mut self.0[place];
         let mut times = planned.times;
         if let Fault::RevokedAtPage(page) = planned.fault {

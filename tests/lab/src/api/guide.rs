@@ -148,7 +148,8 @@ fn registrations(trunk: &Value) -> Value {
         }
         registration
     };
-    let all: Vec<_> = trunk["registersStatus"].as_array().into_iter().flatten().map(proxy).collect();
+    let all: Vec<_> =
+        trunk["registersStatus"].as_array().into_iter().flatten().map(proxy).collect();
     json!({ "entities": all, "page": 1, "pageSize": 25, "total": all.len() })
 }
 
@@ -182,7 +183,9 @@ fn group(state: &State, group: &Value) -> Value {
         0..=5 => "CONFIGURING",
         _ => "PENDING",
     };
-    let member = |place: usize| members.get(place).map(|edge| json!({ "id": edge["id"], "name": edge["name"] }));
+    let member = |place: usize| {
+        members.get(place).map(|edge| json!({ "id": edge["id"], "name": edge["name"] }))
+    };
     let name = group["name"].as_str().unwrap_or_default();
     json!({
         "id": group["id"],
@@ -226,7 +229,8 @@ fn diagnosis(phone: &Value) -> Value {
 fn location(location: &Value) -> Value {
     let is_ours = location["name"] == LOCATION;
     let ports = json!([5060, 5061, 5080, 5081]);
-    let host = |name: &str, port: u16| json!({ "host": format!("{name}.example.com"), "port": port });
+    let host =
+        |name: &str, port: u16| json!({ "host": format!("{name}.example.com"), "port": port });
     json!({
         "id": location["id"],
         "name": location["name"],

@@ -139,9 +139,7 @@ fn audit(
             Answer::of(audits::services())
         }
         ("GET", [id]) => held(&server.audits).look(id),
-        ("GET", [id, "results"]) => {
-            held(&server.audits).results(id, &held(&server.state), query)
-        }
+        ("GET", [id, "results"]) => held(&server.audits).results(id, &held(&server.state), query),
         _ => Answer::not_found(),
     }
 }
@@ -198,7 +196,8 @@ fn details(state: &State, body: &Value) -> Answer {
 /// How many conversations each edge had.
 fn aggregates(state: &State, body: &Value) -> Answer {
     let edges = values(&body["filter"], "edgeId");
-    let names: Vec<&str> = body["metrics"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let names: Vec<&str> =
+        body["metrics"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let results: Vec<_> = state
         .calls
         .iter()

@@ -256,7 +256,6 @@ impl Server {
         headers.insert("inin-ratelimit-reset", left.into());
         response
     }
-
 }
 
 /// How deep the brackets go.

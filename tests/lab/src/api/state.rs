@@ -173,7 +173,8 @@ fn site_reference(number: u32) -> Value {
 
 fn site(number: u32, vendor: Vendor) -> Value {
     let is_elsewhere = vendor == Vendor::RegionElsewhere && number == 1;
-    let regions = if is_elsewhere { json!(["ap-southeast-2"]) } else { json!(["eu-west-3", REGION]) };
+    let regions =
+        if is_elsewhere { json!(["ap-southeast-2"]) } else { json!(["eu-west-3", REGION]) };
     let reference = site_reference(number);
     json!({
         "id": reference["id"],

@@ -6,7 +6,9 @@ use super::{BASE, SINCE, ago, edge_reference, id, reference, site_reference};
 
 /// The phones of the branch; `stuck` of them never got their configuration.
 pub(super) fn phones(count: u32, stuck: u32) -> Vec<Value> {
-    (1..=count).map(|number| if number <= stuck { failed(phone(number)) } else { phone(number) }).collect()
+    (1..=count)
+        .map(|number| if number <= stuck { failed(phone(number)) } else { phone(number) })
+        .collect()
 }
 
 /// A phone whose provisioning failed an hour ago.
