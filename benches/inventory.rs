@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use branchline::poller::{Poller, Profile, Settings};
 use branchline::telephony::Snapshot;
 use branchline_lab::api::{Api, Inventory, Profile as Spoken};
+use branchline_probes::Secret;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
@@ -30,7 +31,7 @@ fn main() {
         api_url: api.api_url(),
         login_url: api.login_url(),
         client_id: api.client_id().to_owned(),
-        client_secret: api.client_secret().to_owned().into(),
+        client_secret: Secret::new(api.client_secret().to_owned()),
         interval: INTERVAL,
         narrowing: None,
         skip: BTreeSet::new(),

@@ -99,14 +99,17 @@ fn operations(api: &Api) -> Vec<(&'static str, String, String, Value)> {
 fn every_answer_of_the_published_api_is_as_it_is_published() {
     let (api, document) = (platform(), document());
     let token = token(&api);
+    let mut faults = Vec::new();
 
     for (method, template, path, body) in operations(&api) {
         let answer = send(&api, method, &path, &token, &body.to_string()).expect("an answer");
 
         assert!(matches!(answer.status, 200 | 202), "{method} {path}: {}", answer.head);
         let schema = answer_of(&document, method, &template);
-        assert_eq!(schema::faults(&document, schema, &answer.json()), [""; 0], "{method} {path}");
+        let wrong = schema::faults(&document, schema, &answer.json());
+        faults.extend(wrong.into_iter().map(|wrong| format!("{method} {template} {wrong}")));
     }
+    assert_eq!(faults, [""; 0]);
 }
 
 #[test]

@@ -200,7 +200,7 @@ pub(in crate::api) fn interface(edge: &Value) -> Value {
         "physicalAdapterId": "eth0",
         "ifStatus": "up",
         "interfaceType": "SYSTEM",
-        "addresses": [{ "type": "dhcp", "address": "192.0.2.20/24", "family": 2 }],
+        "addresses": [{ "type": "ip", "address": "192.0.2.20/24", "family": 2 }],
         "currentState": "OK",
         "useForWanInterface": true,
         "selfUri": format!("{uri}/logicalinterfaces/{interface}"),
