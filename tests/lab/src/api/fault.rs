@@ -62,11 +62,10 @@ impl On {
     fn is(&self, path: &str, fault: &Fault) -> bool {
         let is_token = path == TOKEN;
         match self {
-            Self::Everything => match fault {
-                Fault::ShortToken(_) | Fault::TokenThrottled => is_token,
-                _ if is_token => false,
-                _ => true,
-            },
+            Self::Everything => {
+                let is_of_tokens = matches!(fault, Fault::ShortToken(_) | Fault::TokenThrottled);
+                is_token == is_of_tokens
+            }
             Self::Path(template) => {
                 let (wanted, given) = (template.split('/'), path.split('/'));
                 wanted.clone().count() == given.clone().count()
