@@ -1,329 +1,264 @@
-//! The vendor's API: client credentials, and the listings with their pages.
+//! The vendor's API on loopback, in both profiles, with faults on request.
+//!
+//! [`Api::start`] brings it up alone, for a test or a bench that wants nothing else of the cloud:
+//!
+//! ```no_run
+//! use branchline_lab::api::{Api, Fault, Inventory, On, Profile};
+//!
+//! let api = Api::start(Profile::Platform, Inventory::BRANCH)?;
+//! api.set_fault(On::Path("/api/v2/telephony/providers/edges/phones"), Fault::Throttled(Some(1)));
+//! println!("{} {}", api.api_url(), api.login_url());
+//! # std::io::Result::Ok(())
+//! ```
 
+mod answer;
+mod audits;
+mod channels;
+mod fault;
+mod guide;
+mod listing;
+mod platform;
+mod request;
+mod server;
 mod state;
+mod tokens;
+mod wire;
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Form, Query, State as Shared};
-use axum::http::header::{AUTHORIZATION, HeaderMap};
-use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
 
-use crate::scenario::Faults;
-use state::State;
-
+pub use fault::{Fault, On};
+pub use request::Request;
+pub(crate) use server::Server;
 pub(crate) use state::{EDGE_GROUP, LOCATION, TRUNK};
+pub use state::{Inventory, State};
 
-/// What the vendor sends where nothing is asked for.
-const PAGE_SIZE: usize = 25;
-/// What it sends at most.
-const LARGEST_PAGE: usize = 500;
-/// One id for every answer: nobody correlates anything here.
-const CORRELATION: &str = "00000099-1111-4222-8333-000000000099";
+use crate::cloud::secret;
+use crate::scenario::{Api as Reachable, Faults};
+use crate::sockets;
+use crate::tls::Authority;
 
-/// The filters of the listings, and where the filtered field stands.
-const FILTERS: &[(&str, &str)] = &[
-    ("name", "/name"),
-    ("site.id", "/site/id"),
-    ("location.id", "/location/id"),
-    ("edge.id", "/edge/id"),
-    ("edgeGroup.id", "/edgeGroup/id"),
-    ("trunkBase.id", "/trunkBase/id"),
-    ("trunkType", "/trunkType"),
-];
-
-type Parameters = Vec<(String, String)>;
-
-/// The API with its one client.
-#[derive(Debug)]
-pub(crate) struct Server {
-    state: State,
-    has_listed_trunks: AtomicBool,
-    basic: String,
-    token: String,
-}
-
-impl Server {
-    /// The API for one client, which is given `token`; trunks name `registrar` as their proxy.
-    pub(crate) fn new(
-        faults: &Faults,
-        registrar: SocketAddr,
-        (client_id, client_secret): (&str, &str),
-        token: String,
-    ) -> Arc<Self> {
-        let basic = STANDARD.encode(format!("{client_id}:{client_secret}"));
-        let state = State::new(faults, registrar);
-        Arc::new(Self { state, has_listed_trunks: AtomicBool::new(false), basic, token })
-    }
-
-    /// Answers until the task is dropped.
-    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) -> io::Result<()> {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        axum::serve(listener, self.router()).await
-    }
-
-    fn router(self: Arc<Self>) -> Router {
-        let mut router = Router::new().route("/oauth/token", post(grant));
-        for listing in Listing::ALL {
-            let list = move |Shared(server): Shared<Arc<Self>>, headers, uri, query| {
-                std::future::ready(server.list(listing, &headers, &uri, &query))
-            };
-            router = router.route(listing.path(), get(list));
-        }
-        router.fallback(|| std::future::ready(not_found())).with_state(self)
-    }
-
-    fn list(
-        &self,
-        listing: Listing,
-        headers: &HeaderMap,
-        uri: &Uri,
-        Query(parameters): &Query<Parameters>,
-    ) -> Response {
-        if credential(headers, "Bearer") != Some(&self.token) {
-            let message = "No authentication bearer token specified in authorization header.";
-            return problem(StatusCode::UNAUTHORIZED, "authentication.required", message);
-        }
-        let is_later = listing == Listing::Trunks && self.has_listed_trunks.swap(true, Relaxed);
-        let at_first = self.state.trunks_at_first.as_deref();
-        let entities = match at_first.filter(|_| listing == Listing::Trunks && !is_later) {
-            Some(at_first) => at_first,
-            None => listing.entities(&self.state),
-        };
-        match page(listing, entities, uri.path(), parameters) {
-            Some(page) => reply(StatusCode::OK, page),
-            None => problem(StatusCode::BAD_REQUEST, "bad.request", "The page is no number."),
-        }
-    }
-}
-
-/// Answers POST /oauth/token, in the words of RFC 6749 §5.
-fn grant(
-    Shared(server): Shared<Arc<Server>>,
-    headers: HeaderMap,
-    Form(form): Form<Parameters>,
-) -> std::future::Ready<Response> {
-    let refuse = |status, error: &str, description: &str| {
-        let body = json!({
-            "error": error, "description": description, "error_description": description,
-        });
-        reply(status, body)
-    };
-    let response = if credential(&headers, "Basic") != Some(&server.basic) {
-        refuse(StatusCode::UNAUTHORIZED, "invalid_client", "authentication failed")
-    } else if parameter(&form, "grant_type") != Some("client_credentials") {
-        refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", "use client_credentials")
-    } else {
-        let body = json!({
-            "access_token": server.token, "token_type": "bearer", "expires_in": 86_400,
-        });
-        reply(StatusCode::OK, body)
-    };
-    std::future::ready(response)
-}
-
-/// What the API lists.
+/// Whose paths, fields and words are spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Listing {
-    Edges,
-    EdgeGroups,
-    Trunks,
-    Phones,
-    Sites,
+pub enum Profile {
+    /// The published API.
+    Platform,
+    /// The vendor's guide.
+    Guide,
 }
 
-impl Listing {
-    const ALL: [Self; 5] = [Self::Edges, Self::EdgeGroups, Self::Trunks, Self::Phones, Self::Sites];
-
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Edges => "/api/v2/telephony/providers/edges",
-            Self::EdgeGroups => "/api/v2/telephony/providers/edges/edgegroups",
-            Self::Trunks => "/api/v2/telephony/providers/edges/trunks",
-            Self::Phones => "/api/v2/telephony/providers/edges/phones",
-            Self::Sites => "/api/v2/telephony/providers/edges/sites",
-        }
-    }
-
-    fn entities(self, state: &State) -> &[Value] {
-        match self {
-            Self::Edges => &state.edges,
-            Self::EdgeGroups => &state.edge_groups,
-            Self::Trunks => &state.trunks,
-            Self::Phones => &state.phones,
-            Self::Sites => &state.sites,
-        }
-    }
+/// What a lock holds, also where somebody panicked with it.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One page of a listing; `None` when the parameters do not say which.
-fn page(listing: Listing, all: &[Value], path: &str, parameters: &Parameters) -> Option<Value> {
-    let number = |name, default| match parameter(parameters, name) {
-        Some(text) => text.parse().ok().filter(|number: &usize| *number > 0),
-        None => Some(default),
+/// The API of a scenario; trunks name `registrar` as their proxy.
+pub(crate) fn of_scenario(
+    faults: &Faults,
+    registrar: SocketAddr,
+    client: (&str, &str),
+    listener: &TcpListener,
+) -> io::Result<Arc<Server>> {
+    let state = State::new(faults, registrar);
+    let address = listener.local_addr()?;
+    let server = Server::new(faults.profile, state, client, secret()?, address);
+    let fault = match faults.api {
+        Reachable::Answers | Reachable::Refuses => None,
+        Reachable::Forbids => Some((On::Path(PHONES), Fault::Forbidden(&["telephony:plugin:all"]))),
+        Reachable::Throttles => Some((On::Path(PHONES), Fault::Throttled(Some(120)))),
     };
-    let size = number("pageSize", PAGE_SIZE)?.min(LARGEST_PAGE);
-    let current = number("pageNumber", 1)?;
-
-    let matches = |entity: &&Value| {
-        FILTERS.iter().all(|(name, pointer)| {
-            parameter(parameters, name).is_none_or(|wanted| {
-                entity.pointer(pointer).and_then(Value::as_str) == Some(wanted)
-            })
-        })
-    };
-    let found: Vec<_> = all.iter().filter(matches).collect();
-    let last = found.len().div_ceil(size);
-    let shown = found.iter().skip((current - 1).saturating_mul(size)).take(size);
-    let entities: Vec<_> =
-        shown.map(|entity| shape(listing, (*entity).clone(), parameters)).collect();
-
-    let uri = |number: usize| format!("{path}?pageSize={size}&pageNumber={number}");
-    let mut page = json!({
-        "entities": entities,
-        "pageSize": size,
-        "pageNumber": current,
-        "total": found.len(),
-        "totalNumberOfEntities": found.len(),
-        "pageCount": last,
-        "firstUri": uri(1),
-        "lastUri": uri(last.max(1)),
-        "selfUri": uri(current),
-    });
-    if current < last {
-        page["nextUri"] = json!(uri(current + 1));
+    if let Some((on, fault)) = fault {
+        held(&server.faults).plan(on, fault, None);
     }
-    if current > 1 {
-        page["previousUri"] = json!(uri(current - 1));
-    }
-    Some(page)
+    Ok(server)
 }
 
-/// Leaves out what the vendor sends only on request: a phone's status (`expand=status`).
-fn shape(listing: Listing, mut entity: Value, parameters: &Parameters) -> Value {
-    let is_expanded = |wanted: &str| {
-        let asked = parameters.iter().filter(|(name, _)| name == "expand");
-        asked.flat_map(|(_, value)| value.split(',')).any(|value| value == wanted)
-    };
-    if let (Listing::Phones, Some(fields)) = (listing, entity.as_object_mut()) {
-        if !is_expanded("status") {
-            fields.remove("status");
-            fields.remove("secondaryStatus");
+const PHONES: &str = "/api/v2/telephony/providers/edges/phones";
+const CLIENT_ID: &str = "lab";
+/// Nobody probes it: the trunks of an API alone lead nowhere.
+const REGISTRAR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
+
+/// The API alone; dropping it closes every socket.
+#[derive(Debug)]
+pub struct Api {
+    runtime: Option<Runtime>,
+    server: Arc<Server>,
+    client_secret: String,
+    authority: Option<String>,
+}
+
+impl Api {
+    /// Starts it with so much to tell, in which nothing is broken.
+    ///
+    /// # Errors
+    ///
+    /// When no socket can be bound.
+    pub fn start(profile: Profile, inventory: Inventory) -> io::Result<Self> {
+        Self::start_as(profile, inventory, None)
+    }
+
+    /// The same over TLS, with a certificate for this name.
+    ///
+    /// # Errors
+    ///
+    /// When no socket can be bound.
+    pub fn start_with_tls(profile: Profile, inventory: Inventory, name: &str) -> io::Result<Self> {
+        Self::start_as(profile, inventory, Some(name))
+    }
+
+    fn start_as(profile: Profile, inventory: Inventory, name: Option<&str>) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("lab")
+            .enable_all()
+            .build()?;
+        let entered = runtime.enter();
+        let state = match inventory == Inventory::BRANCH {
+            true => State::new(&Faults::NONE, REGISTRAR),
+            false => State::sized(inventory, REGISTRAR),
+        };
+        let listener = sockets::tcp(Ipv4Addr::LOCALHOST, 0)?;
+        let client_secret = secret()?;
+        let client = (CLIENT_ID, client_secret.as_str());
+        let server = Server::new(profile, state, client, secret()?, listener.local_addr()?);
+        let authority = name.map(|_| Authority::new()).transpose()?;
+        let tls = match (&authority, name) {
+            (Some(authority), Some(name)) => Some(authority.vouch(name, &[name.to_owned()])?),
+            _ => None,
+        };
+        tokio::spawn(server.clone().serve(listener, tls));
+        drop(entered);
+        let authority = authority.map(|authority| authority.pem());
+        Ok(Self { runtime: Some(runtime), server, client_secret, authority })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// What stands before `/api/v2`.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address())
+    }
+
+    /// What stands before `/oauth/token`.
+    #[must_use]
+    pub fn login_url(&self) -> String {
+        self.api_url()
+    }
+
+    /// Who is let in.
+    #[must_use]
+    pub const fn client_id(&self) -> &str {
+        CLIENT_ID
+    }
+
+    /// With what.
+    #[must_use]
+    pub fn client_secret(&self) -> &str {
+        &self.client_secret
+    }
+
+    /// Who vouches for the certificate, as PEM, where there is one.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
+    }
+
+    /// What was asked, in its order; of very many the latest.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        held(&self.server.requests).iter().cloned().collect()
+    }
+
+    /// Plays this fault there until [`Api::heal`].
+    pub fn set_fault(&self, on: On, fault: Fault) {
+        held(&self.server.faults).plan(on, fault, None);
+    }
+
+    /// Plays this fault there so many times.
+    pub fn set_fault_times(&self, on: On, fault: Fault, times: usize) {
+        held(&self.server.faults).plan(on, fault, Some(times));
+    }
+
+    /// From now on everything is answered as it should.
+    pub fn heal(&self) {
+        held(&self.server.faults).heal();
+    }
+
+    /// Changes what there is.
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut held(&self.server.state))
+    }
+
+    /// No token that was given out holds any longer.
+    pub fn revoke_tokens(&self) {
+        held(&self.server.tokens).revoke();
+    }
+
+    /// Tells every socket whose channel is subscribed to the topic, and how many those were.
+    pub fn push_event(&self, topic: &str, body: &Value) -> usize {
+        self.server.channels.push(topic, body)
+    }
+
+    /// Says `v2.system.socket_closing` on every socket.
+    pub fn announce_closing(&self) -> usize {
+        self.push_event("v2.system.socket_closing", &json!({ "message": "Closing" }))
+    }
+
+    /// Closes every socket; the channels and what they are subscribed to stay.
+    pub fn close_sockets(&self) -> usize {
+        self.server.channels.close()
+    }
+
+    /// Forgets every channel, as after its 24 hours.
+    pub fn forget_channels(&self) {
+        self.server.channels.forget();
+    }
+
+    /// From now on what is pushed is lost, or is not.
+    pub fn lose_events(&self, loses: bool) {
+        self.server.channels.lose(loses);
+    }
+
+    /// From now on nothing is said on any socket, not even a heartbeat, or is.
+    pub fn mute(&self, is_mute: bool) {
+        self.server.channels.mute(is_mute);
+    }
+
+    /// How many sockets are open.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.server.channels.sockets()
+    }
+
+    /// What is subscribed to.
+    #[must_use]
+    pub fn topics(&self) -> BTreeSet<String> {
+        self.server.channels.topics()
+    }
+
+    /// The webhooks that were asked for, by the guide.
+    #[must_use]
+    pub fn webhooks(&self) -> Vec<Value> {
+        held(&self.server.webhooks).clone()
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        // Does not wait: a runtime that waits may not be dropped within another.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
-        if !is_expanded("properties") {
-            fields.remove("properties");
-        }
-    }
-    entity
-}
-
-fn parameter<'p>(parameters: &'p Parameters, name: &str) -> Option<&'p str> {
-    parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-}
-
-/// The credential of this scheme in the Authorization header.
-fn credential<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
-    let (given, credential) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    given.eq_ignore_ascii_case(scheme).then(|| credential.trim())
-}
-
-fn not_found() -> Response {
-    problem(StatusCode::NOT_FOUND, "not.found", "HTTP 404 Not Found")
-}
-
-/// An error in the vendor's shape, `ErrorBody`.
-fn problem(status: StatusCode, code: &str, message: &str) -> Response {
-    let body = json!({
-        "message": message,
-        "code": code,
-        "status": status.as_u16(),
-        "contextId": CORRELATION,
-        "details": [],
-        "errors": [],
-    });
-    reply(status, body)
-}
-
-fn reply(status: StatusCode, body: Value) -> Response {
-    (status, [("inin-correlation-id", CORRELATION)], Json(body)).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::{Listing, Parameters, State, page};
-    use crate::scenario::Scenario;
-
-    fn state(scenario: &str) -> State {
-        let faults = &Scenario::named(scenario).unwrap().faults;
-        State::new(faults, "127.0.0.5:5060".parse().unwrap())
-    }
-
-    fn ask(state: &State, listing: Listing, parameters: &[(&str, &str)]) -> Value {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let parameters: Parameters = parameters.iter().map(owned).collect();
-        page(listing, listing.entities(state), listing.path(), &parameters).unwrap()
-    }
-
-    #[test]
-    fn pages_hold_each_phone_once() {
-        let state = state("healthy");
-
-        let pages = ["1", "2", "3", "4"].map(|number| {
-            ask(&state, Listing::Phones, &[("pageSize", "12"), ("pageNumber", number)])
-        });
-
-        let lengths = pages.each_ref().map(|page| page["entities"].as_array().unwrap().len());
-        assert_eq!(lengths, [12, 12, 6, 0]);
-        assert_eq!(pages[0]["pageCount"], 3);
-        assert_eq!(pages[0]["total"], 30);
-        assert!(pages[1]["nextUri"].is_string());
-        assert!(pages[2]["nextUri"].is_null());
-    }
-
-    #[test]
-    fn a_phone_has_its_status_only_when_asked_for() {
-        let state = state("healthy");
-
-        let bare = ask(&state, Listing::Phones, &[]);
-        let expanded = ask(&state, Listing::Phones, &[("expand", "status")]);
-
-        assert!(bare["entities"][0]["status"].is_null());
-        assert_eq!(expanded["entities"][0]["status"]["operationalStatus"], "OPERATIONAL");
-    }
-
-    #[test]
-    fn a_group_without_edges_lists_none() {
-        let ready = state("healthy");
-        let empty = state("edge-group-not-ready");
-        let group = ready.edge_groups[0]["id"].as_str().unwrap();
-
-        let count = |state| ask(state, Listing::Edges, &[("edgeGroup.id", group)])["total"].clone();
-
-        assert_eq!((count(&ready), count(&empty)), (2.into(), 0.into()));
-    }
-
-    #[test]
-    fn faults_show_where_the_vendor_would_show_them() {
-        let down = state("trunk-down");
-        let unregistered = state("trunk-configuration");
-        let offline = state("edge-offline");
-
-        assert_eq!(down.trunks[1]["connectedStatus"]["connected"], false);
-        assert_eq!(down.trunks[0]["connectedStatus"]["connected"], true);
-        assert_eq!(unregistered.trunks[0]["connectedStatus"]["connected"], true);
-        assert_eq!(unregistered.trunks[0]["registersStatus"][0]["registerState"], false);
-        assert_eq!(offline.edges[1]["onlineStatus"], "OFFLINE");
-        assert_eq!(offline.trunks[1]["enabled"], false);
     }
 }

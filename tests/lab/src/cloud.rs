@@ -118,12 +118,12 @@ impl Cloud {
         let registrar = sip::Server::start(faults.registrar, password, &authority)?;
 
         let (api, closed) = match faults.api {
-            Api::Answers => {
+            Api::Answers | Api::Forbids | Api::Throttles => {
                 let listener = sockets::tcp(API, 0)?;
                 let address = listener.local_addr()?;
                 let client = (CLIENT_ID, secrets.client_secret.as_str());
-                let api = api::Server::new(faults, registrar.address(), client, secret()?);
-                tokio::spawn(api.serve(listener));
+                let api = api::of_scenario(faults, registrar.address(), client, &listener)?;
+                tokio::spawn(api.serve(listener, None));
                 (address, None)
             }
             Api::Refuses => {
@@ -145,7 +145,13 @@ impl Cloud {
             web,
         };
         let directory = tempfile::Builder::new().prefix("branchline-lab-").tempdir()?;
-        let config = config::write(directory.path(), &addresses, &secrets, &authority.pem())?;
+        let config = config::write(
+            directory.path(),
+            &addresses,
+            &secrets,
+            &authority.pem(),
+            faults.profile,
+        )?;
         drop(entered);
         Ok(Self {
             runtime: Some(runtime),
@@ -225,7 +231,7 @@ fn start_dns(ip: Ipv4Addr, server: Arc<dns::Server>) -> io::Result<SocketAddr> {
 }
 
 /// A fresh secret for this cloud alone.
-fn secret() -> io::Result<String> {
+pub(crate) fn secret() -> io::Result<String> {
     let mut bytes = [0; 16];
     SysRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
     Ok(hex(&bytes))

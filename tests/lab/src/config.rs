@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::api::Profile;
 use crate::cloud::{Addresses, RECORD_ADDRESS};
 use crate::{RECORD_NAME, api, sip, turn};
 
@@ -27,6 +28,7 @@ pub(crate) fn write(
     addresses: &Addresses,
     secrets: &Secrets,
     authority: &str,
+    profile: Profile,
 ) -> io::Result<PathBuf> {
     let files = Files {
         sip_password: directory.join("sip-password"),
@@ -39,7 +41,7 @@ pub(crate) fn write(
     write_private(&files.client_secret, &secrets.client_secret)?;
     write_private(&files.authority, authority)?;
     let config = directory.join("branchline.toml");
-    write_private(&config, &text(addresses, &files))?;
+    write_private(&config, &text(addresses, &files, profile))?;
     Ok(config)
 }
 
@@ -60,7 +62,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 /// A target: its name, its address, its modules, and what of the vendor's it belongs to.
 type Target<'t> = (&'t str, std::net::SocketAddr, &'t [&'t str], Option<(&'t str, &'t str)>);
 
-fn text(addresses: &Addresses, files: &Files) -> String {
+fn text(addresses: &Addresses, files: &Files, profile: Profile) -> String {
     let trunk = Some(("trunk", api::TRUNK));
     let targets: [Target<'_>; 5] = [
         ("relay", addresses.relay, &["stun", "turn-udp", "turn-tcp"], None),
@@ -100,6 +102,7 @@ interval = "10s"
 timeout = "3s"
 
 [telephony]
+profile = "{profile}"
 base_url = "http://{api}"
 login_url = "http://{api}"
 client_id = "{CLIENT_ID}"
@@ -111,6 +114,10 @@ interval = "10s"
 listen = ["{web}"]
 "#,
         client = quoted(&files.client_secret),
+        profile = match profile {
+            Profile::Platform => "platform",
+            Profile::Guide => "guide",
+        },
         location = api::LOCATION,
         group = api::EDGE_GROUP,
     );

@@ -17,7 +17,7 @@
 
 #![deny(missing_docs)]
 
-mod api;
+pub mod api;
 mod cloud;
 mod config;
 mod dns;

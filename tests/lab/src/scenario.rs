@@ -1,5 +1,7 @@
 //! The table of scenarios: what each breaks, and what the product must make of it.
 
+use crate::api::Profile;
+
 /// One way for the cloud or the branch to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -52,6 +54,8 @@ pub struct Faults {
     pub record: RecordSpread,
     /// The vendor's API.
     pub api: Api,
+    /// Whose words that API speaks.
+    pub profile: Profile,
     /// What that API says of the edges.
     pub vendor: Vendor,
     /// What that API says of the carriers' trunks.
@@ -120,6 +124,10 @@ pub enum Api {
     Answers,
     /// It refuses every connection.
     Refuses,
+    /// It answers, and does not let us read the phones.
+    Forbids,
+    /// It answers, and has no time to list the phones.
+    Throttles,
 }
 
 /// What the vendor says of edges and edge groups.
@@ -131,6 +139,16 @@ pub enum Vendor {
     EdgeOffline,
     /// Both edges are online, but neither has been put into the group.
     GroupWithoutEdge,
+    /// Three phones never got their configuration.
+    PhonesStuck,
+    /// The site's media regions are none of the organisation's.
+    RegionElsewhere,
+    /// A third of the calls over the first edge sounded poor.
+    PoorCalls,
+    /// An authority that the edges trust ends within days.
+    AuthorityExpiring,
+    /// The edge group is on its way for twenty looks, by the guide.
+    GroupPending,
 }
 
 /// What the vendor says of the trunks to the carriers.
@@ -146,11 +164,17 @@ pub enum Carriers {
     SecondDown,
 }
 
+impl Faults {
+    /// Nothing is broken.
+    pub const NONE: Self = NONE;
+}
+
 const NONE: Faults = Faults {
     relay: Relay::Answers,
     registrar: Registrar::Answers,
     record: RecordSpread::Everywhere,
     api: Api::Answers,
+    profile: Profile::Platform,
     vendor: Vendor::Ready,
     carriers: Carriers::Connected,
 };
@@ -324,6 +348,67 @@ pub const SCENARIOS: &[Scenario] = &[
         rule: Some("api-unreachable"),
         exit_code: 3,
         faults: Faults { api: Api::Refuses, ..NONE },
+    },
+    Scenario {
+        name: "api-permission",
+        story: "the OAuth client lacks telephony:plugin:all, so no phone can be read",
+        rule: Some("api-permission"),
+        exit_code: 3,
+        faults: Faults { api: Api::Forbids, ..NONE },
+    },
+    Scenario {
+        name: "api-throttled",
+        story: "the vendor's API has no time to list the phones, and says so: 429",
+        rule: Some("api-throttled"),
+        exit_code: 3,
+        faults: Faults { api: Api::Throttles, ..NONE },
+    },
+    Scenario {
+        name: "phones-stuck",
+        story: "three phones never got their configuration",
+        rule: Some("phone-provisioning-stuck"),
+        exit_code: 1,
+        faults: Faults { vendor: Vendor::PhonesStuck, ..NONE },
+    },
+    Scenario {
+        name: "region-mismatch",
+        story: "the site's media regions are none of the organisation's",
+        rule: Some("region-mismatch"),
+        exit_code: 1,
+        faults: Faults { vendor: Vendor::RegionElsewhere, ..NONE },
+    },
+    Scenario {
+        name: "quality-poor",
+        story: "a third of the calls over an edge sounded poor, as the vendor counts",
+        rule: Some("quality-reported-poor"),
+        exit_code: 1,
+        faults: Faults { vendor: Vendor::PoorCalls, ..NONE },
+    },
+    Scenario {
+        name: "vendor-ca-expiring",
+        story: "a certificate authority that the edges trust ends in five days",
+        rule: Some("certificate-expiring"),
+        exit_code: 1,
+        faults: Faults { vendor: Vendor::AuthorityExpiring, ..NONE },
+    },
+    Scenario {
+        name: "guide",
+        story: "nothing is broken, and the vendor's API is that of its guide",
+        rule: None,
+        exit_code: 0,
+        faults: Faults { profile: Profile::Guide, ..NONE },
+    },
+    Scenario {
+        name: "guide-group-pending",
+        story: "the guide's edge group is PENDING, so its record is not there either",
+        rule: Some("edge-group-not-ready"),
+        exit_code: 2,
+        faults: Faults {
+            profile: Profile::Guide,
+            vendor: Vendor::GroupPending,
+            record: RecordSpread::Nowhere,
+            ..NONE
+        },
     },
 ];
 

@@ -111,6 +111,14 @@ scenarios! {
     edge_offline => "edge-offline",
     edge_group_not_ready => "edge-group-not-ready",
     api_unreachable => "api-unreachable",
+    api_permission => "api-permission",
+    api_throttled => "api-throttled",
+    phones_stuck => "phones-stuck",
+    region_mismatch => "region-mismatch",
+    quality_poor => "quality-poor",
+    vendor_ca_expiring => "vendor-ca-expiring",
+    guide => "guide",
+    guide_group_pending => "guide-group-pending",
 }
 
 #[test]

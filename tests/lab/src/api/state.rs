@@ -1,8 +1,15 @@
 //! What the vendor's API says: a branch with two edges, its trunks and its
 //! phones, and an edge of another branch, whose troubles are not ours.
 
-use std::net::SocketAddr;
+pub(super) mod phone;
+pub(super) mod records;
+pub(super) mod trunk;
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::scenario::{Carriers, Faults, Vendor};
@@ -15,39 +22,131 @@ pub(crate) const LOCATION: &str = "Lyon office";
 pub(crate) const TRUNK: &str = "Carrier A";
 
 const BASE: &str = "/api/v2/telephony/providers/edges";
-const PHONES: u32 = 30;
 const SINCE: &str = "2026-05-15T14:31:55.000Z";
 
-/// The entities of each listing.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) edges: Vec<Value>,
-    pub(super) edge_groups: Vec<Value>,
-    pub(super) trunks: Vec<Value>,
+/// The region in which the organisation lives.
+const REGION: &str = "eu-west-1";
+
+/// How much the vendor has of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inventory {
+    /// Edges, all of one group and one site.
+    pub edges: u32,
+    /// Trunks to carriers.
+    pub trunks: u32,
+    /// Phones.
+    pub phones: u32,
+}
+
+impl Inventory {
+    /// The branch of the scenarios, which has a trunk to its phones and a neighbour besides.
+    pub const BRANCH: Self = Self { edges: 2, trunks: 2, phones: 30 };
+}
+
+/// What there is, in the words of the published API, whichever API is spoken. It holds together:
+/// what names another thing names one that is here.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// `Edge`
+    pub edges: Vec<Value>,
+    /// `EdgeGroup`
+    pub edge_groups: Vec<Value>,
+    /// `Trunk`
+    pub trunks: Vec<Value>,
     /// What is listed as trunks the first time, where that differs.
-    pub(super) trunks_at_first: Option<Vec<Value>>,
-    pub(super) phones: Vec<Value>,
-    pub(super) sites: Vec<Value>,
+    pub trunks_at_first: Option<Vec<Value>>,
+    /// `TrunkBase`, with the properties that are sent on request.
+    pub trunk_settings: Vec<Value>,
+    /// `Phone`, with the status that is sent on request.
+    pub phones: Vec<Value>,
+    /// `Site`
+    pub sites: Vec<Value>,
+    /// `LocationDefinition`
+    pub locations: Vec<Value>,
+    /// `DomainCertificateAuthority`
+    pub authorities: Vec<Value>,
+    /// `AuditLogMessage`, the latest first.
+    pub changes: Vec<Value>,
+    /// `AnalyticsConversationWithoutAttributes`, of the last hour.
+    pub conversations: Vec<Value>,
+    /// How many conversations each edge had in all, by its id.
+    pub calls: BTreeMap<String, u64>,
+    /// `Organization`
+    pub organization: Value,
+    /// `MediaRegions`
+    pub media_regions: Value,
+    /// How often a group is still said to be on its way, in the API of the guide.
+    pub polls_until_ready: u32,
 }
 
 impl State {
+    /// The branch, as a scenario has it.
     pub(super) fn new(faults: &Faults, registrar: SocketAddr) -> Self {
+        let vendor = faults.vendor;
         let at_first = Faults { carriers: Carriers::FirstUnregistered, ..*faults };
         let is_settling = faults.carriers == Carriers::FirstSettling;
+        let trunks = trunk::trunks(faults, registrar);
+        let stuck = if vendor == Vendor::PhonesStuck { STUCK } else { 0 };
+        let edges = vec![edge(1, vendor), edge(2, vendor), edge_elsewhere()];
+        let trunks_at_first = is_settling.then(|| trunk::trunks(&at_first, registrar));
+        let polls_until_ready = if vendor == Vendor::GroupPending { POLLS } else { 0 };
+        let phones = phone::phones(Inventory::BRANCH.phones, stuck);
+        let state = Self::of(edges, trunks, phones, vendor);
+        Self { trunks_at_first, polls_until_ready, ..state }
+    }
+
+    /// A branch of this size, in which nothing is broken.
+    pub(super) fn sized(inventory: Inventory, registrar: SocketAddr) -> Self {
+        let edges = (1..=inventory.edges).map(|number| edge(number, Vendor::Ready)).collect();
+        let trunks = trunk::many(inventory, registrar);
+        Self::of(edges, trunks, phone::phones(inventory.phones, 0), Vendor::Ready)
+    }
+
+    fn of(edges: Vec<Value>, trunks: Vec<Value>, phones: Vec<Value>, vendor: Vendor) -> Self {
+        let (conversations, calls) = records::conversations(vendor == Vendor::PoorCalls);
         Self {
-            edges: vec![edge(1, faults.vendor), edge(2, faults.vendor), edge_elsewhere()],
+            edges,
             edge_groups: vec![edge_group()],
-            trunks: trunks(faults, registrar),
-            trunks_at_first: is_settling.then(|| trunks(&at_first, registrar)),
-            phones: (1..=PHONES).map(phone).collect(),
-            sites: [1, 2].map(site).into(),
+            trunk_settings: trunk::settings(&trunks),
+            trunks,
+            trunks_at_first: None,
+            phones,
+            sites: [1, 2].map(|number| site(number, vendor)).into(),
+            locations: [1, 2].map(whole_location).into(),
+            authorities: records::authorities(vendor == Vendor::AuthorityExpiring),
+            changes: records::changes(),
+            conversations,
+            calls,
+            organization: records::organization(),
+            media_regions: records::media_regions(),
+            polls_until_ready: 0,
         }
     }
 }
 
+/// How many phones are stuck where phones are.
+const STUCK: u32 = 3;
+
+/// As often as the guide looks before it gives up.
+const POLLS: u32 = 20;
+
+/// The moment so many seconds ago, as the vendor writes it.
+pub(super) fn ago(seconds: u64) -> String {
+    written(Timestamp::now() - Duration::from_secs(seconds))
+}
+
+/// The moment in so many days.
+pub(super) fn in_days(days: u64) -> String {
+    written(Timestamp::now() + Duration::from_secs(days * 86_400))
+}
+
+fn written(moment: Timestamp) -> String {
+    format!("{moment:.3}")
+}
+
 /// An id in the vendor's shape: the kind of a thing, and its number.
-fn id(kind: u32, number: u32) -> String {
-    format!("{kind:06}{number:02}-1111-4222-8333-{kind:08}{number:04}")
+pub(super) fn id(kind: u32, number: u32) -> String {
+    format!("{kind:06}{:02}-1111-4222-8333-{kind:08}{number:04}", number % 100)
 }
 
 fn reference(kind: u32, number: u32, name: &str, path: &str) -> Value {
@@ -72,10 +171,48 @@ fn site_reference(number: u32) -> Value {
     reference(70, number, if number == 1 { "Lyon" } else { "Nice" }, "/sites")
 }
 
-fn site(number: u32) -> Value {
-    let site = with(site_reference(number), "location", Some(location(number)));
-    let site = with(site, "mediaModel", Some(json!("Premises")));
-    with(site, "state", Some(json!("active")))
+fn site(number: u32, vendor: Vendor) -> Value {
+    let is_elsewhere = vendor == Vendor::RegionElsewhere && number == 1;
+    let regions =
+        if is_elsewhere { json!(["ap-southeast-2"]) } else { json!(["eu-west-3", REGION]) };
+    let reference = site_reference(number);
+    json!({
+        "id": reference["id"],
+        "name": reference["name"],
+        "state": "active",
+        "version": 5,
+        "managed": false,
+        "mediaModel": "Premises",
+        "coreSite": false,
+        "mediaRegionsUseLatencyBased": false,
+        "mediaRegions": regions,
+        "cloudProxyForceTurn": false,
+        "location": location(number),
+        "ntpSettings": { "servers": ["ntp.example.net"] },
+        "selfUri": reference["selfUri"],
+    })
+}
+
+fn whole_location(number: u32) -> Value {
+    let city = if number == 1 { "Lyon" } else { "Nice" };
+    let location = location(number);
+    json!({
+        "id": location["id"],
+        "name": location["name"],
+        "state": "active",
+        "version": 3,
+        "address": {
+            "street1": "1 rue Exemple",
+            "city": city,
+            "zipcode": "69001",
+            "country": "FR",
+            "countryName": "France",
+        },
+        "emergencyNumber": { "e164": "+33400000000", "number": "0400000000", "type": "default" },
+        "addressVerified": true,
+        "addressStored": true,
+        "selfUri": location["selfUri"],
+    })
 }
 
 fn location(number: u32) -> Value {
@@ -162,164 +299,5 @@ fn edge_group() -> Value {
             "trunkType": "PHONE",
         }],
         "selfUri": format!("{BASE}/edgegroups/{}", id(20, 1)),
-    })
-}
-
-/// What a trunk to a carrier does.
-struct Carrier {
-    name: &'static str,
-    number: u32,
-    proxy: String,
-    is_connected: bool,
-    is_registered: bool,
-}
-
-fn trunks(faults: &Faults, registrar: SocketAddr) -> Vec<Value> {
-    let second = faults.carriers != Carriers::SecondDown && is_online(2, faults.vendor);
-    let carriers = [
-        Carrier {
-            name: TRUNK,
-            number: 1,
-            proxy: registrar.to_string(),
-            is_connected: true,
-            is_registered: faults.carriers != Carriers::FirstUnregistered,
-        },
-        Carrier {
-            name: "Carrier B",
-            number: 2,
-            proxy: "203.0.113.10:5060".to_owned(),
-            is_connected: second,
-            is_registered: second,
-        },
-    ];
-    let trunk =
-        |carrier: &Carrier| with_edge(carrier_trunk(carrier), carrier.number, faults.vendor);
-    let mut trunks: Vec<_> = carriers.iter().map(trunk).collect();
-    trunks.push(with_edge(phone_trunk(), 1, faults.vendor));
-    trunks
-}
-
-/// Puts a trunk on an edge, whose state it shares.
-fn with_edge(trunk: Value, number: u32, vendor: Vendor) -> Value {
-    let trunk = with(trunk, "edge", Some(edge_reference(number)));
-    let trunk = with(trunk, "enabled", Some(json!(is_online(number, vendor))));
-    with(trunk, "edgeGroup", membership(vendor))
-}
-
-fn carrier_trunk(carrier: &Carrier) -> Value {
-    let Carrier { name, number, proxy, is_connected, is_registered } = carrier;
-    let options = json!({
-        "proxyAddress": proxy, "optionState": is_connected, "optionStateTime": SINCE,
-    });
-    let options_error = (!is_connected).then(|| {
-        error("No response to OPTIONS", "options.timeout", "408", "Request Timeout", proxy)
-    });
-    let registers = json!({
-        "proxyAddress": proxy, "registerState": is_registered, "registerStateTime": SINCE,
-    });
-    let registers_error = (!is_registered).then(|| match is_connected {
-        true => error("Registration failed", "register.failed", "403", "Forbidden", proxy),
-        false => error("No response", "register.timeout", "408", "Request Timeout", proxy),
-    });
-    json!({
-        "id": id(30, *number),
-        "name": name,
-        "state": "active",
-        "trunkType": "EXTERNAL",
-        "trunkBase": reference(40, *number, name, "/trunkbasesettings"),
-        "trunkMetabase": { "id": "external_sip.json", "name": "Generic SIP" },
-        "inService": true,
-        "connectedStatus": { "connected": is_connected, "connectedStateTime": SINCE },
-        "optionsEnabledStatus": "ENABLED",
-        "registersEnabledStatus": "ENABLED",
-        "optionsStatus": [with(options, "errorInfo", options_error)],
-        "registersStatus": [with(registers, "errorInfo", registers_error)],
-        "ipStatus": { "address": "192.0.2.20" },
-        "family": 2,
-        "proxyAddressList": [proxy],
-        "selfUri": format!("{BASE}/trunks/{}", id(30, *number)),
-    })
-}
-
-fn error(text: &str, code: &str, sip: &str, message: &str, proxy: &str) -> Value {
-    let hostname = proxy.split(':').next();
-    json!({
-        "text": text,
-        "code": code,
-        "details": { "code": sip, "message": message, "hostname": hostname },
-    })
-}
-
-fn phone_trunk() -> Value {
-    json!({
-        "id": id(30, 3),
-        "name": "Phone SIP TLS",
-        "state": "active",
-        "trunkType": "PHONE",
-        "trunkBase": reference(40, 3, "Phone SIP TLS", "/trunkbasesettings"),
-        "trunkMetabase": { "id": "phone_connections.json", "name": "Phone connections" },
-        "inService": true,
-        "connectedStatus": { "connected": true, "connectedStateTime": SINCE },
-        "optionsEnabledStatus": "NOT_SUPPORTED",
-        "registersEnabledStatus": "NOT_SUPPORTED",
-        "ipStatus": { "address": "192.0.2.20" },
-        "family": 2,
-        "selfUri": format!("{BASE}/trunks/{}", id(30, 3)),
-    })
-}
-
-fn phone(number: u32) -> Value {
-    let name = format!("Lyon desk {number:02}");
-    let address = format!("192.0.2.{}", 100 + number);
-    json!({
-        "id": id(50, number),
-        "name": name,
-        "state": "active",
-        "site": site_reference(1),
-        "phoneBaseSettings": { "id": id(55, 1), "name": "Polycom VVX 411" },
-        "lineBaseSettings": { "id": id(56, 1), "name": "Polycom line" },
-        "phoneMetaBase": { "id": "polycom_vvx411.json", "name": "Polycom VVX 411" },
-        "lines": [reference(60, number, &format!("{name}_1"), "/lines")],
-        "status": {
-            "id": id(50, number),
-            "operationalStatus": "OPERATIONAL",
-            "edgesStatus": "IN_SERVICE",
-            "eventCreationTime": SINCE,
-            "provision": { "time": "2026-05-15T06:00:11.000Z", "source": address },
-            "lineStatuses": [{
-                "id": id(60, number),
-                "reachable": true,
-                "addressOfRecord": format!("sip:10{number:02}@lyon.example"),
-                "contactAddresses": [format!("sip:{address}:5060;transport=tls")],
-                "reachableStateTime": "2026-05-15T06:00:15.000Z",
-            }],
-            "phoneAssignmentToEdgeType": "PRIMARY",
-            "edge": edge_reference(1),
-        },
-        "secondaryStatus": {
-            "id": id(50, number),
-            "operationalStatus": "UNKNOWN",
-            "edgesStatus": "NO_EDGES",
-            "phoneAssignmentToEdgeType": "SECONDARY",
-        },
-        "userAgentInfo": {
-            "manufacturer": "Polycom", "model": "VVX411", "firmwareVersion": "6.4.3.1234",
-        },
-        "properties": {
-            "phone_hardwareId": { "value": { "instance": format!("0004f2aabb{number:02x}") } },
-        },
-        "capabilities": {
-            "provisions": true,
-            "registers": true,
-            "dualRegisters": true,
-            "hardwareIdType": "mac",
-            "allowReboot": true,
-            "noRebalance": false,
-            "noCloudProvisioning": false,
-            "mediaCodecs": ["audio/opus", "audio/pcmu"],
-            "cdm": false,
-        },
-        "standAlone": false,
-        "selfUri": format!("{BASE}/phones/{}", id(50, number)),
     })
 }

@@ -1,0 +1,82 @@
+//! What it costs to read a large organisation: 50 edges, 200 trunks and 2000 phones.
+//!
+//! The vendor is the lab's, on loopback and in this process, so its work is in the CPU time, too. What
+//! is asserted is what a vendor counts: requests in one minute, against 60 % of the 300 that it allows.
+
+#![allow(clippy::print_stdout, reason = "a bench prints its table")]
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use branchline::poller::{Poller, Profile, Settings};
+use branchline::telephony::Snapshot;
+use branchline_lab::api::{Api, Inventory, Profile as Spoken};
+use branchline_probes::Secret;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+
+const INVENTORY: Inventory = Inventory { edges: 50, trunks: 200, phones: 2000 };
+/// 60 % of the 300 requests that a token has in a minute.
+const BUDGET: usize = 180;
+
+/// From one reading to the next.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let api = Api::start(Spoken::Platform, INVENTORY).expect("loopback is there");
+    let settings = Settings {
+        profile: Profile::Platform,
+        api_url: api.api_url(),
+        login_url: api.login_url(),
+        client_id: api.client_id().to_owned(),
+        client_secret: Secret::new(api.client_secret().to_owned()),
+        interval: INTERVAL,
+        narrowing: None,
+        skip: BTreeSet::new(),
+    };
+    let poller = Poller::new(settings).expect("a client");
+
+    println!("reading  parts failed    edges  trunks  phones  wall s  CPU s  VmHWM MiB  requests");
+    let mut snapshot = Snapshot::default();
+    let mut total = 0;
+    // A minute of readings: one at its beginning, one in its middle.
+    for reading in 1..=2 {
+        let (peak, asked, spent) = (peak(), api.requests().len(), spent());
+        let begun = Instant::now();
+        snapshot = runtime.block_on(poller.read(&snapshot));
+        let wall = begun.elapsed();
+        let requests = api.requests().len() - asked;
+        total += requests;
+        let failed = snapshot.parts().iter().filter(|part| part.problem.is_some()).count();
+        println!(
+            "{reading:>7} {failed:>13} {:>8} {:>7} {:>7} {:>7.2} {:>6.2} {:>10.1} {requests:>9}",
+            snapshot.edges.items.len(),
+            snapshot.trunks.items.len(),
+            snapshot.phones.items.len(),
+            wall.as_secs_f64(),
+            (self::spent() - spent).as_secs_f64(),
+            self::peak().saturating_sub(peak) as f64 / 1024.0,
+        );
+    }
+    println!("requests in one minute: {total}, and {BUDGET} are meant to be the most");
+    assert!(total < BUDGET, "{total} requests in a minute");
+    assert_eq!(snapshot.phones.items.len(), 2000);
+    assert_eq!(snapshot.trunks.items.len(), 200);
+    assert_eq!(snapshot.edges.items.len(), 50);
+}
+
+/// The CPU time of this process until now.
+fn spent() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("it is counted");
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Duration::from_micros(micros.unsigned_abs())
+}
+
+/// The most resident memory until now, in KiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}
