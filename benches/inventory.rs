@@ -27,6 +27,9 @@ fn main() {
     let runtime = runtime.expect("a runtime");
     let api = Api::start(Spoken::Platform, INVENTORY).expect("loopback is there");
     let settings = Settings {
+        scopes: Vec::new(),
+        streaming_url: None,
+        subscribe: None,
         profile: Profile::Platform,
         api_url: api.api_url(),
         login_url: api.login_url(),
