@@ -64,7 +64,7 @@ fn read_topics(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<BTreeSet<To
 
 const KEYS: &[Known] = &[
     Known::new("url", "url = \"https://monitoring.example.net/branchline\""),
-    Known::new("secret", "secret = { credential = \"callback\" }"),
+    Known::new("secret", "secret = { credential = \"callback-secret\" }"),
     Known::new("events", "events = [\"state\", \"findings\"]"),
 ];
 

@@ -67,8 +67,9 @@ mod tests {
     #[test]
     fn a_host_of_the_api_tells_its_region_and_any_other_host_tells_none() {
         assert_eq!(of_host("api.mypurecloud.de"), Some("eu-central-1"));
+        assert_eq!(of_host("acme.mypurecloud.com.au"), Some("ap-southeast-2"), "a tenant's own");
         assert_eq!(domain("eu-central-1"), Some("mypurecloud.de"));
-        for host in ["login.mypurecloud.de", "mypurecloud.de", "api.example.net", "127.0.0.1"] {
+        for host in ["mypurecloud.de", "api.acme.mypurecloud.de", "api.example.net", "127.0.0.1"] {
             assert_eq!(of_host(host), None, "{host}");
         }
     }

@@ -123,7 +123,12 @@ async fn a_hint_at_an_edge_whose_state_changed_judges_its_group_anew() {
     assert_eq!(after.edge_groups.items[0].state, State::Down);
     assert_eq!(after.edge_groups.items[0].raw.as_str(), "active, 1 of 2 edges up");
     assert_eq!(undocumented(&office.fake.seen()), [""; 0]);
-    let paths = [EDGES.to_owned(), format!("{EDGES}/edge-1"), EDGE_GROUPS.to_owned()];
+    let paths = [
+        EDGES.to_owned(),
+        format!("{EDGES}/edge-1"),
+        EDGE_GROUPS.to_owned(),
+        format!("{EDGES}/logicalinterfaces"),
+    ];
     assert_eq!(office.asked_after(asked), paths);
 }
 
