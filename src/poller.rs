@@ -25,7 +25,7 @@ mod transport;
 mod trust;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -118,6 +118,14 @@ impl Settings {
             && *narrowing == other.narrowing
     }
 }
+
+/// Whether a part belongs to the first half of a reading.
+fn is_first(part: PartName) -> bool {
+    part.is_vital() || matches!(part, PartName::Sites | PartName::Locations)
+}
+
+/// How long a part that is read rarely rests after a failure.
+const AFTER_FAILURE: Duration = Duration::from_secs(300);
 
 /// By how much every wait and every time limit of a poller is divided, for tests.
 #[doc(hidden)]
@@ -238,6 +246,8 @@ pub struct Poller {
     /// The parts of which every change is heard.
     heard: Mutex<BTreeSet<PartName>>,
     missing: Missing,
+    /// When each part was last asked for.
+    attempts: Mutex<BTreeMap<PartName, Instant>>,
 }
 
 impl Poller {
@@ -295,6 +305,7 @@ impl Poller {
             streaming,
             heard: Mutex::default(),
             missing: Missing::default(),
+            attempts: Mutex::default(),
         })
     }
 
@@ -304,24 +315,64 @@ impl Poller {
         self.interval
     }
 
-    /// One complete reading of every part that is due.
+    /// One complete reading of every part that is due: [`Poller::read_first`], then
+    /// [`Poller::read_then`].
     ///
     /// A part that fails keeps the items and the time of `previous`, and says why it failed; so
-    /// does one that is not read within two minutes from the beginning. What depends on another
-    /// part, as an edge group's readiness on its edges, fails with it.
+    /// does one that is not read within two minutes from the beginning of its half. What depends on
+    /// another part, as an edge group's readiness on its edges, fails with it.
     pub async fn read(&self, previous: &Snapshot) -> Snapshot {
-        let now = SystemTime::now();
-        let is_due = |state: &PartState<'_>| match (state.read, self.every(state.name)) {
-            (_, None) => false,
-            (Some(read), Some(every)) if state.problem.is_none() && every > self.interval => {
-                // A clock that was set back leaves no part unread for long.
-                now.duration_since(read).map_or(true, |age| age + self.interval / 2 >= every)
-            }
-            (_, Some(_)) => true,
-        };
+        self.read_then(&self.read_first(previous).await).await
+    }
+
+    /// The first half of a reading: what a verdict rests on, and by what it is told whose it is.
+    pub async fn read_first(&self, previous: &Snapshot) -> Snapshot {
+        self.read_due(previous, is_first).await
+    }
+
+    /// The second half: what surrounds and explains it. It asks of what the first half knows, and may
+    /// take its time.
+    pub async fn read_then(&self, previous: &Snapshot) -> Snapshot {
+        self.read_due(previous, |part| !is_first(part)).await
+    }
+
+    async fn read_due(
+        &self,
+        previous: &Snapshot,
+        is_wanted: impl Fn(PartName) -> bool,
+    ) -> Snapshot {
         let previous = self.of_here(previous);
-        let wanted = previous.parts().iter().filter(|it| is_due(it)).map(|it| it.name).collect();
+        let now = SystemTime::now();
+        let is_due = |state: &PartState<'_>| {
+            is_wanted(state.name)
+                && self.every(state.name).is_some_and(|it| self.is_due(state, it, now))
+        };
+        let wanted: BTreeSet<PartName> =
+            previous.parts().iter().filter(|it| is_due(it)).map(|it| it.name).collect();
+        let begun = Instant::now();
+        self.attempts().extend(wanted.iter().map(|part| (*part, begun)));
         self.read_parts(previous, wanted).await
+    }
+
+    /// Whether a part that is read so often is due, within half an interval.
+    fn is_due(&self, state: &PartState<'_>, every: Duration, now: SystemTime) -> bool {
+        if every <= self.interval {
+            return true;
+        }
+        let slack = self.interval / 2;
+        if state.problem.is_some() {
+            if state.name.is_vital() {
+                return true;
+            }
+            // What is read rarely is not worth an attempt with every reading.
+            let pause = every.min(AFTER_FAILURE);
+            let attempt = self.attempts().get(&state.name).copied();
+            return attempt.is_none_or(|at| at.elapsed() + slack >= pause);
+        }
+        // A clock that was set back leaves no part unread for long.
+        state
+            .read
+            .is_none_or(|read| now.duration_since(read).map_or(true, |age| age + slack >= every))
     }
 
     /// What `previous` knew, with that read again which `hints` point at.
@@ -353,6 +404,10 @@ impl Poller {
         let Some(streaming) = &self.streaming else { return std::future::pending().await };
         let covers = |parts| *self.heard() = parts;
         channel::Line { client: &self.client, streaming, hint, covers }.keep(known).await;
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, BTreeMap<PartName, Instant>> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn heard(&self) -> MutexGuard<'_, BTreeSet<PartName>> {

@@ -109,10 +109,17 @@ async fn read_on(
     let mut snapshot = Arc::default();
     let mut subscription = poller.subscription().map(str::to_owned);
     let mut reading = Instant::now();
+    let mut is_half_read = false;
     loop {
         let read = match hinted.with(|hints| next(reading, hints, Instant::now())) {
+            // What a verdict rests on does not wait for what explains it.
+            Next::Read if !is_half_read => {
+                is_half_read = true;
+                poller.read_first(&snapshot).await
+            }
             Next::Read => {
-                let read = poller.read(&snapshot).await;
+                is_half_read = false;
+                let read = poller.read_then(&snapshot).await;
                 reading = Instant::now() + poller.interval();
                 read
             }

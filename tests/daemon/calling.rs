@@ -51,7 +51,8 @@ impl Elsewhere {
         format!(
             "[site]\nname = \"lyon\"\n\n[telephony]\nbase_url = \"{origin}\"\n\
              login_url = \"{origin}\"\nclient_id = \"id\"\nclient_secret = {{ env = \"KEY\" }}\n\
-             interval = \"10s\"\n\n[callback]\nurl = \"{origin}/told\"\n\
+             interval = \"10s\"\nskip = [\"organization\", \"locations\", \"changes\", \"quality\", \
+             \"authorities\", \"trunk_settings\", \"edge_metrics\", \"trunk_metrics\"]\n\n[callback]\nurl = \"{origin}/told\"\n\
              secret = {{ env = \"KEY\" }}\n"
         )
     }

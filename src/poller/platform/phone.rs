@@ -56,7 +56,9 @@ struct RawStatus {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RawProvision {
+    #[serde(deserialize_with = "lenient")]
     time: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     error_info: Option<String>,
 }
 

@@ -39,7 +39,7 @@ pub(crate) use state::{EDGE_GROUP, LOCATION, TRUNK};
 pub use state::{Inventory, State};
 
 use crate::cloud::secret;
-use crate::scenario::{Api as Reachable, Faults};
+use crate::scenario::{Api as Reachable, Faults, Scenario};
 use crate::sockets;
 use crate::tls::Authority;
 
@@ -193,6 +193,11 @@ impl Api {
     /// From now on everything is answered as it should.
     pub fn heal(&self) {
         held(&self.server.faults).heal();
+    }
+
+    /// Tells from now on what it would tell in this scenario.
+    pub fn play(&self, scenario: &Scenario) {
+        self.change(|state| *state = State::new(&scenario.faults, REGISTRAR));
     }
 
     /// Changes what there is.

@@ -18,11 +18,7 @@ fn failed(mut phone: Value) -> Value {
     phone["status"]["provision"] = json!({
         "time": ago(3600),
         "source": phone["status"]["provision"]["source"],
-        "errorInfo": {
-            "text": "The configuration could not be downloaded",
-            "code": "provision.download.failed",
-            "details": { "code": "404", "message": "Not Found", "hostname": "provision.example" },
-        },
+        "errorInfo": "The configuration could not be downloaded: 404 Not Found",
     });
     phone["status"]["lineStatuses"][0]["reachable"] = json!(false);
     phone["status"]["lineStatuses"][0]["contactAddresses"] = json!([]);
