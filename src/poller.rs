@@ -46,7 +46,7 @@ use pace::{Clock, Pace};
 use reading::{Asking, Readings};
 use thing::{Missing, Wanted};
 use token::Tokens;
-use transport::{Transport, host};
+use transport::{Failed, Transport, host};
 
 pub use hints::{Hints, WhenDue};
 pub use location::Narrowing;
@@ -117,11 +117,6 @@ impl Settings {
             && *interval == other.interval
             && *narrowing == other.narrowing
     }
-}
-
-/// Whether a part belongs to the first half of a reading.
-fn is_first(part: PartName) -> bool {
-    part.is_vital() || matches!(part, PartName::Sites | PartName::Locations)
 }
 
 /// How long a part that is read rarely rests after a failure.
@@ -205,6 +200,24 @@ impl Profile {
             Self::Platform => platform::pace(part, interval),
             Self::Guide => guide::pace(part, interval),
         }
+    }
+
+    /// Of which part's things this part tells more.
+    const fn foundation(self, part: PartName) -> Option<PartName> {
+        match (self, part) {
+            (_, PartName::EdgeMetrics | PartName::Quality) => Some(PartName::Edges),
+            (_, PartName::TrunkMetrics) => Some(PartName::Trunks),
+            (Self::Guide, PartName::Changes) => Some(PartName::Locations),
+            (Self::Platform | Self::Guide, _) => None,
+        }
+    }
+
+    /// Whether a part belongs to the first half of a reading.
+    const fn reads_first(self, part: PartName) -> bool {
+        let comes_with_trunks = matches!((self, part), (Self::Guide, PartName::TrunkSettings));
+        comes_with_trunks
+            || part.is_vital()
+            || matches!(part, PartName::Sites | PartName::Locations)
     }
 
     /// Whether this API gives single things of a part.
@@ -327,13 +340,13 @@ impl Poller {
 
     /// The first half of a reading: what a verdict rests on, and by what it is told whose it is.
     pub async fn read_first(&self, previous: &Snapshot) -> Snapshot {
-        self.read_due(previous, is_first).await
+        self.read_due(previous, |part| self.profile.reads_first(part)).await
     }
 
     /// The second half: what surrounds and explains it. It asks of what the first half knows, and may
     /// take its time.
     pub async fn read_then(&self, previous: &Snapshot) -> Snapshot {
-        self.read_due(previous, |part| !is_first(part)).await
+        self.read_due(previous, |part| !self.profile.reads_first(part)).await
     }
 
     async fn read_due(
@@ -423,7 +436,7 @@ impl Poller {
             Profile::Platform => platform::read(&asking).await,
             Profile::Guide => guide::read_edge_group(&asking, link).await,
         };
-        self.settled(readings, previous, asking.begun)
+        self.settled(readings, &BTreeMap::new(), previous, asking.begun)
     }
 
     /// Whom the vendor is to call when a trunk's registration changes, where anybody is.
@@ -479,6 +492,8 @@ impl Poller {
         wanted.retain(|part| self.every(*part).is_some());
         self.missing.forget(&wanted);
         let previous = previous.as_ref();
+        let unmet = self.unmet(&wanted, previous);
+        wanted.retain(|part| !unmet.contains_key(part));
         let asking = self.asking(previous, wanted);
         let begun = asking.begun;
         // So many parts side by side are too much for a stack to carry through every caller.
@@ -486,11 +501,33 @@ impl Poller {
         if let Some(Ok(phones)) = &mut readings.phones {
             since::carry(&mut phones.items, &previous.phones.items, begun);
         }
-        self.settled(readings, previous, begun)
+        self.settled(readings, &unmet, previous, begun)
+    }
+
+    /// The wanted parts that cannot be asked for, since of what they tell more nothing was ever read.
+    fn unmet(
+        &self,
+        wanted: &BTreeSet<PartName>,
+        previous: &Snapshot,
+    ) -> BTreeMap<PartName, Failed> {
+        let parts = previous.parts();
+        let failed = |part: &PartName| {
+            let foundation = self.profile.foundation(*part).filter(|it| !wanted.contains(it))?;
+            let state = parts.iter().find(|it| it.name == foundation && it.read.is_none())?;
+            let (problem, correlation) = (state.problem?.clone(), state.correlation.cloned());
+            Some((*part, Failed { problem, correlation }))
+        };
+        wanted.iter().filter_map(failed).collect()
     }
 
     /// What is known after a reading that began at `begun`.
-    fn settled(&self, readings: Readings, previous: &Snapshot, begun: SystemTime) -> Snapshot {
+    fn settled(
+        &self,
+        readings: Readings,
+        unmet: &BTreeMap<PartName, Failed>,
+        previous: &Snapshot,
+        begun: SystemTime,
+    ) -> Snapshot {
         let now = SystemTime::now();
         macro_rules! settle {
             ($($field:ident = $name:ident),*) => {
@@ -500,7 +537,7 @@ impl Poller {
                     region: self.region(),
                     $($field: reading::settled(
                         PartName::$name,
-                        readings.$field,
+                        readings.$field.or_else(|| unmet.get(&PartName::$name).cloned().map(Err)),
                         &previous.$field,
                         self.every(PartName::$name),
                         (begun, now),

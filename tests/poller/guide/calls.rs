@@ -57,7 +57,9 @@ async fn what_depends_on_a_part_that_fails_fails_with_it_and_the_rest_is_read() 
     let snapshot = read(&fake).await;
 
     let failed: Vec<_> = all_problems(&snapshot).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(failed, [PartName::Edges, PartName::Trunks, PartName::TrunkSettings]);
+    let expected =
+        [PartName::Edges, PartName::Trunks, PartName::TrunkSettings, PartName::TrunkMetrics];
+    assert_eq!(failed, expected);
     assert_eq!(snapshot.edge_groups.items.len(), 1);
     assert_eq!(snapshot.phones.items.len(), 1);
 }
