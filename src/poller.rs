@@ -15,8 +15,10 @@ mod page;
 mod path;
 mod platform;
 mod policy;
+mod profile;
 mod reading;
 pub mod region;
+mod settings;
 mod since;
 mod strict;
 mod thing;
@@ -26,13 +28,10 @@ mod trust;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use branchline_probes::Secret;
 use metrics::{describe_counter, describe_gauge, gauge};
-use rand::rngs::SysError;
 use reqwest::Url;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -50,6 +49,8 @@ use transport::{Failed, Transport, host};
 
 pub use hints::{Hints, WhenDue};
 pub use location::Narrowing;
+pub use profile::Profile;
+pub use settings::{Haste, Settings, SetupError};
 
 /// The gauge of the last reading without a problem.
 const LAST_SUCCESS: &str = "branchline_telephony_api_last_success_timestamp_seconds";
@@ -58,191 +59,8 @@ const LAST_SUCCESS: &str = "branchline_telephony_api_last_success_timestamp_seco
 /// must not add up to a state that is older than it looks.
 const READING: Duration = Duration::from_secs(120);
 
-/// Whom to ask, as whom, and how often.
-///
-/// It holds a secret and has no `Debug`.
-#[derive(Clone)]
-pub struct Settings {
-    /// Which API is spoken.
-    pub profile: Profile,
-    /// The origin of the API: `https://api.mypurecloud.de`.
-    pub api_url: String,
-    /// The origin that gives tokens: `https://login.mypurecloud.de`.
-    pub login_url: String,
-    /// The id of the OAuth client.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: Secret,
-    /// How long to wait from one reading to the next.
-    pub interval: Duration,
-    /// To which location the reading is narrowed; `None` reads all of the organisation.
-    pub narrowing: Option<Narrowing>,
-    /// The parts that nobody asks for.
-    pub skip: BTreeSet<PartName>,
-    /// The origin of the vendor's notifications: `wss://streaming.mypurecloud.de`; `None` where
-    /// nobody listens to them.
-    pub streaming_url: Option<String>,
-    /// The scopes that are asked for with a token; none where the client's roles decide.
-    pub scopes: Vec<String>,
-    /// Whom the vendor is to call when a trunk's registration changes, in the guide's API.
-    pub subscribe: Option<String>,
-}
-
-impl Settings {
-    /// Whether `other` asks the same API as the same client for the same things.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        let Self {
-            profile,
-            api_url,
-            login_url,
-            client_id,
-            client_secret,
-            interval,
-            narrowing,
-            skip,
-            streaming_url,
-            scopes,
-            subscribe,
-        } = self;
-        *profile == other.profile
-            && *subscribe == other.subscribe
-            && *skip == other.skip
-            && *streaming_url == other.streaming_url
-            && *scopes == other.scopes
-            && *api_url == other.api_url
-            && *login_url == other.login_url
-            && *client_id == other.client_id
-            && client_secret.expose() == other.client_secret.expose()
-            && *interval == other.interval
-            && *narrowing == other.narrowing
-    }
-}
-
 /// How long a part that is read rarely rests after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(300);
-
-/// By how much every wait and every time limit of a poller is divided, for tests.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct Haste {
-    /// Pauses, back-off, lifetimes and the request budget.
-    pub waits: u32,
-    /// The time limits of one request.
-    pub limits: u32,
-    /// The time limit of one reading.
-    pub reading: u32,
-}
-
-/// Why a poller cannot be built.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// It is no URL.
-    #[error("the {name} is no URL: {source}")]
-    NoUrl {
-        /// Which of the two.
-        name: &'static str,
-        /// What is wrong with it.
-        source: <Url as FromStr>::Err,
-    },
-    /// It would carry a token or a secret in the clear.
-    #[error(
-        "the {name} must begin with https:// or wss:// (http:// and ws:// only with a loopback address)"
-    )]
-    Plaintext {
-        /// Which of the two.
-        name: &'static str,
-    },
-    /// It names more than a scheme, a host and a port.
-    #[error("the {name} must be an origin: no user, path, query or fragment")]
-    NoOrigin {
-        /// Which of the two.
-        name: &'static str,
-    },
-    /// The host has no trust anchors, so that no certificate could be verified.
-    #[error("this host has no trust anchors (is ca-certificates installed?)")]
-    NoTrustAnchors,
-    /// TLS could not be set up.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[source] rustls::Error),
-    /// The HTTP client could not be set up.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Client(#[source] reqwest::Error),
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers: {0}")]
-    Chance(#[source] SysError),
-}
-
-/// Which API is spoken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// The vendor's published API.
-    #[default]
-    Platform,
-    /// The paths, fields and words of the vendor's guide.
-    Guide,
-}
-
-impl Profile {
-    /// The word of the configuration.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Platform => "platform",
-            Self::Guide => "guide",
-        }
-    }
-
-    /// How often a part is read where everything else is read at `interval`; `None` where this API
-    /// does not have the part.
-    fn pace(self, part: PartName, interval: Duration) -> Option<Duration> {
-        match self {
-            Self::Platform => platform::pace(part, interval),
-            Self::Guide => guide::pace(part, interval),
-        }
-    }
-
-    /// Of which part's things this part tells more.
-    const fn foundation(self, part: PartName) -> Option<PartName> {
-        match (self, part) {
-            (_, PartName::EdgeMetrics | PartName::Quality) => Some(PartName::Edges),
-            (_, PartName::TrunkMetrics) => Some(PartName::Trunks),
-            (Self::Guide, PartName::Changes) => Some(PartName::Locations),
-            (Self::Platform | Self::Guide, _) => None,
-        }
-    }
-
-    /// Whether a part belongs to the first half of a reading.
-    const fn reads_first(self, part: PartName) -> bool {
-        let comes_with_trunks = matches!((self, part), (Self::Guide, PartName::TrunkSettings));
-        comes_with_trunks
-            || part.is_vital()
-            || matches!(part, PartName::Sites | PartName::Locations)
-    }
-
-    /// Whether this API gives single things of a part.
-    const fn has_things(self, part: PartName) -> bool {
-        match self {
-            Self::Platform => {
-                matches!(part, PartName::Edges | PartName::Trunks | PartName::Phones)
-            }
-            Self::Guide => false,
-        }
-    }
-
-    async fn read(self, asking: &Asking<'_>) -> Readings {
-        match self {
-            Self::Platform => {
-                let all = platform::read(asking).await;
-                match asking.narrowing {
-                    Some(narrowing) => narrowing.applied(all, asking.previous),
-                    None => all,
-                }
-            }
-            Self::Guide => guide::read(asking).await,
-        }
-    }
-}
 
 /// Reads the vendor's state. It holds a secret and has no `Debug`.
 pub struct Poller {
