@@ -42,7 +42,7 @@ pub(super) fn read(
     let skip = read_skip(&table, reader);
     let phones = read_phones(&table, reader);
     let (api_url, login_url) = urls?;
-    let streaming_url = read_streaming(&table, &api_url, reader)?;
+    let streaming_url = read_streaming(&table, &api_url, profile, reader)?;
     let (client_id, client_secret) = (client_id?, client_secret?);
     let interval = interval?;
     let settings = Settings {
@@ -175,14 +175,25 @@ fn of_domain(domain: &str) -> (String, String) {
 fn read_streaming(
     table: &Table<'_>,
     api_url: &str,
+    profile: Option<Profile>,
     reader: &mut Reader<'_>,
 ) -> Option<Option<String>> {
     let is_wanted = table.read(&NOTIFICATIONS, reader)?;
+    if is_wanted && profile == Some(Profile::Guide) {
+        let problem = "cannot be true with profile = \"guide\": its API notifies nobody";
+        let hint = "leave it out; `[webhooks] subscribe` has the vendor call instead".to_owned();
+        table.refuse("notifications", problem, Some(hint), reader);
+        return None;
+    }
     let (has_base, has_streaming) =
         (table.field("base_url").is_some(), table.field("streaming_url").is_some());
     if has_streaming && !(is_wanted && has_base) {
         let problem = "goes with `base_url` and `notifications = true` only";
-        let hint = "leave it out: a region or a domain has its own".to_owned();
+        let hint = if has_base {
+            "add notifications = true, or leave it out".to_owned()
+        } else {
+            "leave it out: a region or a domain has its own".to_owned()
+        };
         table.refuse("streaming_url", problem, Some(hint), reader);
         return None;
     }
@@ -205,7 +216,7 @@ fn read_streaming(
         Ok(url) if url.scheme() == "wss" || (url.scheme() == "ws" && is_loopback(&url)) => {
             return Some(Some(url.as_str().trim_end_matches('/').to_owned()));
         }
-        Ok(_) => "must begin with wss://",
+        Ok(_) => "must begin with wss://, or with ws:// and a loopback address",
     };
     table.refuse("streaming_url", problem, table.hint("streaming_url"), reader);
     None
