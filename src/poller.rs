@@ -192,7 +192,7 @@ impl Poller {
         }
         let slack = self.interval / 2;
         if state.problem.is_some() {
-            if state.name.is_vital() {
+            if state.name.is_vital() || self.tells_all(state.name) {
                 return true;
             }
             // What is read rarely is not worth an attempt with every reading.
@@ -204,6 +204,11 @@ impl Poller {
         state
             .read
             .is_none_or(|read| now.duration_since(read).map_or(true, |age| age + slack >= every))
+    }
+
+    /// Whether nothing at all can be told to belong here without this part.
+    fn tells_all(&self, part: PartName) -> bool {
+        self.narrowing.is_some() && part == self.profile.places()
     }
 
     /// What `previous` knew, with that read again which `hints` point at.

@@ -31,16 +31,25 @@ pub(super) async fn places<'a>(asking: &Asking<'a>) -> (Readings, Result<Scope<'
         asking.part(PartName::Organization, organization(asking)),
     );
     let scope = {
-        let locations = known(&locations, &asking.previous.locations.items);
-        Scope::of(asking.narrowing, locations)
+        let before = &asking.previous.locations;
+        let known = known(&locations, &before.items);
+        match (Scope::of(asking.narrowing, known), Failed::of(before)) {
+            // What could not be read says nothing about which locations there are.
+            (Err(_), Some(failed)) if locations.is_none() => Err(failed),
+            (scope, _) => scope,
+        }
     };
     (Readings { locations, organization, ..Readings::default() }, scope)
 }
 
 /// Leaves the location that belongs here; until then all of them are needed.
 pub(super) fn narrow_places(readings: &mut Readings, scope: &Result<Scope<'_>, Failed>) {
-    if let (Some(Ok(locations)), Ok(scope)) = (&mut readings.locations, scope) {
-        locations.items.retain(|location| scope.keeps_location(&location.reference));
+    match (&mut readings.locations, scope) {
+        (Some(Ok(locations)), Ok(scope)) => {
+            locations.items.retain(|location| scope.keeps_location(&location.reference));
+        }
+        (Some(locations), Err(failed)) => *locations = Err(failed.clone()),
+        (Some(Err(_)) | None, _) => {}
     }
 }
 

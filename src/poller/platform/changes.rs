@@ -25,7 +25,7 @@ const RESULTS: &str = "/api/v2/audits/query/{transactionId}/results";
 const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many changes are kept, the latest.
-const MOST: usize = 200;
+pub(in crate::poller) const MOST: usize = 200;
 
 /// How many come at a time.
 const PAGE: usize = 100;
@@ -49,7 +49,10 @@ pub(super) async fn changes(asking: &Asking<'_>) -> Result<Listing<Change>, Fail
         Err(failed) => return Err(failed),
     }
     listing.items.sort_by_key(|change| Reverse(change.when));
-    listing.items.truncate(MOST);
+    // What of them belongs to a location is told later, and no other office crowds it out.
+    if asking.narrowing.is_none() {
+        listing.items.truncate(MOST);
+    }
     Ok(listing)
 }
 
