@@ -40,6 +40,7 @@ use crate::telephony::{self, ApiProblem, Hint, PartName, PartState, Snapshot};
 
 use client::Client;
 use exchange::Exchanger;
+use hints::Listings;
 use origin::{origin, streaming_origin};
 use pace::{Clock, Pace};
 use reading::{Asking, Readings};
@@ -77,6 +78,7 @@ pub struct Poller {
     /// The parts of which every change is heard.
     heard: Mutex<BTreeSet<PartName>>,
     missing: Missing,
+    listings: Mutex<Listings>,
     /// When each part was last asked for.
     attempts: Mutex<BTreeMap<PartName, Instant>>,
 }
@@ -136,6 +138,7 @@ impl Poller {
             streaming,
             heard: Mutex::default(),
             missing: Missing::default(),
+            listings: Mutex::default(),
             attempts: Mutex::default(),
         })
     }
@@ -180,19 +183,18 @@ impl Poller {
         };
         let wanted: BTreeSet<PartName> =
             previous.parts().iter().filter(|it| is_due(it)).map(|it| it.name).collect();
-        let begun = Instant::now();
-        self.attempts().extend(wanted.iter().map(|part| (*part, begun)));
+        self.listings().forget(&wanted);
         self.read_parts(previous, wanted).await
     }
 
     /// Whether a part that is read so often is due, within half an interval.
     fn is_due(&self, state: &PartState<'_>, every: Duration, now: SystemTime) -> bool {
-        if every <= self.interval {
+        if every <= self.interval || self.listings().is_waiting(state.name) {
             return true;
         }
         let slack = self.interval / 2;
         if state.problem.is_some() {
-            if state.name.is_vital() {
+            if state.name.is_vital() || self.tells_all(state.name) {
                 return true;
             }
             // What is read rarely is not worth an attempt with every reading.
@@ -206,6 +208,19 @@ impl Poller {
             .is_none_or(|read| now.duration_since(read).map_or(true, |age| age + slack >= every))
     }
 
+    /// By which part it is told what of this part belongs here, where anything has to be told.
+    fn place_of(&self, part: PartName) -> Option<PartName> {
+        let is_of_all = matches!(part, PartName::Organization | PartName::Authorities);
+        let place = self.profile.places();
+        let has_place = self.narrowing.is_some() && !is_of_all && part != place;
+        has_place.then_some(place)
+    }
+
+    /// Whether nothing at all can be told to belong here without this part.
+    fn tells_all(&self, part: PartName) -> bool {
+        self.narrowing.is_some() && part == self.profile.places()
+    }
+
     /// What `previous` knew, with that read again which `hints` point at.
     ///
     /// A thing that is known is read alone; its part is then as old as it was, since its other
@@ -216,17 +231,25 @@ impl Poller {
         wanted.parts.retain(|part| self.every(*part).is_some());
         wanted.things.retain(|part, _| self.every(*part).is_some());
         if wanted.things.is_empty() {
-            return self.read_parts(previous, wanted.parts).await;
+            return self.list(previous, wanted.parts).await;
         }
         let asking = self.asking(&previous, BTreeSet::new());
         let (narrowing, missing) = (self.narrowing.as_ref(), &self.missing);
         let reading = thing::read(&asking, &wanted.things, missing, narrowing);
         let (snapshot, unread) = Box::pin(reading).await;
         wanted.parts.extend(unread);
-        if wanted.parts.is_empty() {
-            return snapshot;
+        self.list(Cow::Owned(snapshot), wanted.parts).await
+    }
+
+    /// Reads parts because of hints, each of them as often as it may be; what has to wait is read
+    /// with the next hint after that or with the next reading.
+    async fn list(&self, previous: Cow<'_, Snapshot>, wanted: BTreeSet<PartName>) -> Snapshot {
+        let now = self.client.transport.pace.clock().now();
+        let admitted = self.listings().admit(wanted, now);
+        if admitted.is_empty() {
+            return previous.into_owned();
         }
-        self.read_parts(Cow::Owned(snapshot), wanted.parts).await
+        self.read_parts(previous, admitted).await
     }
 
     /// Listens to the vendor's notifications, and hands on at what each of them hints; for ever,
@@ -235,6 +258,10 @@ impl Poller {
         let Some(streaming) = &self.streaming else { return std::future::pending().await };
         let covers = |parts| *self.heard() = parts;
         channel::Line { client: &self.client, streaming, hint, covers }.keep(known).await;
+    }
+
+    fn listings(&self) -> MutexGuard<'_, Listings> {
+        self.listings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn attempts(&self) -> MutexGuard<'_, BTreeMap<PartName, Instant>> {
@@ -312,6 +339,8 @@ impl Poller {
         let previous = previous.as_ref();
         let unmet = self.unmet(&wanted, previous);
         wanted.retain(|part| !unmet.contains_key(part));
+        let asked = Instant::now();
+        self.attempts().extend(wanted.iter().map(|part| (*part, asked)));
         let asking = self.asking(previous, wanted);
         let begun = asking.begun;
         // So many parts side by side are too much for a stack to carry through every caller.
@@ -330,8 +359,12 @@ impl Poller {
     ) -> BTreeMap<PartName, Failed> {
         let parts = previous.parts();
         let failed = |part: &PartName| {
-            let foundation = self.profile.foundation(*part).filter(|it| !wanted.contains(it))?;
-            let state = parts.iter().find(|it| it.name == foundation && it.read.is_none())?;
+            let is_unread = |it: &PartName| !wanted.contains(it);
+            let of = [self.profile.foundation(*part), self.place_of(*part)];
+            let state = of.into_iter().flatten().filter(is_unread).find_map(|of| {
+                let is_it = |it: &&PartState<'_>| it.name == of && it.read.is_none();
+                parts.iter().find(is_it).filter(|it| it.problem.is_some())
+            })?;
             let (problem, correlation) = (state.problem?.clone(), state.correlation.cloned());
             Some((*part, Failed { problem, correlation }))
         };

@@ -75,7 +75,9 @@ struct Channel {
 enum End {
     /// It said that it would.
     Announced,
-    /// For this reason.
+    /// The vendor ended it, for this reason.
+    Taken(Foreign),
+    /// It broke, for this reason.
     Lost(Foreign),
 }
 
@@ -105,14 +107,15 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
                     let end = self.listen(&mut channel, &mut known).await;
                     (self.covers)(BTreeSet::new());
                     gauge!(UP).set(0.0);
+                    let is_taken = !matches!(end, End::Lost(_));
                     match end {
                         End::Announced => old = Some(channel.socket),
-                        End::Lost(reason) => {
+                        End::Taken(reason) | End::Lost(reason) => {
                             let reason = reason.as_str();
                             tracing::info!(reason, "the vendor does not notify us any more");
                         }
                     }
-                    attempts.ended(self.now() - opened, self.share())
+                    attempts.ended(self.now() - opened, is_taken, self.share())
                 }
                 Err(Failed { problem, correlation }) => {
                     let correlation_id = correlation.as_ref().map(Foreign::as_str);
@@ -238,6 +241,7 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
             Frame::Text(text) => message::hear(&text, &channel.topics),
             Frame::Binary => Heard::Nonsense,
             Frame::Alive => Heard::Heartbeat,
+            Frame::Close(reason) => return Some(End::Taken(reason)),
             Frame::End(reason) => return Some(End::Lost(reason)),
         };
         counter!(EVENTS, "topic" => heard.label()).increment(1);
@@ -249,7 +253,7 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
             }
             Heard::Heartbeat | Heard::Unasked | Heard::Nonsense => None,
             Heard::Closing => Some(End::Announced),
-            Heard::Ended => Some(End::Lost(Foreign::new("the vendor ended the subscription"))),
+            Heard::Ended => Some(End::Taken(Foreign::new("the vendor ended the subscription"))),
         }
     }
 

@@ -12,6 +12,38 @@ const SPACING: Duration = Duration::from_secs(5);
 /// power cut at an office hints at each of its phones.
 const LISTING: Duration = Duration::from_secs(30);
 
+/// What listings because of hints have cost lately, whichever hints they were: of those at things that
+/// nobody knows there is no end, and each makes a listing.
+#[derive(Debug, Default)]
+pub(super) struct Listings {
+    listed: BTreeMap<PartName, Instant>,
+    /// The parts that wait for their turn.
+    postponed: BTreeSet<PartName>,
+}
+
+impl Listings {
+    /// The parts of `wanted`, and of those that waited, which may be listed now; the others wait.
+    pub(super) fn admit(&mut self, wanted: BTreeSet<PartName>, now: Instant) -> BTreeSet<PartName> {
+        self.postponed.extend(wanted);
+        let is_due = |part: &PartName| is_over(self.listed.get(part).copied(), LISTING, now);
+        let (due, postponed) = self.postponed.iter().copied().partition(is_due);
+        self.postponed = postponed;
+        let due: BTreeSet<PartName> = due;
+        self.listed.extend(due.iter().map(|part| (*part, now)));
+        due
+    }
+
+    /// Whether a part waits for its turn.
+    pub(super) fn is_waiting(&self, part: PartName) -> bool {
+        self.postponed.contains(&part)
+    }
+
+    /// A part that is read anyway waits no longer.
+    pub(super) fn forget(&mut self, read: &BTreeSet<PartName>) {
+        self.postponed.retain(|part| !read.contains(part));
+    }
+}
+
 /// So many things of one part are read one by one within [`SPACING`]; if there are more, the part
 /// is listed.
 pub(super) const MOST: usize = 20;
@@ -132,7 +164,7 @@ mod tests {
 
     use branchline_probes::Foreign;
 
-    use super::{Hints, WhenDue};
+    use super::{Hints, Listings, WhenDue};
     use crate::telephony::{Hint, PartName};
 
     fn trunk(id: &str) -> Hint {
@@ -250,5 +282,24 @@ mod tests {
 
         assert!(hints.due(start + seconds(4)).is_empty());
         assert_eq!(hints.due(start + seconds(5)), BTreeSet::from([trunk("a")]));
+    }
+
+    // F57
+    #[test]
+    fn a_part_is_listed_at_most_every_30_s_and_what_waited_is_not_lost() {
+        let start = Instant::now();
+        let mut listings = Listings::default();
+        let mut listed_at = Vec::new();
+
+        for second in 0..=120 {
+            let hinted = (second <= 70).then_some(PartName::Phones);
+            let due = listings.admit(hinted.into_iter().collect(), start + seconds(second));
+            if due.contains(&PartName::Phones) {
+                listed_at.push(second);
+            }
+        }
+
+        assert_eq!(listed_at, [0, 30, 60, 90]);
+        assert!(!listings.is_waiting(PartName::Phones));
     }
 }

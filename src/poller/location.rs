@@ -1,8 +1,11 @@
 //! One location of many: its sites, and what belongs to them.
 
+use std::collections::BTreeSet;
+
+use super::platform::MOST_CHANGES;
 use super::reading::{Reading, Readings};
 use super::transport::Failed;
-use crate::telephony::{ApiProblem, Edge, EdgeGroup, Reference, Site, Snapshot, Trunk};
+use crate::telephony::{ApiProblem, Edge, EdgeGroup, Part, Reference, Site, Snapshot, Trunk};
 
 /// To what a reading is narrowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +26,7 @@ impl Narrowing {
     pub(super) fn applied(&self, all: Readings, previous: &Snapshot) -> Readings {
         let here = match self.sites_here(&all.sites, previous) {
             Ok(here) => here,
-            Err(failed) => return all.failed(&failed),
+            Err(failed) => return all.failed(&failed, &self.location),
         };
         let is_here = |site: Option<&Reference>| {
             site.is_some_and(|site| here.iter().any(|it| it.reference.id == site.id))
@@ -61,6 +64,21 @@ impl Narrowing {
         let phones = only(all.phones, |phone| is_here(phone.site.as_ref()));
         let sites = only(all.sites, |site| is_here(Some(&site.reference)));
         let locations = only(all.locations, |it| it.reference.is(&self.location));
+        let mut here = BTreeSet::new();
+        here.extend(ids(&edges, &previous.edges, |it| Some(&it.reference)));
+        here.extend(ids(&edge_groups, &previous.edge_groups, |it| Some(&it.reference)));
+        here.extend(ids(&trunks, &previous.trunks, |it| Some(&it.reference)));
+        here.extend(ids(&trunks, &previous.trunks, |it| it.base.as_ref()));
+        here.extend(ids(&trunk_settings, &previous.trunk_settings, |it| Some(&it.reference)));
+        here.extend(ids(&phones, &previous.phones, |it| Some(&it.reference)));
+        here.extend(ids(&sites, &previous.sites, |it| Some(&it.reference)));
+        here.extend(ids(&sites, &previous.sites, |it| it.location.as_ref()));
+        here.extend(ids(&locations, &previous.locations, |it| Some(&it.reference)));
+        let mut changes = only(all.changes, |it| here.contains(it.entity.id.as_str()));
+        if let Some(Ok(changes)) = &mut changes {
+            changes.items.truncate(MOST_CHANGES);
+        }
+        drop(here);
         Readings {
             edges,
             edge_groups,
@@ -74,7 +92,7 @@ impl Narrowing {
             quality,
             organization: all.organization,
             authorities: all.authorities,
-            changes: all.changes,
+            changes,
         }
     }
 
@@ -90,6 +108,10 @@ impl Narrowing {
         };
         let here: Vec<Site> = sites.iter().filter(is_here).cloned().collect();
         if here.is_empty() {
+            // What could not be read says nothing about where sites stand.
+            if let (None, Some(failed)) = (read, Failed::of(&previous.sites)) {
+                return Err(failed);
+            }
             return Err(ApiProblem::NoSuchLocation { location: self.location.clone() }.into());
         }
         Ok(here)
@@ -107,6 +129,17 @@ impl Narrowing {
     }
 }
 
+/// The ids of what was read or known of a part, or of what that refers to.
+fn ids<'a, T>(
+    read: &'a Reading<T>,
+    previous: &'a Part<T>,
+    reference: impl Fn(&'a T) -> Option<&'a Reference>,
+) -> Vec<&'a str> {
+    let read = read.iter().flatten().flat_map(|listing| &listing.items);
+    let references = read.chain(&previous.items).filter_map(reference);
+    references.map(|it| it.id.as_str()).filter(|id| !id.is_empty()).collect()
+}
+
 /// Leaves out what is not wanted.
 fn only<T>(reading: Reading<T>, is_wanted: impl Fn(&T) -> bool) -> Reading<T> {
     Some(reading?.map(|listing| listing.only(is_wanted)))
@@ -114,7 +147,7 @@ fn only<T>(reading: Reading<T>, is_wanted: impl Fn(&T) -> bool) -> Reading<T> {
 
 impl Readings {
     /// Every part that was asked for and depends on the sites failed as they did.
-    fn failed(self, failed: &Failed) -> Self {
+    fn failed(self, failed: &Failed, location: &str) -> Self {
         fn fails<T>(reading: Reading<T>, failed: &Failed) -> Reading<T> {
             reading.map(|_| Err(failed.clone()))
         }
@@ -124,14 +157,14 @@ impl Readings {
             trunks: fails(self.trunks, failed),
             phones: fails(self.phones, failed),
             sites: fails(self.sites, failed),
-            locations: self.locations,
+            locations: only(self.locations, |it| it.reference.is(location)),
             organization: self.organization,
             trunk_settings: fails(self.trunk_settings, failed),
             authorities: self.authorities,
             edge_metrics: fails(self.edge_metrics, failed),
             trunk_metrics: fails(self.trunk_metrics, failed),
             quality: fails(self.quality, failed),
-            changes: self.changes,
+            changes: fails(self.changes, failed),
         }
     }
 }

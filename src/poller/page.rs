@@ -77,14 +77,13 @@ impl<'a> Pages<'a> {
     }
 
     /// Pages of this member in place of `entities`.
-    #[allow(dead_code, reason = "which profile reads what is its own affair")]
+    #[cfg(test)]
     pub(super) const fn keyed(mut self, entities: &'static str) -> Self {
         self.entities = entities;
         self
     }
 
     /// Pages that are asked for by this parameter; by none at all where `None`.
-    #[allow(dead_code, reason = "which profile reads what is its own affair")]
     pub(super) const fn numbered(mut self, number: Option<&'static str>) -> Self {
         self.number = number;
         self
@@ -92,7 +91,7 @@ impl<'a> Pages<'a> {
 
     /// Pages of what a query in a body asks for; the page's number goes to where `body` has one,
     /// at its top or in its `paging`.
-    #[allow(dead_code, reason = "which profile reads what is its own affair")]
+    #[cfg(test)]
     pub(super) const fn asked(mut self, body: &'a Value) -> Self {
         self.body = Some(body);
         self

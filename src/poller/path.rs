@@ -18,7 +18,6 @@ impl Path {
     ///
     /// An id that would be no segment of its own, as `..` or an empty one, makes a path that is
     /// never asked.
-    #[allow(dead_code, reason = "which profile reads what is its own affair")]
     pub(super) fn of(template: &'static str, ids: &[impl AsRef<str>]) -> Self {
         let mut ids = ids.iter().map(AsRef::as_ref);
         let segments: Option<Vec<String>> = template
@@ -48,7 +47,6 @@ impl Path {
 
 /// The id as one segment. RFC 3986 §6.2.2.3: `.` and `..` are removed from a path even when they
 /// are encoded, so that neither can name a thing.
-#[allow(dead_code, reason = "which profile reads what is its own affair")]
 fn encoded(id: &str) -> Option<String> {
     if matches!(id, "" | "." | "..") || id.chars().any(char::is_control) {
         return None;

@@ -24,6 +24,8 @@ use super::reading::{Asking, Reading, Readings};
 use super::transport::Failed;
 use crate::telephony::{Edge, EdgeGroup, PartName, Reference, Trunk};
 
+pub(super) use changes::MOST as MOST_CHANGES;
+
 const EDGES: &str = "/api/v2/telephony/providers/edges";
 const EDGE_METRICS: &str = "/api/v2/telephony/providers/edges/metrics";
 const EDGE_GROUPS: &str = "/api/v2/telephony/providers/edges/edgegroups";

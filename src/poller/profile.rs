@@ -45,6 +45,14 @@ impl Profile {
         }
     }
 
+    /// The part by which it is told what belongs to a location.
+    pub(super) const fn places(self) -> PartName {
+        match self {
+            Self::Platform => PartName::Sites,
+            Self::Guide => PartName::Locations,
+        }
+    }
+
     /// Whether a part belongs to the first half of a reading.
     pub(super) const fn reads_first(self, part: PartName) -> bool {
         let comes_with_trunks = matches!((self, part), (Self::Guide, PartName::TrunkSettings));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, SystemTime};
 
 use branchline_probes::Foreign;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::Client;
+use super::exchange::Answer;
 use super::location::Narrowing;
 use super::page::{self, Decoded, Listing, Pages};
 use super::path::Path;
@@ -110,13 +112,44 @@ impl Asking<'_> {
     }
 
     /// Reads one thing; `null` where the answer has no body.
-    pub(super) async fn one(&self, path: Path, query: &[(&str, &str)]) -> Result<Value, Failed> {
-        Box::pin(self.client.call(&path, query, None)).await?.json(path.template())
+    pub(super) async fn one(&self, path: Path, query: &[(&str, &str)]) -> Result<Told, Failed> {
+        Told::of(Box::pin(self.client.call(&path, query, None)).await?, path.template())
     }
 
     /// What the API answers to a query in a body; `null` where the answer has no body.
-    pub(super) async fn post(&self, path: Path, body: &Value) -> Result<Value, Failed> {
-        Box::pin(self.client.call(&path, &[], Some(body))).await?.json(path.template())
+    pub(super) async fn post(&self, path: Path, body: &Value) -> Result<Told, Failed> {
+        Told::of(Box::pin(self.client.call(&path, &[], Some(body))).await?, path.template())
+    }
+}
+
+/// What an answer says, and the vendor's own name for it.
+pub(super) struct Told {
+    pub(super) value: Value,
+    pub(super) correlation: Option<Foreign>,
+}
+
+impl Told {
+    pub(super) fn of(answer: Answer, path: &'static str) -> Result<Self, Failed> {
+        Ok(Self { value: answer.json(path)?, correlation: answer.correlation })
+    }
+
+    /// A failure of which this is the evidence.
+    pub(super) fn failed(&self, problem: ApiProblem) -> Failed {
+        Failed { problem, correlation: self.correlation.clone() }
+    }
+}
+
+impl Deref for Told {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.value
+    }
+}
+
+impl DerefMut for Told {
+    fn deref_mut(&mut self) -> &mut Value {
+        &mut self.value
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::slice;
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use branchline_probes::Foreign;
 use futures_util::future::join_all;
@@ -11,8 +13,8 @@ use super::hints::MOST;
 use super::page::{Decoded, Listing};
 use super::reading::{Asking, Readings};
 use super::transport::Failed;
-use super::{Narrowing, platform};
-use crate::telephony::{ApiProblem, Edge, Hint, Part, PartName, Reference, Snapshot};
+use super::{Narrowing, platform, since};
+use crate::telephony::{ApiProblem, Edge, Hint, Part, PartName, Phone, Reference, Snapshot};
 
 /// What has to be read because of hints.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -130,13 +132,24 @@ pub(super) async fn read(
     let trunks_unread = trunks.iter().any(|(_, found)| matches!(found, Found::Unread));
     let phones_unread = phones.iter().any(|(_, found)| matches!(found, Found::Unread));
     let readings = Readings {
-        edges: put(&previous.edges, edges, part(PartName::Edges, edges_unread), |it| &it.reference),
-        trunks: put(&previous.trunks, trunks, part(PartName::Trunks, trunks_unread), |it| {
-            &it.reference
-        }),
-        phones: put(&previous.phones, phones, part(PartName::Phones, phones_unread), |it| {
-            &it.reference
-        }),
+        edges: put(
+            &previous.edges,
+            edges,
+            part(PartName::Edges, edges_unread),
+            (|it| &it.reference, carry_edge),
+        ),
+        trunks: put(
+            &previous.trunks,
+            trunks,
+            part(PartName::Trunks, trunks_unread),
+            (|it| &it.reference, |_, _| {}),
+        ),
+        phones: put(
+            &previous.phones,
+            phones,
+            part(PartName::Phones, phones_unread),
+            (|it| &it.reference, |now, before| carry_phone(now, before, asking.begun)),
+        ),
         ..Readings::default()
     };
     let readings = match narrowing {
@@ -197,7 +210,7 @@ fn put<T: Clone>(
     part: &Part<T>,
     found: Vec<(Foreign, Found<T>)>,
     (name, missing): (PartName, &Missing),
-    reference: impl Fn(&T) -> &Reference,
+    (reference, carry): (impl Fn(&T) -> &Reference, impl Fn(&mut T, &T)),
 ) -> Option<Result<Listing<T>, Failed>> {
     if found.is_empty() {
         return None;
@@ -206,8 +219,9 @@ fn put<T: Clone>(
     for (id, found) in found {
         let place = items.iter().position(|item| reference(item).id == id);
         match (found, place) {
-            (Found::Item(item), Some(place)) if reference(&item).id == id => {
+            (Found::Item(mut item), Some(place)) if reference(&item).id == id => {
                 missing.is_there(name, &id);
+                carry(&mut item, &items[place]);
                 items[place] = item;
             }
             (Found::Deleted, Some(place)) => {
@@ -221,6 +235,21 @@ fn put<T: Clone>(
         }
     }
     Some(Ok(Listing { items, unreadable: part.unreadable, unknown: part.unknown }))
+}
+
+/// An edge alone may lack its addresses, which other calls tell of all edges at once.
+fn carry_edge(now: &mut Edge, before: &Edge) {
+    if now.addresses.is_empty() {
+        now.addresses.clone_from(&before.addresses);
+    }
+}
+
+/// A phone alone comes without its properties, and does not know what the reading before did.
+fn carry_phone(now: &mut Phone, before: &Phone, begun: SystemTime) {
+    since::carry(slice::from_mut(now), slice::from_ref(before), begun);
+    if now.hardware.is_none() {
+        now.hardware.clone_from(&before.hardware);
+    }
 }
 
 /// Whether a group could be judged otherwise by `now` than by `before`.
@@ -238,8 +267,10 @@ mod tests {
 
     use branchline_probes::Foreign;
 
-    use super::{MOST, Wanted};
-    use crate::telephony::{Hint, Part, PartName, Phone, Reference, Snapshot};
+    use std::time::{Duration, SystemTime};
+
+    use super::{MOST, Wanted, carry_edge, carry_phone};
+    use crate::telephony::{Edge, Hint, Part, PartName, Phone, PhoneState, Reference, Snapshot};
 
     fn known(count: usize) -> Snapshot {
         let phone = |number: usize| Phone {
@@ -283,6 +314,27 @@ mod tests {
     fn so_many_things_that_a_listing_costs_less_are_listed() {
         assert_eq!(wanted((0..MOST).map(|number| hint(id(number)))).parts, BTreeSet::new());
         assert_eq!(wanted((0..=MOST).map(|number| hint(id(number)))), listing());
+    }
+
+    #[test]
+    fn what_only_listings_tell_of_a_thing_is_kept_when_it_is_read_alone() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let addresses = vec!["192.0.2.7".parse().expect("an address")];
+        let mut edge = Edge::default();
+        let hardware = Some(Foreign::new("0004f2aabbcc"));
+        let before =
+            Phone { state: PhoneState::Failed, since: Some(at(100)), hardware, ..Phone::default() };
+        let mut same = Phone { state: PhoneState::Failed, ..Phone::default() };
+        let mut other = Phone { state: PhoneState::Active, ..Phone::default() };
+
+        carry_edge(&mut edge, &Edge { addresses: addresses.clone(), ..Edge::default() });
+        carry_phone(&mut same, &before, at(200));
+        carry_phone(&mut other, &before, at(200));
+
+        assert_eq!(edge.addresses, addresses);
+        assert_eq!(same, before);
+        assert_eq!(other.since, Some(at(200)), "since it was first read so");
+        assert_eq!(other.hardware, before.hardware);
     }
 
     #[test]

@@ -11,13 +11,14 @@ use tokio::sync::Mutex;
 use super::transport::Failed;
 use crate::telephony::ApiProblem;
 
-/// What a token's lifetime is believed to be at least and at most.
-const LIFETIMES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
+/// What a token's lifetime is believed to be at least and at most. That it lives longer than it was
+/// told to is never believed, beyond what keeps each request from fetching a token of its own.
+const LIFETIMES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
 
 /// How long before its end a token is renewed, unless half its life is shorter.
 const MARGIN: Duration = Duration::from_secs(300);
 
-/// Between two renewals that the API forced upon us.
+/// Between two renewals that the API forced upon us although the token should have been good.
 const FORCED: Duration = Duration::from_secs(60);
 
 /// The counter of tokens that were fetched, by cause.
@@ -50,11 +51,19 @@ pub(super) struct Tokens {
 
 #[derive(Default)]
 struct Shelf {
-    token: Option<(Bearer, Instant)>,
+    token: Option<Shelved>,
     minted: u64,
     forced: Option<Instant>,
     failed: Option<Failed>,
     refusal: Option<Refusal>,
+}
+
+struct Shelved {
+    bearer: Bearer,
+    /// When it is renewed.
+    renewal: Instant,
+    /// Until when the API should accept it.
+    end: Instant,
 }
 
 /// Credentials that were refused are not tried again with every reading.
@@ -72,7 +81,7 @@ impl Tokens {
     ) -> Result<Bearer, Failed> {
         let seen = self.attempts.load(Ordering::Acquire);
         let mut shelf = self.shelf.lock().await;
-        if let Some((bearer, renewal)) = &shelf.token
+        if let Some(Shelved { bearer, renewal, .. }) = &shelf.token
             && now() < *renewal
         {
             return Ok(bearer.clone());
@@ -91,10 +100,14 @@ impl Tokens {
     ) -> Result<Option<Bearer>, Failed> {
         let seen = self.attempts.load(Ordering::Acquire);
         let mut shelf = self.shelf.lock().await;
-        if let Some((bearer, _)) = &shelf.token
+        if let Some(Shelved { bearer, .. }) = &shelf.token
             && bearer.generation != refused.generation
         {
             return Ok(Some(bearer.clone()));
+        }
+        if shelf.token.as_ref().is_some_and(|token| now() >= token.end) {
+            shelf.token = None;
+            return self.fetch(&mut shelf, seen, "expiry", now, mint).await.map(Some);
         }
         if shelf.forced.is_some_and(|at| now().saturating_duration_since(at) < FORCED) {
             return Ok(None);
@@ -126,7 +139,9 @@ impl Tokens {
                 counter!(REFRESHES, "cause" => cause).increment(1);
                 shelf.minted += 1;
                 let bearer = Bearer { secret, generation: shelf.minted };
-                shelf.token = Some((bearer.clone(), now() + useful(lifetime)));
+                let lifetime = lifetime.clamp(LIFETIMES.0, LIFETIMES.1);
+                let (renewal, end) = (now() + useful(lifetime), now() + lifetime);
+                shelf.token = Some(Shelved { bearer: bearer.clone(), renewal, end });
                 shelf.failed = None;
                 shelf.refusal = None;
                 Ok(bearer)
@@ -147,7 +162,7 @@ impl Tokens {
 /// How long a token is used before it is renewed.
 fn useful(lifetime: Duration) -> Duration {
     let lifetime = lifetime.clamp(LIFETIMES.0, LIFETIMES.1);
-    lifetime - MARGIN.min(lifetime / 2)
+    (lifetime - MARGIN.min(lifetime / 2)).max(LIFETIMES.0)
 }
 
 #[cfg(test)]
@@ -217,7 +232,9 @@ mod tests {
 
         assert_eq!(useful(3600), 3300);
         assert_eq!(useful(300), 150);
-        assert_eq!(useful(0), 30, "less than 60 s counts as 60 s");
+        assert_eq!(useful(60), 30);
+        assert_eq!(useful(10), 5);
+        assert_eq!(useful(0), 1, "no request needs a token of its own");
         assert_eq!(useful(999_999_999), 86_100, "more than 24 h counts as 24 h");
     }
 
@@ -242,6 +259,30 @@ mod tests {
         assert_eq!(shared.expect("shared").secret.expose(), "token 1");
         assert!(denied.is_none());
         assert_eq!(third.expect("a minute later").secret.expose(), "token 2");
+    }
+
+    // D-API-4
+    #[tokio::test]
+    async fn tokens_that_live_for_5_s_are_renewed_as_often_as_it_takes() {
+        let start = Instant::now();
+        let (tokens, mint) = (Tokens::default(), Mint::default());
+        let mut refused = Vec::new();
+
+        for second in [0_u64, 6, 12, 18] {
+            let held = start + Duration::from_secs(second);
+            let Ok(bearer) = tokens.bearer(|| held, mint.token(5)).await else {
+                panic!("the mint always gives")
+            };
+            let over = held + Duration::from_secs(5);
+            let other = tokens.replace(&bearer, || over, mint.token(5)).await.ok().flatten();
+            refused.push(other.is_none());
+        }
+        let half = start + Duration::from_secs(26);
+        let before = mint.count();
+        assert!(tokens.bearer(|| half, mint.token(5)).await.is_ok());
+
+        assert_eq!(refused, [false; 4], "an end that was told is no refusal");
+        assert_eq!(mint.count(), before + 1, "renewed at half its life");
     }
 
     // F7

@@ -10,7 +10,7 @@ use reqwest::{RequestBuilder, Url};
 use super::breaker::{Breaker, Leave};
 use super::exchange::{Answer, Broken, Exchanger, How};
 use super::pace::{PATIENCE, Pace, held};
-use crate::telephony::ApiProblem;
+use crate::telephony::{ApiProblem, Part};
 
 /// The counter of answers that asked for patience.
 pub(super) const THROTTLED: &str = "branchline_telephony_api_throttled_total";
@@ -34,6 +34,14 @@ pub(super) struct Failed {
 impl From<ApiProblem> for Failed {
     fn from(problem: ApiProblem) -> Self {
         Self { problem, correlation: None }
+    }
+}
+
+impl Failed {
+    /// Why the latest reading of a part came to nothing, if it did.
+    pub(super) fn of<T>(part: &Part<T>) -> Option<Self> {
+        let problem = part.problem.clone()?;
+        Some(Self { problem, correlation: part.correlation.clone() })
     }
 }
 

@@ -32,7 +32,7 @@ pub enum ApiProblem {
         detail: Foreign,
     },
     /// The vendor asks for patience, and the patience that we have is over.
-    #[error("{path} is throttled for {retry_after:?}")]
+    #[error("{path} is throttled for {}", in_words(*retry_after))]
     Throttled {
         /// What was to be read.
         path: &'static str,
@@ -103,6 +103,16 @@ pub enum ApiProblem {
     },
 }
 
+/// Whole seconds, begun ones included.
+fn in_words(wait: Duration) -> String {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} min"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}
+
 impl ApiProblem {
     /// The value of the label `reason`: one of a small, fixed set.
     #[must_use]
@@ -121,5 +131,24 @@ impl ApiProblem {
             Self::NoSuchLocation { .. } => "location",
             Self::Malformed { .. } => "malformed",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::ApiProblem;
+
+    #[test]
+    fn how_long_the_vendor_throttles_is_said_in_whole_seconds() {
+        let said = |millis| {
+            let retry_after = Duration::from_millis(millis);
+            ApiProblem::Throttled { path: "/edges", retry_after }.to_string()
+        };
+
+        assert_eq!(said(141_668), "/edges is throttled for 2 min 22 s");
+        assert_eq!(said(2_000), "/edges is throttled for 2 s");
+        assert_eq!(said(120_000), "/edges is throttled for 2 min");
     }
 }

@@ -172,3 +172,27 @@ async fn values_of_secret_properties_are_never_kept() {
         ]
     );
 }
+
+#[tokio::test]
+async fn answers_that_are_nonsense_are_told_with_the_vendors_name_for_them() {
+    let fake = Fake::start(|seen| match seen.path.as_str() {
+        AUDITS_NOW | ORGANIZATION | EDGE_METRICS => {
+            Reply::json(200, &json!({})).with("inin-correlation-id", "c0ffee")
+        }
+        _ => published(seen),
+    })
+    .await;
+
+    let snapshot = read(&fake).await;
+
+    let told = [
+        (&snapshot.changes.problem, &snapshot.changes.correlation),
+        (&snapshot.organization.problem, &snapshot.organization.correlation),
+        (&snapshot.edge_metrics.problem, &snapshot.edge_metrics.correlation),
+    ]
+    .map(|(problem, of)| (problem.as_ref().map(|it| it.label()), of.as_ref().map(Foreign::as_str)));
+    assert_eq!(told, [(Some("malformed"), Some("c0ffee")); 3]);
+}
+
+const ORGANIZATION: &str = "/api/v2/organizations/me";
+const EDGE_METRICS: &str = "/api/v2/telephony/providers/edges/metrics";

@@ -1,7 +1,9 @@
 //! What is left of a reading that is narrowed to one location.
 
+use std::collections::BTreeSet;
+
 use branchline::poller::{Narrowing, Poller, Settings};
-use branchline::telephony::{ApiProblem, PartName, Snapshot};
+use branchline::telephony::{ApiProblem, Hint, PartName, Snapshot};
 use serde_json::{Value, json};
 
 use crate::fake::{
@@ -48,6 +50,14 @@ fn two_offices(seen: &Seen) -> Reply {
         PHONES => page(&[phone("lyon"), phone("nice"), nowhere("phone-without-site")]),
         _ => healthy(seen),
     }
+}
+
+fn narrowed_with(fake: &Fake, parts: &[PartName]) -> Poller {
+    let narrowing =
+        Narrowing { location: "Lyon office".to_owned(), trunks: vec![], edge_groups: vec![] };
+    let mut settings = Settings { narrowing: Some(narrowing), ..fake.settings() };
+    settings.skip.retain(|part| !parts.contains(part));
+    Poller::hasty(settings, HASTE).expect("a poller")
 }
 
 fn narrowed(fake: &Fake, location: &str, links: [&[&str]; 2]) -> Poller {
@@ -165,4 +175,118 @@ async fn what_was_read_of_another_location_is_not_kept() {
 
     assert_eq!(ids(&nowhere).map(|ids| ids.len()), [0; 4]);
     assert_eq!(nowhere.edges.read, None);
+}
+
+// F9
+#[tokio::test]
+async fn sites_that_could_not_be_read_are_read_again_with_the_next_reading_and_are_no_wrong_location()
+ {
+    let fake = Fake::start(|seen| match seen.path.as_str() {
+        // One reading tries three times.
+        SITES if seen.before < 3 => Reply::json(503, &Value::Null),
+        _ => two_offices(seen),
+    })
+    .await;
+    let poller = narrowed(&fake, "Lyon office", [&[], &[]]);
+
+    let first = poller.read(&Snapshot::default()).await;
+    let second = poller.read(&first).await;
+
+    let problem = Some(ApiProblem::Server { path: SITES, status: 503 });
+    assert_eq!(problems(&first), [(); 4].map(|()| problem.clone()));
+    assert_eq!(problems(&second), NONE);
+    assert_eq!(ids(&second).map(|ids| ids.len()), [2, 2, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_refresh_without_sites_says_why_they_could_not_be_read() {
+    let fake = Fake::start(|seen| match seen.path.as_str() {
+        SITES => Reply::json(503, &Value::Null),
+        _ => two_offices(seen),
+    })
+    .await;
+    let poller = narrowed(&fake, "Lyon office", [&[], &[]]);
+    let first = poller.read(&Snapshot::default()).await;
+
+    let hint = Hint { part: PartName::Phones, id: None };
+    let second = poller.refresh(&first, &BTreeSet::from([hint])).await;
+
+    assert_eq!(second.phones.problem, Some(ApiProblem::Server { path: SITES, status: 503 }));
+}
+
+const AUDITS: &str = "/api/v2/audits/query/realtime";
+
+/// Two offices with locations, and a change at each of their things.
+fn two_audited_offices(seen: &Seen) -> Reply {
+    let office = |city: &str| {
+        json!({ "id": format!("location-{city}"), "name": if city == "lyon" { "Lyon office" } else { "Nice office" },
+                "state": "active" })
+    };
+    let change = |id: &str| {
+        json!({ "action": "Update", "entityType": "Phone", "entity": { "id": id },
+                "eventDate": "2026-11-28T10:00:00.000Z" })
+    };
+    match seen.path.as_str() {
+        "/api/v2/locations" => page(&[office("lyon"), office("nice")]),
+        AUDITS => page(
+            &[
+                "edge-nice-nice",
+                "edge-lyon-lyon",
+                "base",
+                "phone-nice",
+                "phone-lyon",
+                "lyon",
+                "nice",
+                "site-lyon",
+                "site-nice",
+                "location-lyon",
+                "location-nice",
+                "trunk-lyon",
+                "trunk-nice",
+            ]
+            .map(change),
+        ),
+        _ => two_offices(seen),
+    }
+}
+
+#[tokio::test]
+async fn changes_and_locations_of_other_offices_are_not_kept() {
+    let parts = [PartName::Sites, PartName::Locations, PartName::Changes];
+    let fake = Fake::start(two_audited_offices).await;
+    let all = Settings { skip: BTreeSet::new(), ..fake.settings() };
+    let all = Poller::hasty(all, HASTE).expect("a poller").read(&Snapshot::default()).await;
+
+    let here = narrowed_with(&fake, &parts).read(&Snapshot::default()).await;
+
+    let changed: BTreeSet<_> = here.changes.items.iter().map(|it| it.entity.id.as_str()).collect();
+    let ours = [
+        "edge-lyon-lyon",
+        "base",
+        "phone-lyon",
+        "lyon",
+        "site-lyon",
+        "location-lyon",
+        "trunk-lyon",
+    ];
+    assert_eq!(changed, BTreeSet::from(ours));
+    assert_eq!(all.changes.items.len(), 26, "of both services");
+    assert_eq!(here.locations.items.len(), 1);
+}
+
+#[tokio::test]
+async fn without_the_sites_neither_locations_nor_changes_of_other_offices_are_kept() {
+    let parts = [PartName::Sites, PartName::Locations, PartName::Changes];
+    let fake = Fake::start(|seen| match seen.path.as_str() {
+        SITES => Reply::json(404, &Value::Null),
+        _ => two_audited_offices(seen),
+    })
+    .await;
+
+    let here = narrowed_with(&fake, &parts).read(&Snapshot::default()).await;
+
+    let kept: Vec<_> = here.locations.items.iter().map(|it| it.reference.id.as_str()).collect();
+    assert!(kept.iter().all(|id| *id == "location-lyon"), "{kept:?}");
+    assert!(here.changes.items.is_empty());
+    assert_eq!(here.changes.problem, Some(ApiProblem::NotFound { path: SITES }));
 }

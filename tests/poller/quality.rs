@@ -129,6 +129,28 @@ async fn of_more_poor_conversations_than_are_read_the_vendor_counts_each_edges()
 }
 
 #[tokio::test]
+async fn where_the_vendor_does_not_tell_how_many_there_are_full_pages_are_not_all_of_them() {
+    let fake = Fake::start(|seen| match seen.path.as_str() {
+        EDGES => listed(&["one"]),
+        CONVERSATIONS => {
+            let page = body(seen)["paging"]["pageNumber"].as_u64().expect("a number");
+            let size = if page < 3 { 100 } else { 7 };
+            let conversations: Vec<_> = (0..size)
+                .map(|number| conversation(&format!("{page}-{number}"), "one", 3.0))
+                .collect();
+            Reply::json(200, &json!({ "conversations": conversations }))
+        }
+        _ => published(seen),
+    })
+    .await;
+
+    let snapshot = read(&fake).await;
+
+    assert_eq!(snapshot.quality.items[0].poor, 207);
+    assert_eq!(fake.count(CONVERSATIONS), 3);
+}
+
+#[tokio::test]
 async fn an_answer_without_a_list_of_conversations_has_none() {
     let fake = Fake::start(|seen| match seen.path.as_str() {
         CONVERSATIONS => Reply::json(200, &json!({})),

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use branchline::poller::{Narrowing, Poller, Settings};
+use branchline::poller::{Haste, Narrowing, Poller, Settings};
 use branchline::telephony::{Hint, PartName, Snapshot, State};
 use branchline_probes::Foreign;
 use serde_json::{Value, json};
 
 use crate::contract::undocumented;
-use crate::fake::{EDGE_GROUPS, EDGES, Fake, HASTE, PHONES, Reply, SITES, Seen, TOKEN, TRUNKS};
+use crate::fake::{
+    EDGE_GROUPS, EDGES, Fake, HASTE, PATIENT, PHONES, Reply, SITES, Seen, TOKEN, TRUNKS,
+};
 use crate::fake::{page, token};
 use crate::{NONE, problems};
 
@@ -178,6 +180,26 @@ async fn hints_at_what_nobody_knows_or_at_many_things_list_the_part_once() {
     assert!(unknown.trunks.read > before.trunks.read);
 }
 
+// F57
+#[tokio::test]
+async fn a_storm_of_unknown_ids_lists_the_part_once_in_30_s_and_then_with_the_next_reading() {
+    let office = Office::start().await;
+    let poller = office.fake.poller(PATIENT);
+    let mut snapshot = poller.read(&Snapshot::default()).await;
+    let asked = office.fake.seen().len();
+
+    for number in 0..200 {
+        let unknown = hint(PartName::Trunks, &format!("unknown-{number}"));
+        snapshot = poller.refresh(&snapshot, &unknown).await;
+    }
+    let stormed = office.asked_after(asked);
+    let listed = snapshot.trunks.read;
+    let after = poller.read(&snapshot).await;
+
+    assert_eq!(stormed, [TRUNKS], "of 200 hints");
+    assert!(after.trunks.read > listed);
+}
+
 // F9
 #[tokio::test]
 async fn a_trunk_that_is_not_there_is_dropped_after_the_second_reading_that_finds_none() {
@@ -228,7 +250,8 @@ async fn a_thing_that_cannot_be_read_is_looked_for_in_the_listing_and_a_failure_
         _ => office(seen, count.load(Ordering::SeqCst) == 0),
     })
     .await;
-    let poller = fake.poller(HASTE);
+    // So fast that a listing may follow the other.
+    let poller = fake.poller(Haste { waits: 1_000_000, ..HASTE });
     let known = poller.read(&Snapshot::default()).await;
     let hint = hint(PartName::Trunks, "trunk-1");
 

@@ -96,7 +96,7 @@ fn until_renewal(lifetime: Option<Duration>, share: f64) -> Duration {
 pub(super) struct Attempts {
     /// How many in a row came to nothing or did not last.
     failures: u32,
-    /// How many in a row were opened and did not last.
+    /// How many in a row were opened and soon taken away by the vendor.
     brief: u32,
 }
 
@@ -114,14 +114,15 @@ impl Attempts {
         Pause { wait: self.back_off(share), is_rest: false }
     }
 
-    /// One was open for so long, and is not any more.
-    pub(super) fn ended(&mut self, lasted: Duration, share: f64) -> Pause {
+    /// One was open for so long, and is not any more; `is_taken`: since the vendor ended it, and not
+    /// because the way to it broke.
+    pub(super) fn ended(&mut self, lasted: Duration, is_taken: bool, share: f64) -> Pause {
         if lasted >= BRIEF {
             *self = Self::default();
             return Pause { wait: Duration::ZERO, is_rest: false };
         }
-        self.brief += 1;
-        if self.brief >= TAKEN {
+        self.brief += u32::from(is_taken);
+        if is_taken && self.brief >= TAKEN {
             *self = Self::default();
             return Pause { wait: REST, is_rest: true };
         }
@@ -228,29 +229,42 @@ mod tests {
     fn three_brief_channels_in_a_row_make_us_rest_for_an_hour() {
         let mut attempts = Attempts::default();
         let rests: Vec<_> =
-            (0..7).map(|_| attempts.ended(seconds(599), 0.5)).map(|it| it.is_rest).collect();
+            (0..7).map(|_| attempts.ended(seconds(599), true, 0.5)).map(|it| it.is_rest).collect();
 
         assert_eq!(rests, [false, false, true, false, false, true, false]);
         let mut attempts = Attempts::default();
-        attempts.ended(seconds(5), 0.5);
+        attempts.ended(seconds(5), true, 0.5);
         attempts.failed(0.5);
-        attempts.ended(seconds(5), 0.5);
+        attempts.ended(seconds(5), true, 0.5);
         assert_eq!(
-            attempts.ended(seconds(5), 0.5),
+            attempts.ended(seconds(5), true, 0.5),
             Pause { wait: hours(1), is_rest: true },
             "an attempt that fails in between does not make them last"
         );
     }
 
     #[test]
+    fn channels_that_break_are_opened_again_and_again_and_nobody_is_said_to_take_them() {
+        let mut attempts = Attempts::default();
+
+        let waits: Vec<_> = (0..8).map(|_| attempts.ended(seconds(5), false, 1.0)).collect();
+
+        assert!(waits.iter().all(|it| !it.is_rest));
+        assert_eq!(waits.last().map(|it| it.wait), Some(seconds(60)));
+    }
+
+    #[test]
     fn a_channel_that_lasted_is_followed_by_the_next_at_once_and_all_is_forgotten() {
         let mut attempts = Attempts::default();
-        attempts.ended(seconds(5), 1.0);
-        attempts.ended(seconds(5), 1.0);
+        attempts.ended(seconds(5), true, 1.0);
+        attempts.ended(seconds(5), true, 1.0);
 
-        assert_eq!(attempts.ended(seconds(600), 1.0), Pause { wait: seconds(0), is_rest: false });
+        assert_eq!(
+            attempts.ended(seconds(600), true, 1.0),
+            Pause { wait: seconds(0), is_rest: false }
+        );
 
-        assert!(!attempts.ended(seconds(5), 1.0).is_rest);
+        assert!(!attempts.ended(seconds(5), true, 1.0).is_rest);
         assert_eq!(attempts.failed(1.0).wait, seconds(4));
     }
 }

@@ -52,6 +52,8 @@ pub(super) enum Frame {
     Alive,
     /// Bytes, which no message is.
     Binary,
+    /// The other side closes, for this reason.
+    Close(Foreign),
     /// Nothing more will come.
     End(Foreign),
 }
@@ -92,7 +94,7 @@ impl Socket {
             Some(Ok(Message::Text(text))) => Frame::Text(text.as_str().to_owned()),
             Some(Ok(Message::Binary(_))) => Frame::Binary,
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Frame::Alive,
-            Some(Ok(Message::Close(reason))) => Frame::End(
+            Some(Ok(Message::Close(reason))) => Frame::Close(
                 reason.map_or_else(|| Foreign::new("closed"), |it| Foreign::new(it.to_string())),
             ),
             Some(Err(error)) => Frame::End(Foreign::new(error.to_string())),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::poller::page::{Decoded, Listing, Pages};
 use crate::poller::path::Path;
-use crate::poller::reading::{Asking, Reading, Readings};
+use crate::poller::reading::{Asking, Reading, Readings, Told};
 use crate::poller::transport::Failed;
 use crate::telephony::{
     ApiProblem, Change, Edge, EdgeGroup, Location, Organization, PartName, Phone, Reference, Trunk,
@@ -31,16 +31,25 @@ pub(super) async fn places<'a>(asking: &Asking<'a>) -> (Readings, Result<Scope<'
         asking.part(PartName::Organization, organization(asking)),
     );
     let scope = {
-        let locations = known(&locations, &asking.previous.locations.items);
-        Scope::of(asking.narrowing, locations)
+        let before = &asking.previous.locations;
+        let known = known(&locations, &before.items);
+        match (Scope::of(asking.narrowing, known), Failed::of(before)) {
+            // What could not be read says nothing about which locations there are.
+            (Err(_), Some(failed)) if locations.is_none() => Err(failed),
+            (scope, _) => scope,
+        }
     };
     (Readings { locations, organization, ..Readings::default() }, scope)
 }
 
 /// Leaves the location that belongs here; until then all of them are needed.
 pub(super) fn narrow_places(readings: &mut Readings, scope: &Result<Scope<'_>, Failed>) {
-    if let (Some(Ok(locations)), Ok(scope)) = (&mut readings.locations, scope) {
-        locations.items.retain(|location| scope.keeps_location(&location.reference));
+    match (&mut readings.locations, scope) {
+        (Some(Ok(locations)), Ok(scope)) => {
+            locations.items.retain(|location| scope.keeps_location(&location.reference));
+        }
+        (Some(locations), Err(failed)) => *locations = Err(failed.clone()),
+        (Some(Err(_)) | None, _) => {}
     }
 }
 
@@ -48,7 +57,7 @@ async fn organization(asking: &Asking<'_>) -> Result<Listing<Organization>, Fail
     let tenant = asking.one(Path::fixed(TENANT), &[]).await?;
     let Some((organization, is_known)) = place::organization(&tenant) else {
         let what = "a tenant without an id and a region";
-        return Err(ApiProblem::Malformed { path: TENANT, what }.into());
+        return Err(tenant.failed(ApiProblem::Malformed { path: TENANT, what }));
     };
     let unknown = usize::from(!is_known);
     Ok(Listing { items: vec![organization], unreadable: 0, unknown })
@@ -113,17 +122,17 @@ pub(super) async fn edge_group(
         }
     };
     let Some(id) = known.map(|known| known.id) else { return Ok(nothing()) };
-    let group = match asking.one(Path::of(EDGE_GROUP, &[id.as_str()]), &[]).await {
+    let mut group = match asking.one(Path::of(EDGE_GROUP, &[id.as_str()]), &[]).await {
         Err(failed) if is_gone(&failed) => return Ok(nothing()),
         group => group?,
     };
-    match edge::edge_group(group, asking.begun) {
+    match edge::edge_group(group.take(), asking.begun) {
         Decoded::Item(group) => Ok(one(group, 0)),
         Decoded::Odd(group) => Ok(one(group, 1)),
         Decoded::Deleted => Ok(nothing()),
         Decoded::Unreadable => {
             let what = "an edge group without an id";
-            Err(ApiProblem::Malformed { path: EDGE_GROUP, what }.into())
+            Err(group.failed(ApiProblem::Malformed { path: EDGE_GROUP, what }))
         }
     }
 }
@@ -291,11 +300,11 @@ async fn numbers(asking: &Asking<'_>, hours: &mut analytics::Hours) -> Result<()
             (true, false) => "the same page twice",
             (true, true) => {
                 let page = asking.client.follow(&path, &next, Some(&query)).await?;
-                answer = page.json(ANALYTICS)?;
+                answer = Told::of(page, ANALYTICS)?;
                 continue;
             }
         };
-        return Err(ApiProblem::Malformed { path: ANALYTICS, what }.into());
+        return Err(answer.failed(ApiProblem::Malformed { path: ANALYTICS, what }));
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
+use branchline_probes::Foreign;
 use serde_json::Value;
 
 use crate::poller::page::{Decoded, Listing};
 use crate::poller::path::Path;
-use crate::poller::reading::Asking;
+use crate::poller::reading::{Asking, Told};
 use crate::poller::transport::Failed;
 use crate::telephony::ApiProblem;
 
@@ -46,16 +47,19 @@ pub(super) async fn of_ids<T>(
     decode: impl Fn(Value, SystemTime) -> Decoded<T>,
 ) -> Result<Listing<T>, Failed> {
     let mut listing = none();
-    let mut missing = None;
+    let (mut missing, mut correlation) = (None, None);
     for batch in ids.chunks(BATCH) {
         let list = batch.join(",");
         match asking.one(Path::fixed(path), &[(name, list.as_str())]).await {
-            Ok(Value::Array(entities)) => {
+            Ok(mut told) => {
+                let Value::Array(entities) = told.take() else {
+                    return Err(told.failed(ApiProblem::Malformed { path, what: "no array" }));
+                };
+                correlation = told.correlation;
                 for entity in entities {
                     listing.take_up(decode(entity, asking.begun));
                 }
             }
-            Ok(_) => return Err(ApiProblem::Malformed { path, what: "no array" }.into()),
             Err(failed) if matches!(failed.problem, ApiProblem::NotFound { .. }) => {
                 listing.unreadable += batch.len();
                 missing = Some(failed);
@@ -65,7 +69,7 @@ pub(super) async fn of_ids<T>(
     }
     match missing {
         Some(failed) if listing.items.is_empty() => Err(failed),
-        Some(_) | None => readable(path, listing),
+        Some(_) | None => readable(path, listing, correlation),
     }
 }
 
@@ -80,26 +84,31 @@ pub(super) async fn only_page<T>(
     for entity in entities(path, &mut body, "entities")? {
         listing.take_up(decode(entity, asking.begun));
     }
-    readable(path, listing)
+    readable(path, listing, body.correlation)
 }
 
 /// The list that an answer has under `key`, taken out of it.
 pub(super) fn entities(
     path: &'static str,
-    body: &mut Value,
+    body: &mut Told,
     key: &str,
 ) -> Result<Vec<Value>, Failed> {
     match body.get_mut(key).map(Value::take) {
         Some(Value::Array(entities)) => Ok(entities),
-        Some(_) | None => Err(ApiProblem::Malformed { path, what: "no entities" }.into()),
+        Some(_) | None => Err(body.failed(ApiProblem::Malformed { path, what: "no entities" })),
     }
 }
 
 /// A listing of which something can be read, if there is anything.
-pub(super) fn readable<T>(path: &'static str, listing: Listing<T>) -> Result<Listing<T>, Failed> {
+pub(super) fn readable<T>(
+    path: &'static str,
+    listing: Listing<T>,
+    correlation: Option<Foreign>,
+) -> Result<Listing<T>, Failed> {
     if listing.items.is_empty() && listing.unreadable > 0 {
         let what = "entities, and none of them is readable";
-        return Err(ApiProblem::Malformed { path, what }.into());
+        let problem = ApiProblem::Malformed { path, what };
+        return Err(Failed { problem, correlation });
     }
     Ok(listing)
 }

@@ -12,7 +12,7 @@ use super::entity::{Named, filled, has_odd, lenient, time};
 use super::interval_until;
 use crate::poller::page::{Decoded, Listing};
 use crate::poller::path::Path;
-use crate::poller::reading::Asking;
+use crate::poller::reading::{Asking, Told};
 use crate::poller::transport::Failed;
 use crate::telephony::{ApiProblem, Change, ChangedProperty};
 
@@ -25,7 +25,7 @@ const RESULTS: &str = "/api/v2/audits/query/{transactionId}/results";
 const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many changes are kept, the latest.
-const MOST: usize = 200;
+pub(in crate::poller) const MOST: usize = 200;
 
 /// How many come at a time.
 const PAGE: usize = 100;
@@ -49,7 +49,10 @@ pub(super) async fn changes(asking: &Asking<'_>) -> Result<Listing<Change>, Fail
         Err(failed) => return Err(failed),
     }
     listing.items.sort_by_key(|change| Reverse(change.when));
-    listing.items.truncate(MOST);
+    // What of them belongs to a location is told later, and no other office crowds it out.
+    if asking.narrowing.is_none() {
+        listing.items.truncate(MOST);
+    }
     Ok(listing)
 }
 
@@ -91,18 +94,20 @@ async fn at_once(asking: &Asking<'_>, query: &Value) -> Result<Listing<Change>, 
 
 async fn in_time(asking: &Asking<'_>, query: &Value) -> Result<Listing<Change>, Failed> {
     let mut status = asking.post(Path::fixed(QUERY), query).await?;
-    let malformed = |what| Failed::from(ApiProblem::Malformed { path: QUERY, what });
+    let malformed = |told: &Told, what| told.failed(ApiProblem::Malformed { path: QUERY, what });
     let id = status.get("id").and_then(Value::as_str).map(str::to_owned);
-    let id = id.ok_or_else(|| malformed("a query without an id"))?;
+    let id = id.ok_or_else(|| malformed(&status, "a query without an id"))?;
     let mut looks = LOOKS.into_iter().map(Duration::from_secs);
     loop {
         match status.get("state").and_then(Value::as_str) {
             Some("Succeeded") => break,
-            Some("Failed" | "Cancelled") => return Err(malformed("a query that did not succeed")),
+            Some("Failed" | "Cancelled") => {
+                return Err(malformed(&status, "a query that did not succeed"));
+            }
             // `Queued`, `Running`, or a word that we do not know.
             Some(_) | None => {}
         }
-        let pause = looks.next().ok_or_else(|| malformed("a query that does not end"))?;
+        let pause = looks.next().ok_or_else(|| malformed(&status, "a query that does not end"))?;
         asking.client.transport.pace.clock().sleep(pause).await;
         status = asking.one(Path::of(STATUS, &[id.as_str()]), &[]).await?;
     }

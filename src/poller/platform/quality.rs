@@ -54,7 +54,7 @@ pub(super) async fn quality(
                 found.of(edge.id.as_str(), None)
             } else {
                 let alone = self::found(asking, std::slice::from_ref(edge), &interval, 1).await?;
-                alone.of(edge.id.as_str(), Some(alone.total))
+                alone.of(edge.id.as_str(), alone.total)
             };
             let (poor, worst) = found;
             listing.items.push(Quality {
@@ -74,15 +74,20 @@ pub(super) async fn quality(
 /// What a query found.
 struct Found {
     conversations: Vec<RawConversation>,
-    /// How many there are, read or not.
-    total: u64,
+    /// How many there are, read or not, where the vendor tells.
+    total: Option<u64>,
+    /// Whether the last page that was read had room for more.
+    has_ended: bool,
     unreadable: usize,
 }
 
 impl Found {
     fn is_whole(&self) -> bool {
-        u64::try_from(self.conversations.len() + self.unreadable)
-            .is_ok_and(|read| read >= self.total)
+        let read = u64::try_from(self.conversations.len() + self.unreadable);
+        match self.total {
+            Some(total) => read.is_ok_and(|read| read >= total),
+            None => self.has_ended,
+        }
     }
 
     /// How many conversations of an edge were poor, and the worst of them.
@@ -105,7 +110,8 @@ async fn found(
     interval: &str,
     pages: usize,
 ) -> Result<Found, Failed> {
-    let mut found = Found { conversations: Vec::new(), total: 0, unreadable: 0 };
+    let mut found =
+        Found { conversations: Vec::new(), total: None, has_ended: false, unreadable: 0 };
     for page in 1..=pages {
         let body = query(edges, interval, page);
         let mut answer = asking.post(Path::fixed(DETAILS), &body).await?;
@@ -115,15 +121,15 @@ async fn found(
             None | Some(Value::Null) => Vec::new(),
             Some(_) => entities(DETAILS, &mut answer, "conversations")?,
         };
-        let is_last = page.len() < PAGE;
+        found.has_ended = page.len() < PAGE;
         for conversation in page {
             match serde_json::from_value(conversation) {
                 Ok(conversation) => found.conversations.push(conversation),
                 Err(_) => found.unreadable += 1,
             }
         }
-        found.total = total.unwrap_or_default();
-        if is_last || found.is_whole() {
+        found.total = total;
+        if found.has_ended || found.is_whole() {
             break;
         }
     }

@@ -33,17 +33,17 @@ pub(super) async fn organization(asking: &Asking<'_>) -> Result<Listing<Organiza
     let itself = Path::fixed(ORGANIZATION);
     let regions = Path::fixed(MEDIA_REGIONS);
     let (itself, regions) = tokio::join!(asking.one(itself, &[]), asking.one(regions, &[]));
-    let itself = itself?;
+    let mut itself = itself?;
     let regions = match regions {
-        Ok(regions) => serde_json::from_value(regions).unwrap_or_default(),
+        Ok(regions) => serde_json::from_value(regions.value).unwrap_or_default(),
         Err(failed) if is_withheld(&failed.problem) => RawRegions::default(),
         Err(failed) => return Err(failed),
     };
     let mut listing = none();
-    listing.take_up(decode::<RawOrganization>(itself, asking.begun));
+    listing.take_up(decode::<RawOrganization>(itself.take(), asking.begun));
     if listing.unreadable > 0 {
         let what = "no organisation";
-        return Err(ApiProblem::Malformed { path: ORGANIZATION, what }.into());
+        return Err(itself.failed(ApiProblem::Malformed { path: ORGANIZATION, what }));
     }
     Ok(listing.map(|organization| regions.clone().of(organization)))
 }

@@ -19,7 +19,7 @@ pub(in crate::poller) async fn edge(
     id: &Foreign,
 ) -> Result<Decoded<Edge>, Failed> {
     let body = asking.one(Path::of(EDGE, &[id.as_str()]), &[]).await?;
-    Ok(edge::edge(body, asking.begun))
+    Ok(edge::edge(body.value, asking.begun))
 }
 
 pub(in crate::poller) async fn trunk(
@@ -27,7 +27,7 @@ pub(in crate::poller) async fn trunk(
     id: &Foreign,
 ) -> Result<Decoded<Trunk>, Failed> {
     let body = asking.one(Path::of(TRUNK, &[id.as_str()]), &[]).await?;
-    Ok(trunk::trunk(body, asking.begun))
+    Ok(trunk::trunk(body.value, asking.begun))
 }
 
 /// The vendor does not publish whether a phone that is read alone carries its status; a listing
@@ -38,7 +38,7 @@ pub(in crate::poller) async fn phone(
 ) -> Result<Decoded<Phone>, Failed> {
     let body = asking.one(Path::of(PHONE, &[id.as_str()]), &[]).await?;
     if body.get("status").is_some_and(Value::is_object) {
-        return Ok(phone::phone(body, asking.begun));
+        return Ok(phone::phone(body.value, asking.begun));
     }
     let Some(name) = body.get("name").and_then(Value::as_str) else {
         return Ok(Decoded::Unreadable);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::Method;
 use branchline::poller::{Poller, Settings};
 use branchline::telephony::{ApiProblem, Hint, PartName, Registration, Snapshot};
+use branchline_probes::Foreign;
 use serde_json::{Value, json};
 
 use super::{
@@ -227,4 +228,18 @@ async fn the_published_api_has_no_such_webhook() {
 
     assert_eq!(of(guide).subscription(), Some(CALLBACK));
     assert_eq!(of(platform).subscription(), None);
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_nonsense_is_told_with_the_vendors_name_for_the_answer() {
+    let fake = Fake::start(|seen| match seen.path.as_str() {
+        TENANT => Reply::json(200, &json!({})).with("inin-correlation-id", "c0ffee"),
+        _ => tenant(seen),
+    })
+    .await;
+
+    let snapshot = poller(&fake).read(&Snapshot::default()).await;
+
+    assert_eq!(snapshot.organization.problem.map(|it| it.label()), Some("malformed"));
+    assert_eq!(snapshot.organization.correlation.as_ref().map(Foreign::as_str), Some("c0ffee"));
 }

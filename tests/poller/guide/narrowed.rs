@@ -131,10 +131,31 @@ async fn a_location_that_the_vendor_does_not_have_fails_what_depends_on_it() {
         PartName::EdgeGroups,
         PartName::Trunks,
         PartName::Phones,
+        PartName::Locations,
         PartName::TrunkSettings,
         PartName::TrunkMetrics,
         PartName::Changes,
     ];
     assert_eq!(failed, expected);
     assert_eq!(snapshot.edges.problem.map(|it| it.label()), Some("location"));
+    assert!(snapshot.locations.items.is_empty(), "of other offices");
+}
+
+// F9
+#[tokio::test]
+async fn locations_that_could_not_be_read_are_read_again_with_the_next_reading() {
+    let fake = Fake::start(|seen| match seen.path.as_str() {
+        // One reading tries three times.
+        LOCATIONS if seen.before < 3 => Reply::new(503, ""),
+        _ => two_offices(seen),
+    })
+    .await;
+    let poller = narrowed(&fake, "lyon", &[], &[]);
+
+    let first = poller.read(&Snapshot::default()).await;
+    let second = poller.read(&first).await;
+
+    assert_eq!(first.edges.problem.map(|it| it.label()), Some("server"));
+    assert_eq!(all_problems(&second), []);
+    assert_eq!(ids(&second)[0], ["edge-lyon"]);
 }
