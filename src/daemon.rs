@@ -8,6 +8,7 @@ mod leftovers;
 mod notice;
 mod polling;
 mod status;
+mod subscribing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -138,9 +139,19 @@ struct Daemon {
 
 /// What reaches the daemon from its tasks.
 enum News {
-    Ran { id: CheckId, observations: Vec<Observation> },
-    TookBack { id: CheckId },
-    Polled { snapshot: Arc<Snapshot>, by: CancellationToken },
+    Ran {
+        id: CheckId,
+        observations: Vec<Observation>,
+    },
+    TookBack {
+        id: CheckId,
+    },
+    Polled {
+        snapshot: Arc<Snapshot>,
+        by: CancellationToken,
+    },
+    /// Something for the audit trail.
+    Happened(Entry),
 }
 
 struct Signals {
@@ -398,6 +409,7 @@ impl Daemon {
                 self.running.remove(&id);
                 self.start_waiting(&id);
             }
+            News::Happened(entry) => self.trail.record(&entry),
             // A reading that was called off while it was on its way is not taken.
             News::Polled { by, .. } if by.is_cancelled() => {}
             News::Polled { snapshot, .. } => {
