@@ -241,7 +241,7 @@ impl Daemon {
         let poller = telephony.clone().map(Poller::new).transpose()?;
         let keeps_calling = self.calling.is_of(plan.callback.as_ref());
         let callback = plan.callback.filter(|_| !keeps_calling);
-        let calling = callback.map(Calling::new).transpose()?;
+        let calling = callback.map(|it| Calling::new(it, self.outbox.clone())).transpose()?;
         let is_kept = |check: &Check| {
             let before = self.index.get(&check.id()).map(|index| &self.checks[*index]);
             before.is_some_and(|before| before.is_unchanged(check))

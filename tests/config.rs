@@ -238,7 +238,7 @@ fn the_callback_that_is_commented_out_is_valid_once_it_has_a_secret() {
         line.starts_with('[') || (key.len() < line.len() && key.bytes().all(is_key_byte))
     });
     let stanza = keys.collect::<Vec<_>>().join("\n");
-    let stanza = stanza.replace("{ credential = \"callback-secret\" }", "{ env = \"MARKED\" }");
+    let stanza = stanza.replace("{ credential = \"callback-secret\" }", "{ env = \"LONG\" }");
 
     let plan = parse(&format!("{MINIMAL}\n{stanza}\n")).expect("it is valid");
 
