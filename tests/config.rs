@@ -55,7 +55,10 @@ modules = ["register"]
 "#;
 
 fn surroundings() -> Surroundings {
-    Surroundings::empty().with_variable("MARKED", MARKER).with_variable("LONG", LONG_MARKER)
+    Surroundings::empty()
+        .with_variable("MARKED", MARKER)
+        .with_variable("LONG", LONG_MARKER)
+        .with_variable("OTHER", "hunter2-marker-of-another")
 }
 
 fn parse(text: &str) -> Result<Plan, ConfigError> {
