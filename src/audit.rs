@@ -54,6 +54,10 @@ impl Entry {
         self
     }
 
+    fn detail(&self, key: &str) -> Option<&str> {
+        self.details.iter().find(|(it, _)| *it == key)?.1.as_str()
+    }
+
     /// The line, with its end.
     #[must_use]
     pub fn line(&self) -> String {
@@ -106,7 +110,9 @@ impl Trail {
     pub fn record(&mut self, entry: &Entry) {
         let line = entry.line();
         let Some(lines) = &self.lines else {
-            tracing::info!(entry = line.trim_end(), "audit");
+            let of = |key| entry.detail(key).map(ToString::to_string).unwrap_or_default();
+            let (object, result) = (of("id"), of("result"));
+            tracing::info!(event = entry.event, object, result, "audit");
             return;
         };
         tracing::debug!(entry = line.trim_end(), "audit");

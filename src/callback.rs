@@ -14,7 +14,7 @@ use branchline_probes::Secret;
 pub use event::Event;
 pub use findings::Findings;
 pub use queue::{Attempt, Outcome, Queue, Settled};
-pub use sender::{Sender, count_dropped, describe_metrics};
+pub use sender::{Fate, Sender, count_dropped, describe_metrics};
 pub use states::States;
 
 /// What is told.

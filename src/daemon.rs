@@ -8,6 +8,7 @@ mod leftovers;
 mod notice;
 mod polling;
 mod status;
+mod subscribing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -138,9 +139,19 @@ struct Daemon {
 
 /// What reaches the daemon from its tasks.
 enum News {
-    Ran { id: CheckId, observations: Vec<Observation> },
-    TookBack { id: CheckId },
-    Polled { snapshot: Arc<Snapshot>, by: CancellationToken },
+    Ran {
+        id: CheckId,
+        observations: Vec<Observation>,
+    },
+    TookBack {
+        id: CheckId,
+    },
+    Polled {
+        snapshot: Arc<Snapshot>,
+        by: CancellationToken,
+    },
+    /// Something for the audit trail.
+    Happened(Entry),
 }
 
 struct Signals {
@@ -230,7 +241,7 @@ impl Daemon {
         let poller = telephony.clone().map(Poller::new).transpose()?;
         let keeps_calling = self.calling.is_of(plan.callback.as_ref());
         let callback = plan.callback.filter(|_| !keeps_calling);
-        let calling = callback.map(Calling::new).transpose()?;
+        let calling = callback.map(|it| Calling::new(it, self.outbox.clone())).transpose()?;
         let is_kept = |check: &Check| {
             let before = self.index.get(&check.id()).map(|index| &self.checks[*index]);
             before.is_some_and(|before| before.is_unchanged(check))
@@ -398,6 +409,7 @@ impl Daemon {
                 self.running.remove(&id);
                 self.start_waiting(&id);
             }
+            News::Happened(entry) => self.trail.record(&entry),
             // A reading that was called off while it was on its way is not taken.
             News::Polled { by, .. } if by.is_cancelled() => {}
             News::Polled { snapshot, .. } => {

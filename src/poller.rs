@@ -170,6 +170,12 @@ impl Poller {
         self.read_due(previous, |part| !self.profile.reads_first(part)).await
     }
 
+    /// Whether a part is read in the first half.
+    #[must_use]
+    pub fn reads_first(&self, part: PartName) -> bool {
+        self.profile.reads_first(part)
+    }
+
     async fn read_due(
         &self,
         previous: &Snapshot,

@@ -74,6 +74,26 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What is known here, with those parts that `is_taken` as they are known there.
+    #[must_use]
+    pub fn with_parts_of(&self, other: &Self, is_taken: impl Fn(PartName) -> bool) -> Self {
+        macro_rules! choose {
+            ($($field:ident = $name:ident),*) => {
+                Self {
+                    interval: self.interval,
+                    location: self.location.clone(),
+                    region: self.region,
+                    $($field: if is_taken(PartName::$name) {
+                        other.$field.clone()
+                    } else {
+                        self.$field.clone()
+                    }),*
+                }
+            };
+        }
+        each_part!(choose)
+    }
+
     /// What of it may still be believed at `now`: of a part that was not read for three intervals
     /// and a minute, nothing but when it was (I6). `None` where all of it may.
     #[must_use]

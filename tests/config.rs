@@ -55,7 +55,10 @@ modules = ["register"]
 "#;
 
 fn surroundings() -> Surroundings {
-    Surroundings::empty().with_variable("MARKED", MARKER).with_variable("LONG", LONG_MARKER)
+    Surroundings::empty()
+        .with_variable("MARKED", MARKER)
+        .with_variable("LONG", LONG_MARKER)
+        .with_variable("OTHER", "hunter2-marker-of-another")
 }
 
 fn parse(text: &str) -> Result<Plan, ConfigError> {
@@ -238,7 +241,7 @@ fn the_callback_that_is_commented_out_is_valid_once_it_has_a_secret() {
         line.starts_with('[') || (key.len() < line.len() && key.bytes().all(is_key_byte))
     });
     let stanza = keys.collect::<Vec<_>>().join("\n");
-    let stanza = stanza.replace("{ credential = \"callback-secret\" }", "{ env = \"MARKED\" }");
+    let stanza = stanza.replace("{ credential = \"callback-secret\" }", "{ env = \"LONG\" }");
 
     let plan = parse(&format!("{MINIMAL}\n{stanza}\n")).expect("it is valid");
 

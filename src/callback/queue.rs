@@ -157,6 +157,13 @@ impl Queue {
         settled
     }
 
+    /// When an event is tried again, and how often it failed; `None` where it no longer waits.
+    #[must_use]
+    pub fn standing(&self, key: u64) -> Option<(Duration, u32)> {
+        let item = self.items.iter().find(|item| item.key == key)?;
+        Some((item.due, item.failures))
+    }
+
     /// From now on each event is tried once more, at once, and given up if it is not heard.
     pub fn finish(&mut self) {
         self.is_last_round = true;

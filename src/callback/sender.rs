@@ -1,8 +1,9 @@
 //! `Sender`: posts what waits, one request at a time for each subject.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use branchline_probes::Secret;
+use branchline_probes::{Foreign, Secret};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
@@ -28,6 +29,8 @@ pub struct Sender {
     started: Instant,
     /// Whether the last attempt came to nothing.
     is_failing: bool,
+    /// How many were given up.
+    lost: u64,
 }
 
 impl Sender {
@@ -49,11 +52,18 @@ impl Sender {
             queue: Queue::default(),
             started: Instant::now(),
             is_failing: false,
+            lost: 0,
         })
     }
 
     /// Posts what comes, until `stop`; then everything that waits is tried once.
-    pub async fn run(mut self, mut inbox: mpsc::Receiver<Vec<Event>>, stop: CancellationToken) {
+    /// What became of each is told to `told`.
+    pub async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Vec<Event>>,
+        stop: CancellationToken,
+        told: impl Fn(Fate),
+    ) {
         let mut under_way = FuturesUnordered::new();
         let mut is_stopping = false;
         let mut is_open = true;
@@ -63,59 +73,83 @@ impl Sender {
             }
             self.tell_length();
             if is_stopping && self.queue.is_empty() {
+                if self.lost > 0 {
+                    tracing::warn!(events = self.lost, "the callback never heard some events");
+                }
                 return;
             }
             let wakes_at = self.queue.wakes_at().map(|at| self.started + at);
             tokio::select! {
                 events = inbox.recv(), if is_open => match events {
-                    Some(events) => self.take(&events),
+                    Some(events) => self.take(&events, &told),
                     None => is_open = false,
                 },
-                Some((key, outcome)) = under_way.next() => self.settle(key, outcome),
+                Some((attempt, end)) = under_way.next() => self.settle(&attempt, &end, &told),
                 () = sleep_until(wakes_at), if wakes_at.is_some() => {}
                 () = stop.cancelled(), if !is_stopping => {
                     is_stopping = true;
                     while let Ok(events) = inbox.try_recv() {
-                        self.take(&events);
+                        self.take(&events, &told);
                     }
                     self.queue.finish();
+                    self.lost = 0;
                 }
             }
         }
     }
 
-    fn take(&mut self, events: &[Event]) {
+    fn take(&mut self, events: &[Event], told: &impl Fn(Fate)) {
         let now = SystemTime::now();
         for event in events {
             let id = format!("bl-{:032x}", self.chance.random::<u128>());
             let body = event.envelope(&id, now);
             if self.queue.push(event.subject.clone(), body, self.started.elapsed()) {
                 count_dropped(1);
+                told(Fate { envelope: None, result: "dropped" });
             }
         }
     }
 
-    fn settle(&mut self, key: u64, outcome: Outcome) {
+    fn settle(&mut self, attempt: &Attempt, end: &End, told: &impl Fn(Fate)) {
         let chance = self.chance.random_range(0.0..=1.0);
         let now = self.started.elapsed();
-        count(match self.queue.settle(key, outcome, now, chance) {
+        let result = match self.queue.settle(attempt.key, end.outcome, now, chance) {
             Settled::Delivered => "delivered",
             Settled::Refused => "refused",
             Settled::Again => "failed",
             Settled::GivenUp => "given_up",
-        });
-        let fails = outcome != Outcome::Delivered;
+        };
+        count(result);
+        let standing = self.queue.standing(attempt.key);
+        // What fails again and again is told once, and how it ended.
+        if standing.is_none_or(|(_, failures)| failures == 1) {
+            told(Fate { envelope: Some(Arc::clone(&attempt.body)), result });
+        }
+        if result == "given_up" {
+            self.lost += 1;
+        }
+        let fails = end.outcome != Outcome::Delivered;
         if std::mem::replace(&mut self.is_failing, fails) != fails {
+            let host = self.host();
             if fails {
-                tracing::warn!(?outcome, "the callback does not take events");
+                let again = standing.map(|(due, _)| due.saturating_sub(now));
+                let again = again.map_or("not".to_owned(), |wait| format!("in {wait:.1?}"));
+                let cause = &end.cause;
+                tracing::warn!(host, cause, again, "the callback does not take events");
             } else {
-                tracing::info!("the callback takes events again");
+                tracing::info!(host, "the callback takes events again");
             }
         }
     }
 
+    /// Host and port: the path may be a secret.
+    fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        format!("{host}:{}", self.url.port_or_known_default().unwrap_or_default())
+    }
+
     /// One attempt; the signature is of its own moment, so that a late one is no replay.
-    fn deliver(&self, attempt: &Attempt) -> impl Future<Output = (u64, Outcome)> + use<> {
+    fn deliver(&self, attempt: &Attempt) -> impl Future<Output = (Attempt, End)> + use<> {
         let timestamp = signature::epoch_seconds(SystemTime::now());
         let body = attempt.body.to_vec();
         let request = self
@@ -126,20 +160,21 @@ impl Sender {
             .header(TIMESTAMP, timestamp.to_string())
             .header(SIGNATURE, signature::sign(&self.secret, timestamp, &body))
             .body(body);
-        let key = attempt.key;
+        let attempt = attempt.clone();
         async move {
-            let outcome = match request.send().await {
+            let end = match request.send().await {
                 Ok(response) => {
+                    let cause = format!("HTTP {}", response.status().as_u16());
                     let outcome = outcome(&response);
                     drain(response).await;
-                    outcome
+                    End { outcome, cause }
                 }
                 Err(error) => {
-                    tracing::debug!(error = %error.without_url(), "the callback was not reached");
-                    Outcome::Failed { wait: None }
+                    let cause = cause(error.without_url());
+                    End { outcome: Outcome::Failed { wait: None }, cause }
                 }
             };
-            (key, outcome)
+            (attempt, end)
         }
     }
 
@@ -147,6 +182,33 @@ impl Sender {
         let length = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
         gauge!(QUEUED).set(f64::from(length));
     }
+}
+
+/// How an attempt ended, and what the log says of it.
+struct End {
+    outcome: Outcome,
+    cause: String,
+}
+
+/// What became of an event.
+#[derive(Clone, Debug)]
+pub struct Fate {
+    /// The envelope; `None` where it was dropped before anybody looked at it.
+    pub envelope: Option<Arc<[u8]>>,
+    /// `delivered`, `refused`, `failed`, `given_up` or `dropped`.
+    pub result: &'static str,
+}
+
+/// The innermost cause says the most.
+fn cause(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    Foreign::new(innermost.to_string()).to_string()
 }
 
 /// What a status means for the event that met it. 410 is as every other refusal: that an address is
@@ -162,7 +224,6 @@ fn outcome(response: &Response) -> Outcome {
         let seconds = wait.and_then(|wait| wait.trim().parse().ok());
         Outcome::Failed { wait: seconds.map(Duration::from_secs) }
     } else {
-        tracing::debug!(status = status.as_u16(), "the callback refuses an event");
         Outcome::Refused
     }
 }

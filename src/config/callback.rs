@@ -8,6 +8,7 @@ use branchline_probes::{Foreign, Kind, OptionKey, Secret};
 use super::known::Known;
 use super::reader::Reader;
 use super::table::Table;
+use super::webhooks::refuse_short;
 use crate::callback::{Settings, Topic};
 
 /// Reads `[callback]`: `Some(None)` where there is none, `None` where it is wrong.
@@ -16,6 +17,9 @@ pub(super) fn read(root: &Table<'_>, reader: &mut Reader<'_>) -> Option<Option<S
     table.refuse_unknown(reader);
     let url = read_url(&table, reader);
     let secret = table.read(&SECRET, reader);
+    if let (Some(secret), Some(field)) = (&secret, table.field("secret")) {
+        refuse_short(secret, "`secret` of [callback]", field.at, reader);
+    }
     let topics = read_topics(&table, reader);
     Some(Some(Settings { url: url?, secret: secret?, topics: topics? }))
 }

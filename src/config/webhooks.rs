@@ -41,16 +41,24 @@ fn read_secrets(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Vec<Secret
         return None;
     }
     let secrets = table.secrets("secrets", MOST_SECRETS, reader)?;
-    for (at, secret) in &secrets {
-        if secret.expose().chars().count() < SHORTEST_SECRET {
-            let message = format!(
-                "a secret of `secrets` of [webhooks] is shorter than {SHORTEST_SECRET} characters"
-            );
-            let hint = "`openssl rand -hex 32` makes one that nobody guesses".to_owned();
+    for (place, (at, secret)) in secrets.iter().enumerate() {
+        refuse_short(secret, "a secret of `secrets` of [webhooks]", *at, reader);
+        if secrets[..place].iter().any(|(_, before)| before.expose() == secret.expose()) {
+            let message = "`secrets` of [webhooks] has the same secret twice".to_owned();
+            let hint = "two are for the time in which one replaces the other".to_owned();
             reader.report_credential(Some(*at), message, Some(hint));
         }
     }
     Some(secrets.into_iter().map(|(_, secret)| secret).collect())
+}
+
+/// Whoever guesses the secret signs as its owner.
+pub(super) fn refuse_short(secret: &Secret, whose: &str, at: usize, reader: &mut Reader<'_>) {
+    if secret.expose().chars().count() < SHORTEST_SECRET {
+        let message = format!("{whose} is shorter than {SHORTEST_SECRET} characters");
+        let hint = "`openssl rand -hex 32` makes one that nobody guesses".to_owned();
+        reader.report_credential(Some(at), message, Some(hint));
+    }
 }
 
 fn read_allow(table: &Table<'_>, reader: &mut Reader<'_>) -> Option<Vec<Network>> {

@@ -1,11 +1,14 @@
 //! What the callback is told: the differences of readings and of diagnoses.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::callback::{self, Event, Findings, Sender, Settings, States, Topic};
+use super::News;
+use crate::audit::Entry;
+use crate::callback::{self, Event, Fate, Findings, Sender, Settings, States, Topic};
 use crate::diagnosis::Diagnosis;
 use crate::poller::SetupError;
 use crate::telephony::Snapshot;
@@ -36,11 +39,14 @@ impl Calling {
     /// The hold, and what posts until it is called off.
     pub(super) fn new(
         settings: Settings,
+        news: mpsc::Sender<News>,
     ) -> Result<(Self, impl Future<Output = ()> + use<>), SetupError> {
         let sender = Sender::new(&settings)?;
         let (outbox, inbox) = mpsc::channel(BATCHES);
         let stop = CancellationToken::new();
-        let task = sender.run(inbox, stop.clone());
+        // The daemon may wait for this task, so that this task does not wait for the daemon.
+        let tell = move |fate| drop(news.try_send(News::Happened(entry(&fate))));
+        let task = sender.run(inbox, stop.clone(), tell);
         let told = Told {
             settings,
             outbox,
@@ -76,6 +82,17 @@ impl Calling {
     }
 }
 
+/// The entry of what became of an event.
+fn entry(fate: &Fate) -> Entry {
+    let envelope = fate.envelope.as_deref();
+    let envelope: Option<Value> = envelope.and_then(|it| serde_json::from_slice(it).ok());
+    let text = |key| envelope.as_ref().and_then(|it| it.get(key)?.as_str());
+    Entry::new("callback", SystemTime::now())
+        .with("result", fate.result)
+        .with_some("id", text("id"))
+        .with_some("named", text("event"))
+}
+
 impl Told {
     fn wants(&self, topic: Topic) -> bool {
         self.settings.topics.contains(&topic)
@@ -91,3 +108,20 @@ impl Told {
 
 /// How many batches may wait; the sender takes them at once.
 const BATCHES: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::{Fate, entry};
+
+    #[test]
+    fn the_trail_has_the_id_the_event_and_what_became_of_it() {
+        let envelope = br#"{"id":"bl-1","event":"branchline:test","data":{"a":1}}"#;
+        let fate = Fate { envelope: Some(envelope[..].into()), result: "refused" };
+
+        let line = entry(&fate).line();
+
+        let rest =
+            r#""event":"callback","result":"refused","id":"bl-1","named":"branchline:test"}"#;
+        assert!(line.trim_end().ends_with(rest), "{line}");
+    }
+}

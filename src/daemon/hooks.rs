@@ -34,7 +34,7 @@ pub(super) fn entry(heard: &Heard, now: SystemTime) -> Entry {
     Entry::new("webhook", now)
         .with("result", ACCEPTED)
         .with("peer", heard.peer.to_string())
-        .with("id", notice.id.as_str())
+        .with("id", Some(notice.id.as_str()).filter(|id| !id.is_empty()).unwrap_or("missing"))
         .with("named", notice.event.as_str())
         .with_some("trunk", notice.trunk.as_ref().map(|it| it.as_str()))
         .with_some("edge", notice.edge.as_ref().map(|it| it.as_str()))
@@ -70,6 +70,7 @@ impl Tally {
         for (result, (count, written)) in &mut self.refused {
             let is_due = written.is_none_or(|written| now.duration_since(written) >= SELDOM);
             if *count > 0 && is_due {
+                tracing::warn!(reason = result, count = *count, "webhooks are refused");
                 let entry = Entry::new("webhooks_refused", wall).with("result", result);
                 entries.push(entry.with_count("count", std::mem::take(count)));
                 *written = Some(now);

@@ -1,13 +1,14 @@
 //! The reading of the vendor's state: at its interval, and at once where somebody hints at a change.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::News;
+use super::{News, subscribing};
 use crate::poller::{Hints, Poller, WhenDue};
 use crate::telephony::{Hint, Snapshot};
 
@@ -62,7 +63,7 @@ impl Hinted {
 /// What is to be done about the vendor's state.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
-    /// Everything that is due is read.
+    /// The first half of what is due is read.
     Read,
     /// What was hinted at is read.
     Refresh(BTreeSet<Hint>),
@@ -92,13 +93,22 @@ async fn live(
     stop: CancellationToken,
 ) {
     let (known, knows) = watch::channel(Arc::default());
+    let subscribe = async {
+        if let Some(url) = poller.subscription() {
+            subscribing::insist(&poller, url, &outbox).await;
+        }
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         () = read_on(&poller, &outbox, &hinted, &known, &stop) => {}
         () = poller.listen(knows, |hint| hinted.note(hint)) => {}
+        () = subscribe => {}
         () = stop.cancelled() => {}
     }
 }
 
+/// What a verdict rests on is read at its interval, and what was hinted at when it is due; what
+/// explains it is read beside both, so that neither waits for it.
 async fn read_on(
     poller: &Poller,
     outbox: &mpsc::Sender<News>,
@@ -106,54 +116,87 @@ async fn read_on(
     known: &watch::Sender<Arc<Snapshot>>,
     stop: &CancellationToken,
 ) {
-    let mut snapshot = Arc::default();
-    let mut subscription = poller.subscription().map(str::to_owned);
+    let mut snapshot = Arc::<Snapshot>::default();
     let mut reading = Instant::now();
-    let mut is_half_read = false;
+    let mut first = Slot::default();
+    let mut then = Slot::default();
+    let mut is_then_due = false;
+    let mut explained = None;
+    // Followed while a listing was under way that may have been read before the change.
+    let mut again = BTreeSet::new();
     loop {
-        let read = match hinted.with(|hints| next(reading, hints, Instant::now())) {
-            // What a verdict rests on does not wait for what explains it.
-            Next::Read if !is_half_read => {
-                is_half_read = true;
-                poller.read_first(&snapshot).await
-            }
-            Next::Read => {
-                is_half_read = false;
-                let read = poller.read_then(&snapshot).await;
-                reading = Instant::now() + poller.interval();
-                read
-            }
-            Next::Refresh(hints) => poller.refresh(&snapshot, &hints).await,
-            Next::Wait(moment) => {
-                tokio::select! {
-                    () = tokio::time::sleep_until(moment.into()) => {}
-                    () = hinted.news.notified() => {}
+        let mut wakes_at = None;
+        if first.is_none() {
+            let now = Instant::now();
+            match hinted.with(|hints| next(reading, hints, now)) {
+                Next::Read => {
+                    reading = now + poller.interval();
+                    let previous = Arc::clone(&snapshot);
+                    let read = async move { (poller.read_first(&previous).await, true) };
+                    first = Some(Box::pin(read));
                 }
-                continue;
+                Next::Refresh(hints) => {
+                    let previous = Arc::clone(&snapshot);
+                    if then.is_some() {
+                        again.extend(
+                            hints.iter().filter(|it| !poller.reads_first(it.part)).cloned(),
+                        );
+                    }
+                    let read = async move { (poller.refresh(&previous, &hints).await, false) };
+                    first = Some(Box::pin(read));
+                }
+                Next::Wait(moment) => wakes_at = Some(moment),
             }
-        };
-        snapshot = Arc::new(read);
+        }
+        if is_then_due && then.is_none() {
+            is_then_due = false;
+            let previous = Arc::clone(&snapshot);
+            let read = async move { (poller.read_then(&previous).await, false) };
+            then = Some(Box::pin(read));
+        }
+        tokio::select! {
+            (read, is_half) = under_way(&mut first) => {
+                first = None;
+                is_then_due |= is_half;
+                snapshot = Arc::new(read);
+            }
+            (read, _) = under_way(&mut then) => {
+                then = None;
+                explained = Some(read);
+                if first.is_some() {
+                    continue;
+                }
+            }
+            () = sleep_until(wakes_at) => continue,
+            () = hinted.news.notified() => continue,
+        }
+        // What is under way was begun with what is known now, so that nothing is laid below it.
+        if let Some(read) = explained.take() {
+            snapshot = Arc::new(snapshot.with_parts_of(&read, |part| !poller.reads_first(part)));
+            std::mem::take(&mut again).into_iter().for_each(|hint| hinted.note(hint));
+        }
         known.send_replace(Arc::clone(&snapshot));
         let news = News::Polled { snapshot: Arc::clone(&snapshot), by: stop.clone() };
         if outbox.send(news).await.is_err() {
             return;
         }
-        subscribe(poller, &mut subscription).await;
     }
 }
 
-/// Asks the vendor to call us, until it has once agreed.
-async fn subscribe(poller: &Poller, subscription: &mut Option<String>) {
-    let Some(url) = subscription.as_deref() else { return };
-    match poller.subscribe(url).await {
-        Ok(()) => {
-            tracing::info!(url, "the vendor is asked to call when a trunk changes");
-            *subscription = None;
-        }
-        Err(problem) => {
-            let reason = problem.label();
-            tracing::warn!(url, reason, %problem, "the vendor cannot be asked to call");
-        }
+/// A reading under way, where there is one, and whether it is the first half.
+type Slot<'a> = Option<Pin<Box<dyn Future<Output = (Snapshot, bool)> + Send + 'a>>>;
+
+async fn under_way(slot: &mut Slot<'_>) -> (Snapshot, bool) {
+    match slot {
+        Some(reading) => reading.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -95,7 +95,7 @@ impl Client {
         {
             answer = self.ask(call, &bearer).await?;
         }
-        if is_conflict(answer.status) {
+        if is_conflict(answer.status) && !matches!(call.verb, Verb::MakeOnce) {
             let bearer = self.tokens.bearer(now, self.mint()).await?;
             answer = self.ask(call, &bearer).await?;
         }
@@ -117,7 +117,7 @@ impl Client {
             let url = call.url.clone();
             let request = match call.verb {
                 Verb::Get => http.get(url),
-                Verb::Query | Verb::Make => http.post(url),
+                Verb::Query | Verb::Make | Verb::MakeOnce => http.post(url),
                 Verb::Put => http.put(url),
             };
             let request = match call.body {
@@ -137,6 +137,8 @@ impl Client {
             Verb::Make | Verb::Put => {
                 self.transport.unguarded(call.path, host(&self.api), request).await
             }
+            // A connection that was lost does not say whether the thing was made.
+            Verb::MakeOnce => self.transport.once(call.path, host(&self.api), request).await,
         }
     }
 
@@ -213,6 +215,8 @@ pub(super) enum Verb {
     Query,
     /// A thing is made.
     Make,
+    /// A thing is made that is there twice if it is made twice.
+    MakeOnce,
     /// A thing is put in the place of another.
     Put,
 }

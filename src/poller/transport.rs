@@ -104,6 +104,16 @@ impl Transport {
         self.answer(path, host, FAILED_RETRIES, request).await
     }
 
+    /// Sends what `request` builds, the breaker open or not, and not again after a failure.
+    pub(super) async fn once(
+        &self,
+        path: &'static str,
+        host: &str,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Answer, Failed> {
+        self.answer(path, host, 0, request).await
+    }
+
     /// Sends a request until there is an answer that another attempt would not better.
     async fn answer(
         &self,

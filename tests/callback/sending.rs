@@ -30,7 +30,7 @@ fn started(url: &str) -> Running {
     let (outbox, inbox) = mpsc::channel(8);
     let stop = CancellationToken::new();
     let sender = Sender::new(&settings).expect("a sender");
-    Running { outbox, task: tokio::spawn(sender.run(inbox, stop.clone())), stop }
+    Running { outbox, task: tokio::spawn(sender.run(inbox, stop.clone(), |_| {})), stop }
 }
 
 impl Running {

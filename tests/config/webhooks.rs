@@ -30,7 +30,7 @@ fn only_this_host_is_heard_where_nobody_else_is_named() {
 
 #[test]
 fn what_is_shown_of_webhooks_has_every_default_and_no_secret() {
-    let text = with("secrets = [{ env = \"LONG\" }, { env = \"LONG\" }]");
+    let text = with("secrets = [{ env = \"LONG\" }, { env = \"OTHER\" }]");
 
     let shown = config::show(&parse(&text).expect("it is valid"));
 

@@ -110,7 +110,8 @@ fn page(entities: &str) -> String {
 #[test]
 fn a_trunk_that_loses_its_registration_is_told_and_so_is_what_follows_from_it() {
     let elsewhere = Elsewhere::start();
-    let mut daemon = Daemon::start_with(&elsewhere.configuration(), &[("KEY", "key")]);
+    let mut daemon =
+        Daemon::start_with(&elsewhere.configuration(), &[("KEY", "a-key-to-sign-with")]);
     daemon.await_ready();
 
     elsewhere.is_registered.store(false, Ordering::SeqCst);
@@ -142,7 +143,7 @@ fn a_program_that_never_answers_does_not_keep_the_daemon_from_ending() {
     let told = format!("{}/told", elsewhere.origin);
     let configuration = configuration.replace(&told, &format!("http://{address}/"));
     elsewhere.is_registered.store(false, Ordering::SeqCst);
-    let mut daemon = Daemon::start_with(&configuration, &[("KEY", "key")]);
+    let mut daemon = Daemon::start_with(&configuration, &[("KEY", "a-key-to-sign-with")]);
     let _held = daemon
         .until("a finding that is told", |_| hung.accept().map_err(|error| error.to_string()));
 

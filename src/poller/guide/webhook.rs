@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::poller::client::Client;
+use crate::poller::client::{Client, Verb};
 use crate::poller::path::Path;
 use crate::poller::transport::Failed;
 use crate::telephony::ApiProblem;
@@ -12,7 +12,8 @@ const WEBHOOKS: &str = "/api/v2/webhooks";
 /// Asks the vendor to call `url` whenever a trunk's registration changes. One that is there already
 /// is as good as a new one.
 pub(in crate::poller) async fn subscribe(client: &Client, url: &str) -> Result<(), Failed> {
-    match client.call(&Path::fixed(WEBHOOKS), &[], Some(&body(url))).await {
+    let path = Path::fixed(WEBHOOKS);
+    match client.order(Verb::MakeOnce, &path, &[], Some(&body(url))).await {
         Ok(_) => Ok(()),
         Err(failed) if is_there(&failed.problem) => Ok(()),
         Err(failed) => Err(failed),
