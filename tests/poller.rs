@@ -26,6 +26,8 @@ mod published;
 mod quality;
 #[path = "poller/refusals.rs"]
 mod refusals;
+#[path = "poller/simulated.rs"]
+mod simulated;
 #[path = "poller/slowness.rs"]
 mod slowness;
 #[path = "poller/streaming.rs"]
