@@ -19,6 +19,11 @@ const INVENTORY: Inventory = Inventory { edges: 50, trunks: 200, phones: 2000 };
 /// 60 % of the 300 requests that a token has in a minute.
 const BUDGET: usize = 180;
 
+/// By how much a reading may raise the most memory, in KiB: the largest page is some hundreds of
+/// KiB as JSON and several times that as values; two snapshots and the vendor in this process come
+/// on top. A client that kept its bodies would be far above.
+const GROWTH: u64 = 24 << 10;
+
 /// From one reading to the next.
 const INTERVAL: Duration = Duration::from_secs(30);
 
@@ -53,6 +58,7 @@ fn main() {
         let requests = api.requests().len() - asked;
         total += requests;
         let failed = snapshot.parts().iter().filter(|part| part.problem.is_some()).count();
+        let grown = self::peak().saturating_sub(peak);
         println!(
             "{reading:>7} {failed:>13} {:>8} {:>7} {:>7} {:>7.2} {:>6.2} {:>10.1} {requests:>9}",
             snapshot.edges.items.len(),
@@ -60,8 +66,10 @@ fn main() {
             snapshot.phones.items.len(),
             wall.as_secs_f64(),
             (self::spent() - spent).as_secs_f64(),
-            self::peak().saturating_sub(peak) as f64 / 1024.0,
+            grown as f64 / 1024.0,
         );
+        assert_eq!(failed, 0, "parts that could not be read");
+        assert!(grown <= GROWTH, "{grown} KiB more than before the reading");
     }
     println!("requests in one minute: {total}, and {BUDGET} are meant to be the most");
     assert!(total < BUDGET, "{total} requests in a minute");

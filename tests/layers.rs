@@ -309,6 +309,36 @@ fn a_cause_stays_a_type_until_it_is_shown() {
     assert_kept(&broken);
 }
 
+/// Whether a line names requirements and nothing else: `// D-API-4, F6`.
+fn is_citation(line: &str) -> bool {
+    let is_id = |word: &str| {
+        word.starts_with(|it: char| it.is_ascii_uppercase())
+            && word.ends_with(|it: char| it.is_ascii_digit())
+            && word.chars().all(|it| matches!(it, 'A'..='Z' | '0'..='9' | '-'))
+    };
+    let names = line.trim().strip_prefix("// ");
+    names.is_some_and(|names| names.split(", ").all(is_id))
+}
+
+/// Two citations in a row: the upper one has lost its test.
+fn lost_citations(text: &str) -> Vec<String> {
+    let lines: Vec<_> = text.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| pair.iter().all(|line| is_citation(line)));
+    pairs.map(|pair| pair[0].trim().to_owned()).collect()
+}
+
+#[test]
+fn no_citation_has_lost_its_test() {
+    assert_eq!(lost_citations("// D-API-4\n// F6, I8\nfn a() {}\n"), ["// D-API-4"]);
+    assert_eq!(lost_citations("// F6, D-API-4\n// and why\nfn a() {}\n// F7\n"), [""; 0]);
+    for folder in ["src", "tests", "probes"] {
+        for path in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&path).expect("it is text");
+            assert_eq!(lost_citations(&text), [""; 0], "{}", path.display());
+        }
+    }
+}
+
 #[test]
 fn no_file_has_more_than_500_lines_of_code() {
     let mut broken = Vec::new();

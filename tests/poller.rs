@@ -26,6 +26,8 @@ mod published;
 mod quality;
 #[path = "poller/refusals.rs"]
 mod refusals;
+#[path = "poller/simulated.rs"]
+mod simulated;
 #[path = "poller/slowness.rs"]
 mod slowness;
 #[path = "poller/streaming.rs"]
@@ -118,12 +120,6 @@ async fn every_listing_is_asked_for_with_the_parameters_that_the_vendor_publishe
     }
 }
 
-// D-API-4
-// F6
-// F17
-// F17, D-API-4
-// D-API-4
-// F7
 #[tokio::test]
 async fn origins_are_https_unless_their_host_is_a_loopback_address() {
     let fake = Fake::start(healthy).await;
@@ -248,7 +244,7 @@ async fn the_vendors_own_count_of_our_requests_slows_us_down() {
 
     // Nine requests; the first tells, and then there are eight spaces of a tenth of 0.97 s.
     assert!(slow >= Duration::from_millis(700), "{slow:?}");
-    assert!(quick < Duration::from_millis(500), "{quick:?}");
+    assert!(quick < slow, "{quick:?}, and {slow:?} where the vendor counts");
 }
 
 thread_local! {

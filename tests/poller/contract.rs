@@ -23,6 +23,13 @@ pub(crate) fn words(schema: &str, property: &str) -> Vec<String> {
     words.iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
 }
 
+/// A published schema.
+pub(crate) fn schema(name: &str) -> &'static Value {
+    let schema = &API["components"]["schemas"][name];
+    assert!(schema.is_object(), "{name} is not published");
+    schema
+}
+
 fn complaints(seen: &Seen) -> Vec<String> {
     let method = seen.method.as_str().to_lowercase();
     let Some(operation) = operation(&seen.path).and_then(|path| path.get(&method)) else {

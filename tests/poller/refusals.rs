@@ -143,7 +143,7 @@ async fn a_service_that_was_left_alone_is_asked_again_until_it_answers() {
     );
 }
 
-// D-API-6
+// RFC 6749 §4.4.2: the scope is optional.
 #[tokio::test]
 async fn scopes_are_asked_for_only_where_they_are_configured() {
     for (scopes, form) in [

@@ -13,6 +13,7 @@ use crate::fake::{
 };
 use crate::{NONE, problems};
 
+// D-API-4
 #[tokio::test]
 async fn two_hundred_parallel_readings_share_one_token_request() {
     let fake = Fake::start(healthy).await;
@@ -30,6 +31,7 @@ async fn two_hundred_parallel_readings_share_one_token_request() {
     assert_eq!(fake.count(PHONES), 200);
 }
 
+// F6
 #[tokio::test]
 async fn upon_one_401_the_token_is_renewed_and_the_request_made_again() {
     let fake = Fake::start(|seen| match seen.header("authorization") {
@@ -44,6 +46,7 @@ async fn upon_one_401_the_token_is_renewed_and_the_request_made_again() {
     assert_eq!(fake.count(TOKEN), 2, "three parts hold the old token and share the new one");
 }
 
+// F17, D-API-4
 #[tokio::test]
 async fn a_token_that_ends_between_two_pages_is_renewed_and_the_reading_goes_on_there() {
     let fake = Fake::start(healthy_but(PHONES, |seen| {
@@ -64,6 +67,7 @@ async fn a_token_that_ends_between_two_pages_is_renewed_and_the_reading_goes_on_
     assert_eq!(asked.map(|seen| seen.page()).collect::<Vec<_>>(), [1, 2, 3, 3, 4]);
 }
 
+// F17
 #[tokio::test]
 async fn a_token_that_lives_5_s_is_replaced_when_the_api_says_that_it_is_over() {
     let fake = Fake::start(healthy_but(TOKEN, |seen| {
@@ -93,6 +97,7 @@ async fn a_token_that_lives_5_s_is_replaced_when_the_api_says_that_it_is_over() 
     assert_eq!((tokens_at_first, fake.count(TOKEN)), (1, 2));
 }
 
+// D-API-4
 #[tokio::test]
 async fn an_api_that_always_says_401_forces_one_renewal_a_minute() {
     let fake = Fake::start(|seen| match seen.path.as_str() {
@@ -111,6 +116,7 @@ async fn an_api_that_always_says_401_forces_one_renewal_a_minute() {
     assert!(fake.count(TRUNKS) <= 4, "at most one retry for each of the two requests");
 }
 
+// F7
 #[tokio::test]
 async fn refused_credentials_are_named_and_not_tried_again_at_once() {
     for (status, body) in [

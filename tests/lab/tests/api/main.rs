@@ -146,6 +146,77 @@ fn an_error_is_an_error_body_and_names_the_missing_permission() {
 }
 
 #[test]
+fn the_error_of_every_status_is_an_error_body() {
+    let (api, document) = (platform(), document());
+    let schema = &document["components"]["schemas"]["ErrorBody"];
+    let mut answers = Vec::new();
+    for status in [400, 404, 405, 409, 412, 413, 415, 422, 500, 501, 503, 504] {
+        answers.push((status, Fault::Status(status)));
+    }
+    answers.push((429, Fault::Throttled(Some(2))));
+    answers.push((429, Fault::Throttled(None)));
+    answers.push((403, Fault::Forbidden(&[])));
+    for (status, fault) in answers {
+        api.set_fault(On::Path(PHONES), fault.clone());
+
+        let answer = get(&api, PHONES);
+
+        let body = answer.json();
+        assert_eq!((answer.status, &body["status"]), (status, &json!(status)), "{fault:?}");
+        assert_eq!(schema::faults(&document, schema, &body), [""; 0], "{fault:?}");
+    }
+    api.heal();
+    for (status, answer) in [
+        (401, send(&api, "GET", PHONES, "Bearer nobody", "").expect("an answer")),
+        (404, get(&api, "/api/v2/invented")),
+        (404, get(&api, &format!("{PHONES}/nobody"))),
+        (400, get(&api, &format!("{PHONES}?pageNumber=x"))),
+    ] {
+        assert_eq!(answer.status, status, "{}", answer.head);
+        assert_eq!(schema::faults(&document, schema, &answer.json()), [""; 0]);
+    }
+}
+
+#[test]
+fn an_audit_and_a_channel_are_answered_as_it_is_published_for_as_long_as_they_live() {
+    let (api, document) = (platform(), document());
+    let token = token(&api);
+    let mut faults = Vec::new();
+    let mut hold = |method: &str, template: &str, path: &str, body: &str| {
+        let answer = send(&api, method, path, &token, body).expect("an answer");
+        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.head);
+        let json = answer.json();
+        let wrong = schema::faults(&document, answer_of(&document, method, template), &json);
+        faults.extend(wrong.iter().map(|wrong| format!("{method} {template} {wrong}")));
+        json
+    };
+    let audits = "/api/v2/audits/query";
+    let query = json!({ "serviceName": "Telephony" }).to_string();
+    let begun = send(&api, "POST", audits, &token, &query).expect("an answer").json();
+    let audit = format!("{audits}/{}", id(&begun));
+    let channels = "/api/v2/notifications/channels";
+    let made = send(&api, "POST", channels, &token, "").expect("an answer").json();
+    let channel = format!("{channels}/{}", id(&made));
+    let subscriptions = format!("{channels}/{{channelId}}/subscriptions");
+    let topics = json!([{ "id": "v2.telephony.providers.edges.trunks.metrics" }]).to_string();
+
+    let states: Vec<_> = (0..2)
+        .map(|_| hold("GET", &format!("{audits}/{{transactionId}}"), &audit, "")["state"].clone())
+        .collect();
+    let results = format!("{audits}/{{transactionId}}/results");
+    hold("GET", &results, &format!("{audit}/results?pageSize=1"), "");
+    hold("PUT", &subscriptions, &format!("{channel}/subscriptions"), &topics);
+    hold("GET", &subscriptions, &format!("{channel}/subscriptions"), "");
+
+    assert_eq!(states, ["Running", "Succeeded"]);
+    assert_eq!(faults, [""; 0]);
+    let head = send(&api, "HEAD", &channel, &token, "").expect("an answer");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    let head = send(&api, "HEAD", "/api/v2/tokens/me", &token, "").expect("an answer");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+#[test]
 fn what_names_another_thing_names_one_that_is_there() {
     let api = Api::start(Profile::Platform, Inventory { edges: 50, trunks: 200, phones: 300 })
         .expect("loopback is there");
