@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use branchline::poller::{Poller, Profile, Settings};
+use branchline::poller::{Haste, Poller, Profile, Settings};
 use branchline::telephony::Snapshot;
 use branchline_lab::api::{Api, Inventory, Profile as Spoken};
 use branchline_probes::Secret;
@@ -31,19 +31,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let api = Api::start(Spoken::Platform, INVENTORY).expect("loopback is there");
-    let settings = Settings {
-        scopes: Vec::new(),
-        streaming_url: None,
-        subscribe: None,
-        profile: Profile::Platform,
-        api_url: api.api_url(),
-        login_url: api.login_url(),
-        client_id: api.client_id().to_owned(),
-        client_secret: Secret::new(api.client_secret().to_owned()),
-        interval: INTERVAL,
-        narrowing: None,
-        skip: BTreeSet::new(),
-    };
+    let settings = settings(&api, Profile::Platform);
     let poller = Poller::new(settings).expect("a client");
 
     println!("reading  parts failed    edges  trunks  phones  wall s  CPU s  VmHWM MiB  requests");
@@ -76,6 +64,45 @@ fn main() {
     assert_eq!(snapshot.phones.items.len(), 2000);
     assert_eq!(snapshot.trunks.items.len(), 200);
     assert_eq!(snapshot.edges.items.len(), 50);
+    guide(&runtime);
+}
+
+fn settings(api: &Api, profile: Profile) -> Settings {
+    Settings {
+        scopes: Vec::new(),
+        streaming_url: None,
+        subscribe: None,
+        profile,
+        api_url: api.api_url(),
+        login_url: api.login_url(),
+        client_id: api.client_id().to_owned(),
+        client_secret: Secret::new(api.client_secret().to_owned()),
+        interval: INTERVAL,
+        narrowing: None,
+        skip: BTreeSet::new(),
+    }
+}
+
+/// The guide has a request for each trunk's registrations, so that the budget decides how long a
+/// reading takes; its waits are a twentieth here, and what is told is as long as the product's.
+fn guide(runtime: &tokio::runtime::Runtime) {
+    const WAITS: u32 = 20;
+    let api = Api::start(Spoken::Guide, INVENTORY).expect("loopback is there");
+    let haste = Haste { waits: WAITS, limits: 1, reading: 1 };
+    let poller = Poller::hasty(settings(&api, Profile::Guide), haste).expect("a client");
+    let begun = Instant::now();
+    let snapshot = runtime.block_on(poller.read(&Snapshot::default()));
+    let took = (begun.elapsed() * WAITS).as_secs_f64();
+    let requests = api.requests().len();
+    let failed: Vec<_> = snapshot
+        .parts()
+        .iter()
+        .filter_map(|part| Some((part.name, part.problem?.to_string())))
+        .collect();
+    println!("guide: {requests} requests in {took:.0} s of the product's, failed: {failed:?}");
+    let minutes = (took / 60.0).ceil();
+    assert!(requests as f64 <= minutes * BUDGET as f64, "{requests} requests in {minutes} minutes");
+    assert_eq!(failed, [], "parts that could not be read");
 }
 
 /// The CPU time of this process until now.
