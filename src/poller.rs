@@ -3,6 +3,7 @@
 mod allowance;
 mod body;
 mod breaker;
+mod censor;
 mod channel;
 mod client;
 mod exchange;

@@ -54,6 +54,17 @@ pub struct Proof<'a> {
     pub signature: Option<&'a str>,
 }
 
+impl Proof<'_> {
+    /// Whether it looks like one: digits, and 32 bytes in hexadecimal digits.
+    #[must_use]
+    pub fn is_well_formed(&self) -> bool {
+        let digest = self.signature.map(|it| it.strip_prefix("sha256=").unwrap_or(it));
+        self.timestamp.and_then(seconds).is_some()
+            && digest
+                .is_some_and(|it| it.len() == 64 && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }
+}
+
 /// A webhook that was heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
@@ -247,6 +258,27 @@ mod tests {
             let refusal = door().judge(BODY, Proof { timestamp, signature }, clock(NOW));
 
             assert_eq!(refusal, Err(Refusal::Signature), "{timestamp:?} {signature:?}");
+        }
+    }
+
+    // D-HOOK-1
+    #[test]
+    fn a_proof_looks_like_one_or_nothing_is_waited_for() {
+        let digest = "0123456789abcdefABCDEF".repeat(3)[..64].to_owned();
+        let of = |timestamp: Option<&str>, signature: Option<&str>| {
+            Proof { timestamp, signature }.is_well_formed()
+        };
+
+        assert!(of(Some("1800000000"), Some(&digest)));
+        assert!(of(Some("1800000000"), Some(&format!("sha256={digest}"))));
+        for (timestamp, signature) in [
+            (None, Some(digest.as_str())),
+            (Some("1800000000"), None),
+            (Some("+1"), Some(&digest)),
+            (Some("1800000000"), Some(&digest[1..])),
+            (Some("1800000000"), Some("")),
+        ] {
+            assert!(!of(timestamp, signature), "{timestamp:?} {signature:?}");
         }
     }
 

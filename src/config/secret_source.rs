@@ -93,6 +93,15 @@ impl SecretSource {
                 read_secret(path, kind, true, "write the secret into that file and chmod it 0600")
             }
             Self::Variable(name) => {
+                // Some write the secret itself where its name belongs.
+                if !is_variable_name(name) {
+                    return Err(Trouble::Credential {
+                        problem: "`env` holds no name of an environment variable".to_owned(),
+                        hint: "write the variable's name there, as in SIP_PASSWORD, never the \
+                               secret itself"
+                            .to_owned(),
+                    });
+                }
                 let shown = Foreign::new(name);
                 let value =
                     reader.surroundings.variable(name).ok_or_else(|| Trouble::Credential {
@@ -103,6 +112,13 @@ impl SecretSource {
             }
         }
     }
+}
+
+/// A name as POSIX has it (XBD §3.216), and not too long for one.
+fn is_variable_name(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 enum Trouble {

@@ -1,14 +1,26 @@
 //! The body of an answer, bounded while it arrives, and the JSON in it.
 
+use std::cell::Cell;
 use std::io::Write as _;
 
-use flate2::write::MultiGzDecoder;
+use flate2::write::GzDecoder;
+use serde::de::DeserializeSeed as _;
 use serde_json::Value;
 
 use super::strict::Strict;
 
 /// The largest body that is read, after decompression.
 const LIMIT: usize = 8 * 1024 * 1024;
+
+/// The largest body of a refusal that is read.
+pub(super) const REFUSAL_LIMIT: usize = 64 * 1024;
+
+/// How many values and names JSON may hold. A page of 100 phones has some 10,000.
+const VALUES: usize = 250_000;
+
+/// How many packed bytes may have come beyond those that they made: packing makes hardly anything
+/// larger, and what is unpacked is handed on in pieces of 32 KiB.
+const AHEAD: usize = 128 * 1024;
 
 /// How many times its packed size a body may have.
 const RATIO: usize = 100;
@@ -24,12 +36,13 @@ const BITE: usize = 32;
 const DEPTH: usize = 64;
 
 const TOO_LARGE: &str = "a body above 8 MiB";
+const TOO_MANY: &str = "JSON of more than 250,000 values";
 const BROKEN: &str = "a body whose compression is broken";
 
 /// A body of which a part has come.
 pub(super) enum Body {
     Plain(Vec<u8>),
-    Packed { read: usize, unpacked: Box<MultiGzDecoder<Vec<u8>>> },
+    Packed { read: usize, unpacked: Box<GzDecoder<Vec<u8>>> },
 }
 
 impl Body {
@@ -39,7 +52,7 @@ impl Body {
             None | Some(b"identity") => Ok(Self::Plain(Vec::new())),
             // RFC 9110 §8.4.1.3: the two are the same.
             Some(b"gzip" | b"x-gzip") => {
-                Ok(Self::Packed { read: 0, unpacked: Box::new(MultiGzDecoder::new(Vec::new())) })
+                Ok(Self::Packed { read: 0, unpacked: Box::new(GzDecoder::new(Vec::new())) })
             }
             Some(_) => Err("a body in an encoding that was not asked for"),
         }
@@ -72,6 +85,14 @@ impl Body {
         }
     }
 
+    /// How many bytes there are after decompression.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Plain(body) => body.len(),
+            Self::Packed { unpacked, .. } => unpacked.get_ref().len(),
+        }
+    }
+
     /// The whole body.
     pub(super) fn whole(self) -> Result<Vec<u8>, &'static str> {
         match self {
@@ -87,8 +108,10 @@ impl Body {
 }
 
 fn fits(packed: usize, unpacked: usize) -> Result<(), &'static str> {
-    if unpacked > LIMIT {
+    if unpacked > LIMIT || packed > LIMIT {
         Err(TOO_LARGE)
+    } else if packed > unpacked + AHEAD {
+        Err("a packed body of which nothing comes")
     } else if unpacked > SMALL && unpacked / RATIO > packed {
         Err("a body that unpacks to more than 100 times its size")
     } else {
@@ -105,8 +128,12 @@ pub(super) fn json(body: &[u8]) -> Result<Value, &'static str> {
     if depth(start) > DEPTH {
         return Err("JSON nested deeper than 64 levels");
     }
-    match serde_json::from_slice(start) {
-        Ok(Strict(value)) => Ok(value),
+    let left = &Cell::new(VALUES);
+    let mut reader = serde_json::Deserializer::from_slice(start);
+    let value = Strict { left }.deserialize(&mut reader);
+    match value.and_then(|value| reader.end().map(|()| value)) {
+        Ok(value) => Ok(value),
+        Err(error) if error.is_data() && left.get() == 0 => Err(TOO_MANY),
         Err(error) if error.is_data() => Err("JSON with a name twice in one object"),
         Err(_) => Err("no JSON"),
     }
@@ -141,7 +168,7 @@ mod tests {
     use flate2::write::GzEncoder;
     use serde_json::json;
 
-    use super::{BROKEN, Body, TOO_LARGE, json};
+    use super::{BROKEN, Body, TOO_LARGE, TOO_MANY, json};
 
     fn packed(body: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -228,6 +255,39 @@ mod tests {
         assert_eq!(read(Some(b"gzip"), &[&zipped[..zipped.len() - 4]]).0, Err(BROKEN));
         assert_eq!(read(Some(b"gzip"), &[&zipped[..500]]).0, Err(BROKEN));
         assert_eq!(read(Some(b"gzip"), &[b"this is no gzip at all"]).0, Err(BROKEN));
+    }
+
+    // D-API-2, F15
+    #[test]
+    fn packed_bytes_that_make_nothing_are_read_to_128_kib_at_most() {
+        // RFC 1951 §3.2.4: stored blocks of no bytes.
+        let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        let endless = [header.as_slice(), &[0, 0, 0, 255, 255].repeat(200_000)].concat();
+
+        let (what, taken) = read(Some(b"gzip"), &[&endless]);
+
+        assert_eq!(what, Err("a packed body of which nothing comes"));
+        assert!(taken < 160 * 1024, "{taken}");
+    }
+
+    // D-API-2
+    #[test]
+    fn a_packed_body_is_one_member() {
+        let twice = [packed(b"{}"), packed(b"{}")].concat();
+        let empty = packed(b"").repeat(100_000);
+
+        assert_eq!(read(Some(b"gzip"), &[&twice]).0, Err(BROKEN));
+        assert_eq!(read(Some(b"gzip"), &[&empty]).0, Err(BROKEN));
+    }
+
+    // D-API-2, F15
+    #[test]
+    fn json_holds_250_000_values_and_names_at_most() {
+        // An array, and for each member an object, a name and a number.
+        let of = |members: usize| format!("[{}]", vec![r#"{"":0}"#; members].join(","));
+
+        assert!(json(of(83_333).as_bytes()).is_ok());
+        assert_eq!(json(of(83_334).as_bytes()), Err(TOO_MANY));
     }
 
     // D-API-2

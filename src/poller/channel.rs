@@ -111,6 +111,7 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
                     match end {
                         End::Announced => old = Some(channel.socket),
                         End::Taken(reason) | End::Lost(reason) => {
+                            let reason = self.client.told(reason.as_str());
                             let reason = reason.as_str();
                             tracing::info!(reason, "the vendor does not notify us any more");
                         }
@@ -147,7 +148,7 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
         let address = socket::address(uri, self.streaming).ok_or_else(|| {
             let elsewhere = Url::parse(uri).ok();
             let elsewhere =
-                elsewhere.as_ref().map(|url| Foreign::new(host(url))).unwrap_or_default();
+                elsewhere.as_ref().map(|url| self.client.told(host(url))).unwrap_or_default();
             tracing::debug!(host = %elsewhere, "a connectUri elsewhere");
             let what = "a connectUri elsewhere than at the streaming host";
             ApiProblem::Denied { path: CHANNELS, what }
@@ -180,7 +181,8 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
         let refusals = refusals(&answer, topics);
         let rejected = refusals.topics.len();
         if let Some(topic) = refusals.topics.first() {
-            let permissions = refusals.permissions.as_str();
+            let permissions = self.client.told(refusals.permissions.as_str());
+            let permissions = permissions.as_str();
             tracing::warn!(rejected, topic, permissions, "the vendor does not notify us of all");
         }
         #[expect(clippy::cast_precision_loss, reason = "there are a thousand at most")]

@@ -147,10 +147,10 @@ impl Client {
         match answer.status {
             StatusCode::UNAUTHORIZED => ApiProblem::Credentials {
                 host: host(&self.api).to_owned(),
-                detail: word(answer, &["code"]),
+                detail: self.word(answer, &["code"]),
             },
             StatusCode::FORBIDDEN => {
-                ApiProblem::Permission { path, detail: missing_permission(answer) }
+                ApiProblem::Permission { path, detail: self.missing_permission(answer) }
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => ApiProblem::NotFound { path },
             it if is_conflict(it) => ApiProblem::Conflict { path, status },
@@ -160,13 +160,15 @@ impl Client {
                 ApiProblem::Malformed { path, what: "a redirect, and none is followed" }
             }
             it if it.is_client_error() => {
-                ApiProblem::Request { path, status, code: word(answer, &["code"]) }
+                ApiProblem::Request { path, status, code: self.word(answer, &["code"]) }
             }
             _ => ApiProblem::Server { path, status },
         }
     }
 
     async fn mint(&self) -> Result<Minted, Failed> {
+        let censor = &self.transport.exchanger.censor;
+        censor.know(&self.secret);
         let url = at(&self.login, TOKEN_PATH);
         let request = || {
             let request = self.transport.exchanger.http().post(url.clone());
@@ -181,12 +183,14 @@ impl Client {
         if !answer.status.is_success() {
             return Err(answer.failed(self.token_refusal(&answer)));
         }
-        minted(&answer.body)
-            .map_err(|what| answer.failed(ApiProblem::Malformed { path: TOKEN_PATH, what }))
+        let minted = minted(&answer.body)
+            .map_err(|what| answer.failed(ApiProblem::Malformed { path: TOKEN_PATH, what }))?;
+        censor.know(&minted.secret);
+        Ok(minted)
     }
 
     fn token_refusal(&self, answer: &Answer) -> ApiProblem {
-        let detail = word(answer, &["error", "code"]);
+        let detail = self.word(answer, &["error", "code"]);
         let is_about_us = matches!(
             detail.as_str(),
             "invalid_client" | "unauthorized_client" | "invalid_grant" | "access_denied"
@@ -203,6 +207,28 @@ impl Client {
             }
             status => ApiProblem::Server { path: TOKEN_PATH, status: status.as_u16() },
         }
+    }
+
+    /// The first of `keys` that the error body has, or its status.
+    fn word(&self, answer: &Answer, keys: &[&str]) -> Foreign {
+        let body = body::json(&answer.body).unwrap_or_default();
+        let word = keys.iter().find_map(|key| body.get(key)?.as_str());
+        self.told(word.unwrap_or_else(|| answer.status.as_str()))
+    }
+
+    fn missing_permission(&self, answer: &Answer) -> Foreign {
+        let body = body::json(&answer.body).unwrap_or_default();
+        let parameters = body.get("messageParams");
+        let named = ["permissions", "permission"]
+            .iter()
+            .find_map(|key| parameters?.get(key)?.as_str())
+            .map(|names| names.trim_matches(['[', ']']));
+        named.map_or_else(|| self.word(answer, &["code"]), |names| self.told(names))
+    }
+
+    /// What the vendor says, without our secrets in it.
+    pub(super) fn told(&self, text: &str) -> Foreign {
+        self.transport.exchanger.censor.foreign(text)
     }
 }
 
@@ -257,23 +283,6 @@ fn minted(body: &[u8]) -> Result<Minted, &'static str> {
         .filter(|seconds| seconds.is_finite())
         .map_or(UNSTATED_LIFETIME, |seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));
     Ok(Minted { secret, lifetime })
-}
-
-/// The first of `keys` that the error body has, or its status.
-fn word(answer: &Answer, keys: &[&str]) -> Foreign {
-    let body = body::json(&answer.body).unwrap_or_default();
-    let word = keys.iter().find_map(|key| body.get(key)?.as_str());
-    word.map_or_else(|| Foreign::new(answer.status.as_str()), Foreign::new)
-}
-
-fn missing_permission(answer: &Answer) -> Foreign {
-    let body = body::json(&answer.body).unwrap_or_default();
-    let parameters = body.get("messageParams");
-    let named = ["permissions", "permission"]
-        .iter()
-        .find_map(|key| parameters?.get(key)?.as_str())
-        .map(|names| names.trim_matches(['[', ']']));
-    named.map_or_else(|| word(answer, &["code"]), Foreign::new)
 }
 
 #[cfg(test)]

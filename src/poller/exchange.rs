@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use super::SetupError;
 use super::allowance::Allowance;
-use super::body::{self, Body};
+use super::body::{self, Body, REFUSAL_LIMIT};
+use super::censor::Censor;
 use super::transport::Failed;
 use super::trust;
 use crate::telephony::ApiProblem;
@@ -101,7 +102,12 @@ impl From<reqwest::Error> for How {
         };
         // The outer errors repeat the address; the innermost one says what happened.
         let innermost = causes().last().map(ToString::to_string).unwrap_or_default();
-        if let Some(tls) = causes().find_map(tls_error) {
+        let is_no_http = |cause: &(dyn Error + 'static)| {
+            cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+        };
+        if causes().any(is_no_http) {
+            How::Nonsense("an answer that is no HTTP, or whose head is too large")
+        } else if let Some(tls) = causes().find_map(tls_error) {
             How::Tls(Foreign::new(trust::in_words(tls)).to_string())
         } else if error.is_timeout() && !error.is_connect() {
             How::Late(Foreign::new(innermost).to_string())
@@ -125,6 +131,8 @@ pub(super) struct Exchanger {
     http: reqwest::Client,
     /// By how much every time limit is divided.
     haste: u32,
+    /// Strikes out what an answer repeats of our secrets.
+    pub(super) censor: Censor,
 }
 
 impl Exchanger {
@@ -145,7 +153,7 @@ impl Exchanger {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(SetupError::Client)?;
-        Ok(Self { http, haste })
+        Ok(Self { http, haste, censor: Censor::default() })
     }
 
     /// Whom to ask for requests.
@@ -178,10 +186,10 @@ impl Exchanger {
         let status = response.status();
         let allowance = Allowance::of(response.headers(), SystemTime::now());
         let correlation = response.headers().get("ININ-Correlation-Id");
-        let correlation = correlation.map(|id| Foreign::new(id.as_bytes()));
+        let correlation = correlation.map(|id| self.censor.foreign(id.as_bytes()));
         match self.body(response).await {
             Ok(body) => {
-                let correlation = correlation.or_else(|| context_id(status, &body));
+                let correlation = correlation.or_else(|| self.context_id(status, &body));
                 Ok(Answer { status, body, correlation, allowance })
             }
             Err(how) => Err(Broken { how, correlation }),
@@ -189,6 +197,7 @@ impl Exchanger {
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, How> {
+        let is_refusal = !response.status().is_success();
         let encoding = response.headers().get(CONTENT_ENCODING).map(|value| value.as_bytes());
         let mut body = Body::encoded(encoding).map_err(How::Nonsense)?;
         let begun = Instant::now();
@@ -201,14 +210,18 @@ impl Exchanger {
                 Some(chunk) => body.take(&chunk).map_err(How::Nonsense)?,
                 None => return body.whole().map_err(How::Nonsense),
             }
+            // The status says enough; whatever else it says is not worth so much room.
+            if is_refusal && body.length() > REFUSAL_LIMIT {
+                return Ok(Vec::new());
+            }
         }
     }
-}
 
-fn context_id(status: StatusCode, body: &[u8]) -> Option<Foreign> {
-    if status.is_success() {
-        return None;
+    fn context_id(&self, status: StatusCode, body: &[u8]) -> Option<Foreign> {
+        if status.is_success() {
+            return None;
+        }
+        let body = body::json(body).ok()?;
+        body.get("contextId")?.as_str().map(|id| self.censor.foreign(id))
     }
-    let body = body::json(body).ok()?;
-    body.get("contextId")?.as_str().map(Foreign::new)
 }

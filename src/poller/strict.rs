@@ -1,23 +1,39 @@
 //! JSON in which a name stands once in an object: of two values nobody knows which is meant.
 
+use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// A value, every object of which names a member once. RFC 8259 §4 calls what a reader makes of
 /// anything else unpredictable.
-pub(super) struct Strict(pub(super) Value);
+///
+/// It takes one from `left` for each value and each name: in memory they take up to a hundred times
+/// the room that they have in a text.
+#[derive(Clone, Copy)]
+pub(super) struct Strict<'a> {
+    pub(super) left: &'a Cell<usize>,
+}
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Any).map(Self)
+impl Strict<'_> {
+    fn take<E: Error>(self) -> Result<(), E> {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.unwrap_or_default());
+        left.map(drop).ok_or_else(|| E::custom("too many values"))
     }
 }
 
-struct Any;
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
 
-impl<'de> Visitor<'de> for Any {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.take()?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +66,7 @@ impl<'de> Visitor<'de> for Any {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(Strict(entry)) = entries.next_element()? {
+        while let Some(entry) = entries.next_element_seed(self)? {
             array.push(entry);
         }
         Ok(Value::Array(array))
@@ -58,8 +74,9 @@ impl<'de> Visitor<'de> for Any {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
-            if object.insert(name, value).is_some() {
+        while let Some(name) = members.next_key::<String>()? {
+            self.take()?;
+            if object.insert(name, members.next_value_seed(self)?).is_some() {
                 return Err(A::Error::custom("a name that stands twice"));
             }
         }
@@ -69,12 +86,30 @@ impl<'de> Visitor<'de> for Any {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use serde::de::DeserializeSeed as _;
     use serde_json::Value;
 
     use super::Strict;
 
     fn read(text: &str) -> Result<Value, serde_json::Error> {
-        serde_json::from_str::<Strict>(text).map(|Strict(value)| value)
+        read_of(text, 1000)
+    }
+
+    fn read_of(text: &str, most: usize) -> Result<Value, serde_json::Error> {
+        let left = &Cell::new(most);
+        Strict { left }.deserialize(&mut serde_json::Deserializer::from_str(text))
+    }
+
+    // F15
+    #[test]
+    fn every_value_and_every_name_counts() {
+        // Two objects, an array, four names, three scalars.
+        let text = r#"{"a":[{"":0,"b":null}],"c":"d"}"#;
+
+        assert!(read_of(text, 9).is_err());
+        assert!(read_of(text, 10).is_ok());
     }
 
     #[test]

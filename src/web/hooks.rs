@@ -54,6 +54,12 @@ impl Hooks {
         let length = only(headers, header::CONTENT_LENGTH.as_str());
         let length = length.and_then(|length| length.parse().ok());
         self.door().admit(peer, length, self.started.elapsed())?;
+        let proof =
+            Proof { timestamp: only(headers, TIMESTAMP), signature: only(headers, SIGNATURE) };
+        // Who does not even claim to have signed is not waited for.
+        if !proof.is_well_formed() {
+            return Err(Refusal::Signature);
+        }
         let _place = self.reading.try_acquire().map_err(|_| Refusal::Busy)?;
         // Once it is heard it is remembered, so there has to be room for it before.
         let permit = self.heard.try_reserve().map_err(|_| Refusal::Busy)?;
@@ -64,8 +70,6 @@ impl Hooks {
             wall: SystemTime::now(),
             is_synchronised: (self.is_synchronised)(),
         };
-        let proof =
-            Proof { timestamp: only(headers, TIMESTAMP), signature: only(headers, SIGNATURE) };
         let notice = self.door().judge(&body, proof, clock)?;
         permit.send(Heard { peer, notice });
         Ok(())
@@ -126,6 +130,6 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// How long a body may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How many bodies are read at once, each up to 256 KiB: 2 MiB in all.
 const MOST_AT_ONCE: usize = 8;

@@ -352,3 +352,35 @@ async fn an_address_at_which_nobody_listens_is_unreachable() {
     assert_eq!(problem.label(), "unreachable");
     assert!(problem.to_string().contains("Connection refused"), "{problem}");
 }
+
+// F16
+#[tokio::test]
+async fn a_head_that_is_no_http_is_malformed_and_not_asked_for_again() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "a".repeat(1 << 20));
+    for head in ["HTTP/1.1 200 OK\r\nX: a\u{1}b\r\n\r\n", "this is no HTTP at all\r\n\r\n", &long] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (count, head) = (Arc::clone(&asked), head.to_owned());
+        let server = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                count.fetch_add(1, Ordering::SeqCst);
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.read(&mut [0; 1]).await;
+            }
+        });
+        let fake = Fake::start(healthy).await;
+        let settings = Settings { login_url: url, ..fake.settings() };
+        let poller = Poller::hasty(settings, HASTE).expect("a poller");
+
+        let snapshot = poller.read(&Snapshot::default()).await;
+
+        let labels = problems(&snapshot).map(|it| it.map(|it| it.label()));
+        assert_eq!(labels[0], Some("malformed"), "{:?}", snapshot.edges.problem);
+        let asked = asked.load(Ordering::SeqCst);
+        assert!(asked <= 4, "once for each part: {asked}");
+        server.abort();
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use branchline::poller::{Poller, Settings};
 use branchline::telephony::{ApiProblem, Snapshot};
-use branchline_probes::Foreign;
+use branchline_probes::{Foreign, Secret};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 
@@ -213,4 +213,57 @@ async fn the_name_in_an_error_body_serves_where_the_header_is_missing() {
     let snapshot = fake.poller(PATIENT).read(&Snapshot::default()).await;
 
     assert_eq!(snapshot.phones.correlation.as_ref().map(Foreign::as_str), Some("c0ffee"));
+}
+
+// D-LOG-2, I8
+#[tokio::test]
+async fn a_secret_that_the_answer_repeats_is_in_no_problem_and_no_correlation() {
+    const HIDDEN: &str = "0123456789-the-clients-own-secret";
+    const BEARER: &str = "a-token-that-nobody-may-see-4711";
+    let said = format!("{HIDDEN} {BEARER} {}", &BEARER[5..20]);
+    for (status, field) in [
+        (400, "code"),
+        (401, "code"),
+        (403, "code"),
+        (403, "permissions"),
+        (422, "contextId"),
+        (400, "ININ-Correlation-Id"),
+    ] {
+        let said = said.clone();
+        let fake = Fake::start(move |seen| match seen.path.as_str() {
+            TOKEN => Reply::json(200, &json!({ "access_token": BEARER, "expires_in": 3600 })),
+            TRUNKS if field == "permissions" => {
+                Reply::json(status, &json!({ "messageParams": { "permissions": said } }))
+            }
+            TRUNKS if field == "ININ-Correlation-Id" => {
+                Reply::json(status, &json!({})).with("ININ-Correlation-Id", said.clone())
+            }
+            TRUNKS => Reply::json(status, &json!({ field: said })),
+            _ => healthy(seen),
+        })
+        .await;
+        let client_secret = Secret::new(HIDDEN.to_owned());
+        let poller = Poller::new(Settings { client_secret, ..fake.settings() }).expect("a poller");
+
+        let trunks = poller.read(&Snapshot::default()).await.trunks;
+
+        let shown = format!("{:?} {:?}", trunks.problem, trunks.correlation);
+        assert!(shown.contains('…'), "{status} {field}: {shown}");
+        for secret in [HIDDEN, BEARER, &BEARER[5..20]] {
+            assert!(!shown.contains(secret), "{status} {field}: {shown}");
+        }
+    }
+}
+
+// F15
+#[tokio::test]
+async fn of_a_refusal_64_kib_are_read_and_its_status_counts() {
+    let large = format!("{{\"code\":\"{}\"}}", "x".repeat(9 << 20));
+    let fake = Fake::start(healthy_but(TRUNKS, move |_| Reply::new(422, large.clone()))).await;
+
+    let snapshot = fake.poller(HASTE).read(&Snapshot::default()).await;
+
+    let code = Foreign::new("422");
+    let problem = ApiProblem::Request { path: TRUNKS, status: 422, code };
+    assert_eq!(snapshot.trunks.problem, Some(problem));
 }

@@ -18,6 +18,9 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 /// The largest message that is read.
 const MESSAGE_LIMIT: usize = 1024 * 1024;
 
+/// The most that waits to be sent, answers to pings above all: who does not read them gets no more.
+const UNSENT_LIMIT: usize = 64 * 1024;
+
 /// How long sending one message may take.
 const SENDING: Duration = Duration::from_secs(10);
 
@@ -75,10 +78,7 @@ impl Socket {
         let response = request.send().await.map_err(|error| innermost(&error))?;
         is_agreed(&response, &key)?;
         let upgraded = response.upgrade().await.map_err(|error| innermost(&error))?;
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(MESSAGE_LIMIT))
-            .max_frame_size(Some(MESSAGE_LIMIT));
-        let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
+        let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(limits())).await;
         Ok(Self { stream })
     }
 
@@ -101,6 +101,15 @@ impl Socket {
             None => Frame::End(Foreign::new("closed")),
         }
     }
+}
+
+/// What is kept of what comes, and of what is to leave.
+fn limits() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_LIMIT))
+        .max_frame_size(Some(MESSAGE_LIMIT))
+        .write_buffer_size(0)
+        .max_write_buffer_size(UNSENT_LIMIT)
 }
 
 /// Whether the other side speaks WebSocket, and answers this very question.
@@ -131,9 +140,40 @@ fn innermost(error: &reqwest::Error) -> Foreign {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt as _;
     use reqwest::Url;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::Role;
 
-    use super::address;
+    use super::{UNSENT_LIMIT, address, limits};
+
+    // D-API-2
+    #[tokio::test]
+    async fn who_pings_and_reads_no_answer_is_owed_a_bounded_number_of_answers() {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let mut stream = WebSocketStream::from_raw_socket(ours, Role::Client, Some(limits())).await;
+        // RFC 6455 §5.5: a control frame carries 125 bytes at most.
+        let ping = [[0x89, 125].as_slice(), &[b'x'; 125]].concat();
+
+        for _ in 0..5_000 {
+            let (sent, heard) = tokio::join!(theirs.write_all(&ping), stream.next());
+            assert!(sent.is_ok() && matches!(heard, Some(Ok(Message::Ping(_)))), "{heard:?}");
+        }
+        let flushing = tokio::spawn(async move { stream.next().await });
+        let mut owed = vec![0; 2 * 1024 * 1024];
+        let mut length = 0;
+        while let Ok(Ok(read)) =
+            tokio::time::timeout(std::time::Duration::from_secs(1), theirs.read(&mut owed)).await
+            && read > 0
+        {
+            length += read;
+        }
+        flushing.abort();
+
+        assert!(length > 0 && length <= UNSENT_LIMIT + 2 * 1024, "{length}");
+    }
 
     // D-API-1
     #[test]
