@@ -16,7 +16,7 @@ use crate::cli::{ConfigArgument, Exit, logging, run, say};
 use crate::config::{self, Plan, Surroundings};
 use crate::outputs::{json, text};
 use crate::poller::{Poller, Settings};
-use crate::telephony::{PartName, Snapshot};
+use crate::telephony::{PartName, PartState, Snapshot};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 fn progress() -> ProgressBar {
     let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
         .with_style(ProgressStyle::default_spinner());
-    spinner.set_message("reading the vendor's state, two minutes at most");
+    spinner.set_message("reading the vendor's state, four minutes at most");
     spinner.enable_steady_tick(Duration::from_millis(200));
     spinner
 }
@@ -155,8 +155,17 @@ fn exported(path: &Path, document: &str) -> Exit {
     }
 }
 
-/// Writes a file that is there whole or not at all: whoever reads it meanwhile sees the old one.
+/// Writes a file that is there whole or not at all: whoever reads it meanwhile sees the old one. What
+/// is no regular file, such as a pipe, is written to and not replaced.
 fn write_whole(path: &Path, document: &str) -> io::Result<()> {
+    let is_special = std::fs::symlink_metadata(path).is_ok_and(|it| !it.file_type().is_file());
+    if is_special {
+        return File::options()
+            .write(true)
+            .truncate(true)
+            .open(path)?
+            .write_all(document.as_bytes());
+    }
     let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
@@ -176,13 +185,14 @@ fn write_whole(path: &Path, document: &str) -> io::Result<()> {
     written
 }
 
-/// How the command ends: well, where anything that is shown could be read.
+/// How the command ends: well, where all could be read that a verdict needs of what is shown.
 fn standing(state: &Snapshot, shown: &BTreeSet<PartName>) -> Exit {
     let parts = state.parts();
     let asked = || parts.iter().filter(|part| shown.contains(&part.name) && part.is_asked());
     let is_refused = asked().any(|part| part.problem.is_some_and(|it| it.label() == "credentials"));
     if asked().any(|part| part.is_current()) || asked().next().is_none() {
-        Exit::Success
+        let is_open = |part: &PartState<'_>| part.name.is_vital() && !part.is_current();
+        if asked().any(is_open) { Exit::Inconclusive } else { Exit::Success }
     } else if is_refused {
         Exit::Credentials
     } else {

@@ -24,7 +24,7 @@ use super::path::Path;
 use super::transport::{Failed, host};
 use crate::telephony::{ApiProblem, Hint, PartName, Snapshot};
 
-use life::{Attempts, Need, Watch};
+use life::{Attempts, Flow, Need, Watch};
 use message::Heard;
 use socket::{Frame, Socket};
 use topics::{TEMPLATES, Topics};
@@ -68,6 +68,7 @@ struct Channel {
     socket: Socket,
     topics: Topics,
     watch: Watch,
+    flow: Flow,
 }
 
 /// How a channel ended.
@@ -169,7 +170,7 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
         for (part, _) in TEMPLATES {
             (self.hint)(Hint { part, id: None });
         }
-        Ok(Channel { id: id.to_owned(), socket, topics, watch })
+        Ok(Channel { id: id.to_owned(), socket, topics, watch, flow: Flow::new(self.now()) })
     }
 
     /// Asks for these topics and for no other; the parts of which every change will be heard.
@@ -239,6 +240,9 @@ impl<H: Fn(Hint), C: Fn(BTreeSet<PartName>)> Line<'_, H, C> {
     }
 
     fn hear(&self, channel: &mut Channel, frame: Frame) -> Option<End> {
+        if channel.flow.is_flood(self.now()) {
+            return Some(End::Lost(Foreign::new("it floods")));
+        }
         let heard = match frame {
             Frame::Text(text) => message::hear(&text, &channel.topics),
             Frame::Binary => Heard::Nonsense,

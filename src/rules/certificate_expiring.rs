@@ -60,10 +60,10 @@ fn of_authority(evidence: &Evidence, authority: &Authority) -> Option<Finding> {
     if limit.grade(Measure::CertificateLeft, left.as_secs_f64()) == Grade::Good {
         return None;
     }
-    let (severity, when) = if left.is_zero() {
-        (Severity::Info, "has expired".to_owned())
+    let when = if left.is_zero() {
+        "has expired".to_owned()
     } else {
-        (Severity::Warning, format!("expires in {}", shown(left)))
+        format!("expires in {}", shown(left))
     };
     let is_managed = authority.kind.as_ref().is_some_and(|kind| kind.as_str() == "MANAGED");
     let owner = if is_managed { Owner::Vendor } else { Owner::Configuration };
@@ -76,7 +76,7 @@ fn of_authority(evidence: &Evidence, authority: &Authority) -> Option<Finding> {
     let services: Vec<&str> = authority.services.iter().map(Foreign::as_str).collect();
     let text = format!("{when}: {subject} for {}", services.join(", "));
     Some(
-        Finding::new(&RULE, severity, owner, name, summary)
+        Finding::new(&RULE, Severity::Warning, owner, name, summary)
             .about(&authority.reference)
             .because([Exhibit::of_state(format!("authority {name}"), text)])
             .next(step),

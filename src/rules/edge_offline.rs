@@ -27,11 +27,17 @@ fn finding(evidence: &Evidence, state: &Snapshot, edge: &Edge) -> Finding {
     let severity = Severity::where_required(evidence.concerns_edge(edge));
     let changed: Vec<&Reference> =
         std::iter::once(&edge.reference).chain(&edge.edge_group).chain(&edge.site).collect();
-    let mut finding = Finding::new(&RULE, severity, Owner::Vendor, name, summary)
+    let is_appliance = edge.deployment.as_ref().is_some_and(|it| it.as_str() == "HARDWARE");
+    // An appliance stands at a site; what runs elsewhere is the vendor's to look after.
+    let owner = if is_appliance && evidence.concerns_edge(edge) {
+        Owner::SiteNetwork
+    } else {
+        Owner::Vendor
+    };
+    let mut finding = Finding::new(&RULE, severity, owner, name, summary)
         .because([Exhibit::of_state(format!("edge {name}"), &edge.raw)])
         .because(changes::before(evidence, &changed, None))
-        .about(&edge.reference)
-        .covering(&["phones-offline", "phone-provisioning-stuck"]);
+        .about(&edge.reference);
     if let Some(group) = &edge.edge_group {
         finding = finding.covering_thing("edge-group-not-ready", group);
     }

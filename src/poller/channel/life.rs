@@ -26,6 +26,12 @@ const TAKEN: u32 = 3;
 /// How long we then leave the channels to the others.
 const REST: Duration = Duration::from_secs(3600);
 
+/// Two hundred messages a second, for ever, are more than any office has news.
+const SPACING: Duration = Duration::from_millis(5);
+
+/// How many messages may come at once: one for each topic, twice.
+const BURST: u32 = 2000;
+
 /// What an open channel needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
@@ -37,6 +43,26 @@ pub(super) enum Need {
     Renewal,
     /// Nothing any more: it is dead.
     Burial,
+}
+
+/// How much an open channel says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flow {
+    /// When what was said would be in proportion, if nothing more came.
+    settled: Instant,
+}
+
+impl Flow {
+    /// Nothing was said before `now`.
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { settled: now }
+    }
+
+    /// Notes a message; whether there are by now more than anybody needs.
+    pub(super) fn is_flood(&mut self, now: Instant) -> bool {
+        self.settled = self.settled.max(now) + SPACING;
+        self.settled.saturating_duration_since(now) > SPACING * BURST
+    }
 }
 
 /// The watch over an open channel.
@@ -142,7 +168,7 @@ impl Attempts {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Attempts, Need, Pause, Watch};
+    use super::{Attempts, Flow, Need, Pause, Watch};
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -150,6 +176,21 @@ mod tests {
 
     fn hours(hours: u64) -> Duration {
         seconds(hours * 3600)
+    }
+
+    // F57
+    #[test]
+    fn two_thousand_messages_at_once_are_news_and_more_are_a_flood() {
+        let start = Instant::now();
+        let mut flow = Flow::new(start);
+
+        let first = (0..5000).find(|_| flow.is_flood(start));
+        let mut steady = Flow::new(start);
+        let is_steady_a_flood =
+            (0..5000u32).any(|at| steady.is_flood(start + Duration::from_millis(5) * at));
+
+        assert_eq!(first, Some(2000));
+        assert!(!is_steady_a_flood, "200 a second");
     }
 
     #[test]
