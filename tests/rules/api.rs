@@ -174,5 +174,5 @@ fn an_authority_of_the_vendors_is_told_before_it_expires_and_after() {
 
     assert_eq!(in_seconds(14 * 86_400), None);
     assert_eq!(in_seconds(86_400), Some((Severity::Warning, says("expires in 1 d"))));
-    assert_eq!(in_seconds(-86_400), Some((Severity::Info, says("has expired"))));
+    assert_eq!(in_seconds(-86_400), Some((Severity::Warning, says("has expired"))));
 }

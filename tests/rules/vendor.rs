@@ -183,7 +183,7 @@ fn only(site: &Site, id: &str) -> Finding {
 }
 
 #[test]
-fn an_offline_edge_hides_its_group_its_trunks_and_the_phones_and_no_others() {
+fn an_offline_edge_hides_its_group_and_its_trunks_and_no_others_and_no_phones() {
     let site = says(|it| {
         let mut offline = edge("Edge 1", State::Down);
         offline.edge_group = Some(named("Lyon"));
@@ -202,16 +202,16 @@ fn an_offline_edge_hides_its_group_its_trunks_and_the_phones_and_no_others() {
     let seen: Vec<_> = findings.iter().map(|it| (it.rule, it.subject.as_str())).collect();
     assert_eq!(
         seen,
-        [("edge-offline", "Edge 1"), ("edge-group-not-ready", "Nice"), ("trunk-down", "Carrier B")]
+        [
+            ("edge-offline", "Edge 1"),
+            ("edge-group-not-ready", "Nice"),
+            ("trunk-down", "Carrier B"),
+            ("phones-offline", "phones"),
+        ]
     );
     assert_eq!(
         findings[0].explains,
-        [
-            "edge-group-not-ready: Lyon",
-            "trunk-down: Carrier A",
-            "trunk-unregistered: Carrier A",
-            "phones-offline: phones",
-        ]
+        ["edge-group-not-ready: Lyon", "trunk-down: Carrier A", "trunk-unregistered: Carrier A",]
     );
 }
 
