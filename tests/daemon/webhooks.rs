@@ -214,8 +214,9 @@ fn what_is_not_for_the_door_is_refused_at_the_door() {
     let said = format!(
         "POST /webhooks/trunk-status HTTP/1.1\r\nHost: {web}\r\nConnection: close\r\nContent-Length: 99999999\r\n\r\n"
     );
+    let proof = signed(now(), "another body");
     let in_pieces = format!(
-        "POST /webhooks/trunk-status HTTP/1.1\r\nHost: {web}\r\nConnection: close\r\n\
+        "POST /webhooks/trunk-status HTTP/1.1\r\nHost: {web}\r\nConnection: close\r\n{proof}\
          Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{large}\r\n0\r\n\r\n",
         large.len()
     );
