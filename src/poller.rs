@@ -7,6 +7,7 @@ mod censor;
 mod channel;
 mod client;
 mod exchange;
+mod failed;
 mod guide;
 mod hints;
 mod location;
@@ -18,6 +19,7 @@ mod platform;
 mod policy;
 mod profile;
 mod reading;
+mod readings;
 pub mod region;
 mod settings;
 mod since;
@@ -41,13 +43,15 @@ use crate::telephony::{self, ApiProblem, Hint, PartName, PartState, Snapshot};
 
 use client::Client;
 use exchange::Exchanger;
+use failed::Failed;
 use hints::Listings;
 use origin::{origin, streaming_origin};
 use pace::{Clock, Pace};
-use reading::{Asking, Readings};
+use reading::Asking;
+use readings::Readings;
 use thing::{Missing, Wanted};
 use token::Tokens;
-use transport::{Failed, Transport, host};
+use transport::{Transport, host};
 
 pub use hints::{Hints, WhenDue};
 pub use location::Narrowing;
@@ -393,7 +397,7 @@ impl Poller {
                     interval: self.interval,
                     location: self.narrowing.as_ref().map(|it| it.location.clone()),
                     region: self.region(),
-                    $($field: reading::settled(
+                    $($field: readings::settled(
                         PartName::$name,
                         readings.$field.or_else(|| unmet.get(&PartName::$name).cloned().map(Err)),
                         &previous.$field,
@@ -458,11 +462,11 @@ pub fn describe_metrics() {
         "Whether the vendor's API is left alone after five failures in a row (1) or not (0)"
     );
     describe_counter!(
-        reading::SKIPPED,
+        readings::SKIPPED,
         "Listed entities that were not what the vendor's API publishes"
     );
     describe_counter!(
-        reading::UNKNOWN,
+        readings::UNKNOWN,
         "Things of the vendor's that held a word which its API does not publish, by part"
     );
     describe_gauge!(

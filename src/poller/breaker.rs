@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::transport::Failed;
+use super::failed::Failed;
 
 /// So many requests in a row come to nothing before nobody asks any more.
 const FAILURES: u32 = 5;
@@ -69,7 +69,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::{Breaker, Leave};
-    use crate::poller::transport::Failed;
+    use crate::poller::failed::Failed;
     use crate::telephony::ApiProblem;
 
     fn failed() -> Failed {

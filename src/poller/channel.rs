@@ -20,8 +20,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::client::{Client, Verb};
+use super::failed::Failed;
 use super::path::Path;
-use super::transport::{Failed, host};
+use super::transport::host;
 use crate::telephony::{ApiProblem, Hint, PartName, Snapshot};
 
 use life::{Attempts, Flow, Need, Watch};

@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::body;
 use super::exchange::Answer;
+use super::failed::Failed;
 use super::path::Path;
 use super::policy;
 use super::token::{Bearer, Minted, Tokens};
-use super::transport::{Failed, Transport, host};
+use super::transport::{Transport, host};
 use crate::telephony::ApiProblem;
 
 /// Where tokens come from, below the login origin.

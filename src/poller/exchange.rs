@@ -15,7 +15,7 @@ use super::SetupError;
 use super::allowance::Allowance;
 use super::body::{self, Body, REFUSAL_LIMIT};
 use super::censor::Censor;
-use super::transport::Failed;
+use super::failed::Failed;
 use super::trust;
 use crate::telephony::ApiProblem;
 

@@ -13,7 +13,8 @@ mod webhook;
 
 use std::time::Duration;
 
-use super::reading::{Asking, Readings};
+use super::reading::Asking;
+use super::readings::Readings;
 use crate::telephony::PartName;
 
 pub(super) use webhook::subscribe;

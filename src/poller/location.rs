@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::platform::MOST_CHANGES;
-use super::reading::{Reading, Readings};
-use super::transport::Failed;
+use super::failed::Failed;
+use super::readings::{MOST_CHANGES, Reading, Readings};
 use crate::telephony::{ApiProblem, Edge, EdgeGroup, Part, Reference, Site, Snapshot, Trunk};
 
 /// To what a reading is narrowed.

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::exchange::Answer;
+use super::failed::Failed;
 use super::path::Path;
-use super::transport::Failed;
 use crate::telephony::ApiProblem;
 
 use turn::{Next, Place, SoFar};

@@ -19,12 +19,11 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
+use super::failed::Failed;
 use super::page::Listing;
-use super::reading::{Asking, Reading, Readings};
-use super::transport::Failed;
+use super::reading::Asking;
+use super::readings::{Reading, Readings};
 use crate::telephony::{Edge, EdgeGroup, PartName, Reference, Trunk};
-
-pub(super) use changes::MOST as MOST_CHANGES;
 
 const EDGES: &str = "/api/v2/telephony/providers/edges";
 const EDGE_METRICS: &str = "/api/v2/telephony/providers/edges/metrics";

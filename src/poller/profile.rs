@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::reading::{Asking, Readings};
+use super::reading::Asking;
+use super::readings::Readings;
 use super::{guide, platform};
 use crate::telephony::PartName;
 

@@ -9,10 +9,11 @@ use std::time::SystemTime;
 use branchline_probes::Foreign;
 use futures_util::future::join_all;
 
+use super::failed::Failed;
 use super::hints::MOST;
 use super::page::{Decoded, Listing};
-use super::reading::{Asking, Readings};
-use super::transport::Failed;
+use super::reading::Asking;
+use super::readings::Readings;
 use super::{Narrowing, platform, since};
 use crate::telephony::{ApiProblem, Edge, Hint, Part, PartName, Phone, Reference, Snapshot};
 

@@ -8,7 +8,7 @@ use branchline_probes::Secret;
 use metrics::counter;
 use tokio::sync::Mutex;
 
-use super::transport::Failed;
+use super::failed::Failed;
 use crate::telephony::ApiProblem;
 
 /// What a token's lifetime is believed to be at least and at most. That it lives longer than it was
@@ -175,7 +175,7 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::{Minted, Tokens, useful};
-    use crate::poller::transport::Failed;
+    use crate::poller::failed::Failed;
     use crate::telephony::ApiProblem;
 
     #[derive(Default)]

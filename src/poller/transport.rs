@@ -9,8 +9,9 @@ use reqwest::{RequestBuilder, Url};
 
 use super::breaker::{Breaker, Leave};
 use super::exchange::{Answer, Broken, Exchanger, How};
+use super::failed::Failed;
 use super::pace::{PATIENCE, Pace, held};
-use crate::telephony::{ApiProblem, Part};
+use crate::telephony::ApiProblem;
 
 /// The counter of answers that asked for patience.
 pub(super) const THROTTLED: &str = "branchline_telephony_api_throttled_total";
@@ -23,27 +24,6 @@ const THROTTLED_RETRIES: u32 = 3;
 
 /// How often a request that the service or the network failed is made again.
 const FAILED_RETRIES: usize = 2;
-
-/// Why a request came to nothing, and the vendor's own name for the attempt.
-#[derive(Clone)]
-pub(super) struct Failed {
-    pub(super) problem: ApiProblem,
-    pub(super) correlation: Option<Foreign>,
-}
-
-impl From<ApiProblem> for Failed {
-    fn from(problem: ApiProblem) -> Self {
-        Self { problem, correlation: None }
-    }
-}
-
-impl Failed {
-    /// Why the latest reading of a part came to nothing, if it did.
-    pub(super) fn of<T>(part: &Part<T>) -> Option<Self> {
-        let problem = part.problem.clone()?;
-        Some(Self { problem, correlation: part.correlation.clone() })
-    }
-}
 
 /// The HTTP client and the gates before it.
 pub(super) struct Transport {

@@ -2,9 +2,9 @@
 //! location which region serves it.
 
 use super::edge::is_member;
+use crate::poller::failed::Failed;
 use crate::poller::location::Narrowing;
-use crate::poller::reading::Reading;
-use crate::poller::transport::Failed;
+use crate::poller::readings::Reading;
 use crate::telephony::{ApiProblem, Edge, EdgeGroup, Location, Reference, Trunk};
 
 /// What of a reading belongs here: everything, or what one location has.

@@ -12,10 +12,11 @@ use super::{
     ANALYTICS, AUDIT_LOGS, DIAGNOSTICS, EDGE_GROUP, EDGE_GROUPS, EDGES, LOCATIONS, PHONES,
     REGISTRATIONS, TENANT, TRUNKS, analytics, audit, edge, phone, place, trunk,
 };
+use crate::poller::failed::Failed;
 use crate::poller::page::{Decoded, Listing, Pages};
 use crate::poller::path::Path;
-use crate::poller::reading::{Asking, Reading, Readings, Told};
-use crate::poller::transport::Failed;
+use crate::poller::reading::{Asking, Told};
+use crate::poller::readings::{Reading, Readings};
 use crate::telephony::{
     ApiProblem, Change, Edge, EdgeGroup, Location, Organization, PartName, Phone, Reference, Trunk,
     TrunkMetrics, TrunkSettings,

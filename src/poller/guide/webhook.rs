@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::poller::client::{Client, Verb};
+use crate::poller::failed::Failed;
 use crate::poller::path::Path;
-use crate::poller::transport::Failed;
 use crate::telephony::ApiProblem;
 
 const WEBHOOKS: &str = "/api/v2/webhooks";

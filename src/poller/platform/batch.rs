@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use branchline_probes::Foreign;
 use serde_json::Value;
 
+use crate::poller::failed::Failed;
 use crate::poller::page::{Decoded, Listing};
 use crate::poller::path::Path;
 use crate::poller::reading::{Asking, Told};
-use crate::poller::transport::Failed;
 use crate::telephony::ApiProblem;
 
 /// About how many things one request asks: the API takes at most 100 edges, and so many ids of 36

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use super::batch::{entities, none};
 use super::entity::{Named, filled, has_odd, lenient, time};
 use super::interval_until;
+use crate::poller::failed::Failed;
 use crate::poller::page::{Decoded, Listing};
 use crate::poller::path::Path;
 use crate::poller::reading::{Asking, Told};
-use crate::poller::transport::Failed;
+use crate::poller::readings::MOST_CHANGES;
 use crate::telephony::{ApiProblem, Change, ChangedProperty};
 
 const REALTIME: &str = "/api/v2/audits/query/realtime";
@@ -23,9 +24,6 @@ const RESULTS: &str = "/api/v2/audits/query/{transactionId}/results";
 
 /// Over which time back from the reading.
 const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How many changes are kept, the latest.
-pub(in crate::poller) const MOST: usize = 200;
 
 /// How many come at a time.
 const PAGE: usize = 100;
@@ -51,7 +49,7 @@ pub(super) async fn changes(asking: &Asking<'_>) -> Result<Listing<Change>, Fail
     listing.items.sort_by_key(|change| Reverse(change.when));
     // What of them belongs to a location is told later, and no other office crowds it out.
     if asking.narrowing.is_none() {
-        listing.items.truncate(MOST);
+        listing.items.truncate(MOST_CHANGES);
     }
     Ok(listing)
 }
@@ -76,7 +74,7 @@ const fn is_refused(problem: &ApiProblem) -> bool {
 
 async fn at_once(asking: &Asking<'_>, query: &Value) -> Result<Listing<Change>, Failed> {
     let mut listing = none();
-    for number in 1..=MOST / PAGE {
+    for number in 1..=MOST_CHANGES / PAGE {
         let mut body = query.clone();
         body["pageSize"] = PAGE.into();
         body["pageNumber"] = number.into();
@@ -113,7 +111,7 @@ async fn in_time(asking: &Asking<'_>, query: &Value) -> Result<Listing<Change>, 
     }
     let (mut listing, mut cursor) = (none(), None::<String>);
     let size = PAGE.to_string();
-    for _ in 0..MOST / PAGE {
+    for _ in 0..MOST_CHANGES / PAGE {
         let mut parameters = vec![("pageSize", size.as_str())];
         parameters.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
         let mut answer = asking.one(Path::of(RESULTS, &[id.as_str()]), &parameters).await?;

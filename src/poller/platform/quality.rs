@@ -11,10 +11,10 @@ use super::batch::{entities, none};
 use super::entity::time;
 use super::load::{greatest, ratio};
 use super::{interval_until, media};
+use crate::poller::failed::Failed;
 use crate::poller::page::Listing;
 use crate::poller::path::Path;
 use crate::poller::reading::Asking;
-use crate::poller::transport::Failed;
 use crate::telephony::{PoorConversation, Quality, Reference};
 
 const DETAILS: &str = "/api/v2/analytics/conversations/details/query";

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::batch::none;
 use super::entity::{Entity, Named, STATES, activity, decode, filled, has_odd, lenient, words};
+use crate::poller::failed::Failed;
 use crate::poller::page::{Decoded, Listing};
 use crate::poller::path::Path;
 use crate::poller::reading::Asking;
-use crate::poller::transport::Failed;
 use crate::telephony::{ApiProblem, Location, Organization, Site};
 
 const ORGANIZATION: &str = "/api/v2/organizations/me";

@@ -4,10 +4,10 @@ use branchline_probes::Foreign;
 use serde_json::Value;
 
 use super::{PHONES, PHONES_QUERY, edge, phone, trunk};
+use crate::poller::failed::Failed;
 use crate::poller::page::Decoded;
 use crate::poller::path::Path;
 use crate::poller::reading::Asking;
-use crate::poller::transport::Failed;
 use crate::telephony::{Edge, Phone, Trunk};
 
 const EDGE: &str = "/api/v2/telephony/providers/edges/{edgeId}";
