@@ -400,3 +400,36 @@ async fn a_large_organisation_is_read_far_below_the_budget() {
     assert!(of_first <= 60, "{of_first} requests");
     assert!(of_second <= 35, "{of_second} requests a minute");
 }
+
+// D-API-2
+#[tokio::test]
+async fn a_page_of_more_authorities_than_anybody_trusts_is_refused() {
+    let authorities: Vec<Value> =
+        (0..10_001).map(|number| json!({ "id": number.to_string() })).collect();
+    let fake = Fake::start(published_but(AUTHORITIES, move |_| page(&authorities))).await;
+
+    let snapshot = read(&fake).await;
+
+    let problem = snapshot.authorities.problem.as_ref().map(ToString::to_string);
+    let what = format!("{AUTHORITIES} answered nonsense: more than 10 000 entities on a page");
+    assert_eq!(problem, Some(what));
+    assert_eq!(snapshot.authorities.items.len(), 0);
+}
+
+// D-API-2
+#[tokio::test]
+async fn metrics_of_more_edges_than_were_asked_for_are_refused() {
+    let many = Reply::json(200, &json!([{ "edge": { "id": "1" } }, { "edge": { "id": "2" } }]));
+    let fake = Fake::start(move |seen| match seen.path.as_str() {
+        EDGES => page(&[json!({ "id": "1" })]),
+        EDGE_METRICS => many.clone(),
+        _ => published(seen),
+    })
+    .await;
+
+    let snapshot = read(&fake).await;
+
+    let problem = snapshot.edge_metrics.problem.as_ref().map(ToString::to_string);
+    let what = format!("{EDGE_METRICS} answered nonsense: more entities than were asked for");
+    assert_eq!(problem, Some(what));
+}

@@ -35,6 +35,9 @@ impl<T> Listing<T> {
     }
 }
 
+/// The most things that the only page of a listing may hold.
+const MOST: usize = 10_000;
+
 /// What the API says of `ids`, in as many requests as they need. An answer is a bare array.
 ///
 /// A thing that is gone makes the API say of its whole batch that it is not there; this is no
@@ -55,6 +58,10 @@ pub(super) async fn of_ids<T>(
                 let Value::Array(entities) = told.take() else {
                     return Err(told.failed(ApiProblem::Malformed { path, what: "no array" }));
                 };
+                if entities.len() > batch.len() {
+                    let what = "more entities than were asked for";
+                    return Err(told.failed(ApiProblem::Malformed { path, what }));
+                }
                 correlation = told.correlation;
                 for entity in entities {
                     listing.take_up(decode(entity, asking.begun));
@@ -94,6 +101,10 @@ pub(super) fn entities(
     key: &str,
 ) -> Result<Vec<Value>, Failed> {
     match body.get_mut(key).map(Value::take) {
+        Some(Value::Array(entities)) if entities.len() > MOST => {
+            let what = "more than 10 000 entities on a page";
+            Err(body.failed(ApiProblem::Malformed { path, what }))
+        }
         Some(Value::Array(entities)) => Ok(entities),
         Some(_) | None => Err(body.failed(ApiProblem::Malformed { path, what: "no entities" })),
     }
