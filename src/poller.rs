@@ -17,6 +17,7 @@ mod page;
 mod path;
 mod platform;
 mod policy;
+mod private;
 mod profile;
 mod reading;
 mod readings;

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 pub use edge::{Edge, EdgeGroup, EdgeMetrics};
 pub use history::{Change, ChangedProperty, PoorConversation, Quality};
 pub use part::{Part, PartName, PartState};
-pub use phone::{Line, Phone, PhoneState};
+pub use phone::{Line, Phone, PhoneState, hardware_address};
 pub use place::{Authority, Endpoint, Location, Organization, Site};
 pub use problem::ApiProblem;
 pub use thing::{Reference, State};

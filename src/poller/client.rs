@@ -302,7 +302,6 @@ mod tests {
     use super::Client;
     use crate::poller::exchange::Exchanger;
     use crate::poller::pace::{Clock, Pace};
-    use crate::poller::page::{self, Decoded, Pages};
     use crate::poller::path::Path;
     use crate::poller::token::Tokens;
     use crate::poller::transport::Transport;
@@ -383,33 +382,6 @@ mod tests {
             line,
             "GET /api/v2/telephony/providers/edges/a%20b%2F..%2F..%2Fx%3Fy%23z/metrics?a=1%262"
         );
-    }
-
-    #[tokio::test]
-    async fn a_query_in_a_body_is_paged_by_the_number_in_it() {
-        // Three conversations, two on a page.
-        let vendor = Vendor::start(|body| {
-            let ids = match body["paging"]["pageNumber"].as_u64() {
-                Some(1) => vec!["1", "2"],
-                Some(_) | None => vec!["3"],
-            };
-            let conversations: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
-            json!({ "conversations": conversations, "pageSize": 2, "totalHits": 3 })
-        })
-        .await;
-        let body = json!({ "interval": "a/b", "paging": { "pageSize": 2, "pageNumber": 1 } });
-        let pages = Pages::of(Path::fixed(QUERY)).keyed("conversations").asked(&body);
-
-        let listing = page::read(&vendor.client, pages, Decoded::Item).await;
-
-        let items = listing.map(|listing| listing.items).map_err(|failed| failed.problem);
-        assert_eq!(items, Ok(["1", "2", "3"].map(|id| json!({ "id": id })).to_vec()));
-        let sent = |number| {
-            let paging = json!({ "pageSize": 2, "pageNumber": number });
-            let body = json!({ "interval": "a/b", "paging": paging }).to_string();
-            (format!("POST {QUERY}"), "application/json".to_owned(), body)
-        };
-        assert_eq!(vendor.seen(), [sent(1), sent(2)]);
     }
 
     #[tokio::test]

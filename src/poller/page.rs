@@ -58,8 +58,6 @@ impl<T> Listing<T> {
 pub(super) struct Pages<'a> {
     path: Path,
     query: Vec<(&'a str, &'a str)>,
-    body: Option<&'a Value>,
-    entities: &'static str,
     number: Option<&'static str>,
 }
 
@@ -67,19 +65,12 @@ impl<'a> Pages<'a> {
     /// Pages of `entities` that are asked for by `pageNumber`.
     pub(super) const fn of(path: Path) -> Self {
         let number = Some("pageNumber");
-        Self { path, query: Vec::new(), body: None, entities: "entities", number }
+        Self { path, query: Vec::new(), number }
     }
 
     /// With these parameters on every page.
     pub(super) fn with(mut self, query: &[(&'a str, &'a str)]) -> Self {
         self.query.extend_from_slice(query);
-        self
-    }
-
-    /// Pages of this member in place of `entities`.
-    #[cfg(test)]
-    pub(super) const fn keyed(mut self, entities: &'static str) -> Self {
-        self.entities = entities;
         self
     }
 
@@ -89,54 +80,24 @@ impl<'a> Pages<'a> {
         self
     }
 
-    /// Pages of what a query in a body asks for; the page's number goes to where `body` has one,
-    /// at its top or in its `paging`.
-    #[cfg(test)]
-    pub(super) const fn asked(mut self, body: &'a Value) -> Self {
-        self.body = Some(body);
-        self
-    }
-
     async fn ask(&self, client: &Client, place: &Place) -> Result<Answer, Failed> {
         let number = match place {
             Place::Number(number) => number.to_string(),
-            Place::Uri(uri) => return client.follow(&self.path, uri, self.body).await,
+            Place::Uri(uri) => return client.follow(&self.path, uri, None).await,
             Place::Token(..) => String::new(),
         };
         let mut query = self.query.clone();
-        if let (None, Some(name)) = (self.body, self.number) {
+        if let Some(name) = self.number {
             query.push(("pageSize", PAGE_SIZE));
             if !number.is_empty() {
                 query.push((name, number.as_str()));
             }
         }
-        if let (None, Place::Token(name, token)) = (self.body, place) {
+        if let Place::Token(name, token) = place {
             query.push((name, token));
         }
-        let body = self.body.map(|body| at_page(body, place));
-        client.call(&self.path, &query, body.as_ref()).await
+        client.call(&self.path, &query, None).await
     }
-}
-
-/// The query with the page that is wanted: its number where the query has one, or its token.
-fn at_page(body: &Value, place: &Place) -> Value {
-    let mut body = body.clone();
-    match place {
-        Place::Number(number) => {
-            for pointer in ["/paging/pageNumber", "/pageNumber"] {
-                if let Some(place) = body.pointer_mut(pointer) {
-                    *place = Value::from(*number);
-                }
-            }
-        }
-        Place::Token(name, token) => {
-            if let Some(members) = body.as_object_mut() {
-                members.insert((*name).to_owned(), Value::from(token.as_str()));
-            }
-        }
-        Place::Uri(_) => {}
-    }
-    body
 }
 
 /// Reads every page of a listing.
@@ -158,45 +119,12 @@ pub(super) async fn read<T>(
         correlation.clone_from(&answer.correlation);
         let malformed = |what| answer.failed(ApiProblem::Malformed { path, what });
         let body = answer.json(path)?;
-        match sofar.turn(pages.entities, body, &decode).map_err(malformed)? {
+        match sofar.turn("entities", body, &decode).map_err(malformed)? {
             Next::Page(next) => place = next,
             Next::End if sofar.entities > 0 && sofar.listing.unreadable == sofar.entities => {
                 return Err(malformed("entities, and none of them is readable"));
             }
             Next::End => return Ok(sofar.listing),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{Place, at_page};
-
-    #[test]
-    fn a_query_gets_the_number_of_its_page_where_it_has_one() {
-        let third = |body| at_page(&body, &Place::Number(3));
-
-        assert_eq!(
-            third(json!({ "paging": { "pageSize": 100, "pageNumber": 1 } })),
-            json!({ "paging": { "pageSize": 100, "pageNumber": 3 } })
-        );
-        assert_eq!(third(json!({ "pageNumber": 1 })), json!({ "pageNumber": 3 }));
-        assert_eq!(third(json!({ "interval": "PT1H" })), json!({ "interval": "PT1H" }));
-    }
-
-    #[test]
-    fn a_query_gets_the_token_of_its_page() {
-        let place = Place::Token("pageToken", "abc".to_owned());
-
-        assert_eq!(at_page(&json!({ "a": 1 }), &place), json!({ "a": 1, "pageToken": "abc" }));
-    }
-
-    #[test]
-    fn a_query_at_an_address_of_its_own_stays_as_it_is() {
-        let place = Place::Uri("/more".to_owned());
-
-        assert_eq!(at_page(&json!({ "pageNumber": 1 }), &place), json!({ "pageNumber": 1 }));
     }
 }

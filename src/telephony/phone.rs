@@ -84,16 +84,23 @@ impl Phone {
     /// address in any of the ways in which people write it.
     #[must_use]
     pub fn is(&self, link: &str) -> bool {
-        let digits = |text: &str| -> String {
-            let separators = [':', '-', '.', ' '];
-            text.chars()
-                .filter(|it| !separators.contains(it))
-                .flat_map(char::to_lowercase)
-                .collect()
-        };
         let hardware = self.hardware.as_ref().map(|it| digits(it.as_str()));
         self.reference.is(link) || hardware.is_some_and(|it| !it.is_empty() && it == digits(link))
     }
+}
+
+/// A hardware address as its twelve digits, however it is written; `None` for what is none.
+#[must_use]
+pub fn hardware_address(text: &str) -> Option<String> {
+    let digits = digits(text);
+    let is_address = digits.len() == 12 && digits.bytes().all(|it| it.is_ascii_hexdigit());
+    is_address.then_some(digits)
+}
+
+/// What is left where nothing separates the digits.
+fn digits(text: &str) -> String {
+    let separators = [':', '-', '.', ' '];
+    text.chars().filter(|it| !separators.contains(it)).flat_map(char::to_lowercase).collect()
 }
 
 /// One line of a phone.

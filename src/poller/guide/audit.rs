@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::fields::{Fields, MOST_ITEMS, decoded, moment};
 use crate::poller::page::Decoded;
+use crate::poller::private::is_private;
 use crate::telephony::{Change, ChangedProperty, Reference};
 
 /// What is asked of one location: its last day.
@@ -60,20 +61,15 @@ fn actor(fields: Fields<'_>, name: &str) -> Option<Foreign> {
 fn property(value: &Value) -> Option<ChangedProperty> {
     let fields = Fields::of(value)?;
     let name = fields.text(&["property", "field", "path", "name"])?;
-    let is_secret = {
-        let name = name.to_ascii_lowercase();
-        SECRETS.iter().any(|word| name.contains(word))
-    };
-    let told = |names: &[&str]| fields.value(names).filter(|_| !is_secret).map(shown);
+    // A value can itself be a list of settings with their names.
+    let is_told = |value: &&Value| !is_private(name) && !is_private(&value.to_string());
+    let told = |names: &[&str]| fields.value(names).filter(is_told).map(shown);
     Some(ChangedProperty {
         name: Foreign::new(name),
         old: told(&["oldValues", "oldValue", "old", "before", "from"]),
         new: told(&["newValues", "newValue", "new", "after", "to"]),
     })
 }
-
-/// What the name of a setting that is nobody's business has in it.
-const SECRETS: [&str; 6] = ["password", "passphrase", "secret", "credential", "token", "key"];
 
 /// A value as text; a list of one as that one.
 fn shown(value: &Value) -> Foreign {

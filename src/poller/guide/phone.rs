@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::fields::{Fields, decoded, is_word, raw};
 use crate::poller::page::Decoded;
-use crate::telephony::{Phone, PhoneState, Reference};
+use crate::poller::since;
+use crate::telephony::{Phone, PhoneState, Reference, hardware_address};
 
 /// One phone out of the listing of its group.
 pub(super) fn phone(entity: Value, group: &Reference) -> Decoded<Phone> {
@@ -25,7 +26,10 @@ pub(super) fn phone(entity: Value, group: &Reference) -> Decoded<Phone> {
             state,
             raw: raw(word),
             edge_group: Some(group.clone()),
-            hardware: fields.text(&["mac", "macAddress"]).and_then(hardware),
+            hardware: fields
+                .text(&["mac", "macAddress"])
+                .and_then(hardware_address)
+                .map(Foreign::new),
             model: fields.foreign(&["model"]),
             ..Phone::default()
         };
@@ -43,21 +47,14 @@ const STATES: [(&str, PhoneState); 6] = [
     ("FAILED", PhoneState::Failed),
 ];
 
-/// A hardware address however it is written, as its twelve digits.
-fn hardware(text: &str) -> Option<Foreign> {
-    let digits: String = text.chars().filter(|it| !":-. ".contains(*it)).collect();
-    let is_address = digits.len() == 12 && digits.bytes().all(|it| it.is_ascii_hexdigit());
-    is_address.then(|| Foreign::new(digits.to_ascii_lowercase()))
-}
-
 /// Tells phones what was known of them before and still holds while their state does.
 pub(super) fn carry(phones: &mut [Phone], previous: &[Phone], now: SystemTime) {
+    since::carry(phones, previous, now);
     let before: BTreeMap<&str, &Phone> =
         previous.iter().map(|phone| (phone.reference.id.as_str(), phone)).collect();
     for phone in phones {
         let before = before.get(phone.reference.id.as_str());
         let same = before.filter(|before| before.state == phone.state);
-        phone.since = same.and_then(|before| before.since).or(Some(now));
         phone.problem = same.and_then(|before| before.problem.clone());
     }
 }

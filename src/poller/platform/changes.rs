@@ -13,6 +13,7 @@ use super::interval_until;
 use crate::poller::failed::Failed;
 use crate::poller::page::{Decoded, Listing};
 use crate::poller::path::Path;
+use crate::poller::private::is_private;
 use crate::poller::reading::{Asking, Told};
 use crate::poller::readings::MOST_CHANGES;
 use crate::telephony::{ApiProblem, Change, ChangedProperty};
@@ -180,23 +181,16 @@ fn change(entity: Value) -> Decoded<Change> {
 /// How many properties of a change are kept.
 const MOST_PROPERTIES: usize = 20;
 
-/// What the name of a property that is kept secret holds.
-const SECRETS: [&str; 3] = ["password", "secret", "credential"];
-
 impl RawProperty {
     fn changed(self) -> ChangedProperty {
         let name = self.property.unwrap_or_default();
         // A value can itself be a list of properties with their names.
-        let is_secret = |text: &str| {
-            let text = text.to_ascii_lowercase();
-            SECRETS.iter().any(|word| text.contains(word))
-        };
         let read = |values: &Value| {
             let values = values.as_array().into_iter().flatten();
             let values: Vec<&str> = values.filter_map(Value::as_str).collect();
-            filled(Some(values.join(", "))).filter(|_| !values.iter().any(|it| is_secret(it)))
+            filled(Some(values.join(", "))).filter(|_| !values.iter().any(|it| is_private(it)))
         };
-        let (old, new) = if is_secret(&name) {
+        let (old, new) = if is_private(&name) {
             (None, None)
         } else {
             (read(&self.old_values), read(&self.new_values))

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::entity::{Entity, Named, STATES, decode, filled, has_odd, lenient, time, words};
 use crate::poller::page::Decoded;
-use crate::telephony::{Line, Phone, PhoneState};
+use crate::telephony::{Line, Phone, PhoneState, hardware_address};
 
 /// How long after its provisioning a degraded phone is taken to be still busy with it.
 const PROVISIONING: Duration = Duration::from_secs(300);
@@ -176,9 +176,7 @@ impl RawPhone {
     fn hardware(&self) -> Option<Foreign> {
         let written = self.properties.as_ref()?.hardware.as_ref()?.value.as_ref()?;
         let written = written.instance.as_deref()?.trim();
-        let digits: String = written.chars().filter(|it| !matches!(it, ':' | '-' | '.')).collect();
-        let is_address = digits.len() == 12 && digits.bytes().all(|it| it.is_ascii_hexdigit());
-        filled(Some(if is_address { digits.to_ascii_lowercase() } else { written.to_owned() }))
+        filled(Some(hardware_address(written).unwrap_or_else(|| written.to_owned())))
     }
 }
 
